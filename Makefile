@@ -1,0 +1,166 @@
+# lstmd: `make run` and `make test` set everything up on Debian 12; see README.md.
+#
+#   make [SAN=address|undefined|thread] [V=1] [target]
+#
+# Each flavour has an object folder of its own under build/, so switching between them rebuilds
+# nothing. Programs of the release flavour stand in build/ itself.
+
+SAN ?=
+V ?= 0
+CC ?= gcc
+CLANG ?= clang
+PREFIX ?= /usr/local
+DESTDIR ?=
+PKG_CONFIG ?= pkg-config
+
+ifeq ($(SAN),)
+  FLAVOUR := release
+  BIN := build
+  SANFLAGS :=
+  HARDENING := -D_FORTIFY_SOURCE=3
+else ifneq ($(filter $(SAN),address undefined thread),)
+  FLAVOUR := $(SAN)
+  BIN := build/$(SAN)
+  SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+  HARDENING :=
+else
+  $(error SAN is address, undefined or thread, got '$(SAN)')
+endif
+O := build/obj/$(FLAVOUR)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Walloca -Wstrict-prototypes \
+	-Wmissing-prototypes -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Werror
+HARDENING += -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+CFLAGS ?= -O2 -g
+# -ffp-contract=off: a product and a sum are fused where the source says so and nowhere else.
+ALL_CFLAGS := $(CFLAGS) -ffp-contract=off $(WARNINGS) $(HARDENING) $(SANFLAGS) -pthread -I.
+ALL_LDFLAGS := $(SANFLAGS) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+
+CORE_STD := -std=c11 -pedantic-errors
+PROTO_STD := -std=c11 -pedantic-errors
+SERVER_STD := -std=c11 -D_GNU_SOURCE
+
+SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
+VERSION := 0.1.0
+
+ifeq ($(V),0)
+  Q := @
+  say = @printf '  %-5s %s\n' $(1) $(2)
+else
+  Q :=
+  say = @:
+endif
+
+objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
+CORE_O := $(call objects,core)
+PROTO_O := $(call objects,proto)
+SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server))
+UNIT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/unit/*_test.c))
+GOLDEN_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/golden/*_test.c))
+WIRE_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(sort $(wildcard tests/wire/*_test.c)))
+FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+TESTS := $(UNIT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
+
+.PHONY: all run demo test tests lint format fuzz install clean deps-run deps-test
+.DEFAULT_GOAL := all
+
+all: $(BIN)/lstmd
+
+$(BIN)/lstmd: $(O)/server/main.o $(SERVER_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(O)/core/%.o: core/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CORE_STD) $(ALL_CFLAGS) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Chosen at run time, so only this file may hold these instructions.
+$(O)/core/kernel_avx2.o: KERNEL_CFLAGS := -mavx2 -mfma
+
+$(O)/proto/%.o: proto/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PROTO_STD) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/server/%.o: server/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(O)/tests/%.o: tests/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+$(BIN)/tests/golden/%_test: $(O)/tests/golden/%_test.o $(call objects,tests/support) \
+		$(SERVER_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+$(BIN)/tests/wire/%_test: $(O)/tests/wire/%_test.o $(call objects,tests/support) \
+		$(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+$(BIN)/tests/fuzz/%_replay: $(O)/tests/fuzz/%_fuzz.o $(O)/tests/fuzz/replay.o \
+		$(SERVER_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+# Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
+FUZZ_SECONDS ?= 60
+build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] server/http_guard.[ch])
+	$(call say,CLANG,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
+		$(wildcard core/*.c proto/*.c) $(wildcard server/http_guard.c) -lcjson -lm
+
+fuzz: deps-fuzz $(FUZZERS)
+	$(Q)for f in $(FUZZERS); do \
+		name=$$(basename $$f); mkdir -p build/fuzz/corpus/$$name; \
+		echo "== $$name"; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
+			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
+deps-%:
+	$(Q)deploy/install-deps.sh $*
+
+run: deps-run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)deploy/run-examples.sh $(BIN)/lstmd
+
+demo: deps-test
+	$(Q)$(MAKE) --no-print-directory all $(BIN)/demo
+	$(Q)$(BIN)/demo $(BIN)/lstmd
+
+tests: $(BIN)/lstmd $(TESTS) $(FUZZ_REPLAYS)
+
+test: deps-test
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)BIN=$(BIN) tests/run.sh $(TESTS) $(FUZZ_REPLAYS)
+
+lint:
+	$(Q)tests/lint.sh
+
+format:
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd
+
+clean:
+	rm -rf build
+
+-include $(wildcard $(O)/*/*.d $(O)/*/*/*.d)

@@ -1,0 +1,54 @@
+/* The inner loops, one set of them per instruction set, behind one table.
+ *
+ * What every kernel computes, bit for bit:
+ *   - a pre-activation is one chain of float32 fused multiply-adds: it starts with the bias (or
+ * with what an earlier call of the chain left), then adds x[k] * w[k] for k = 0, 1, 2...;
+ *   - the activations are those of core/activation.h;
+ *   - the cell is  c = fma(f, c, i * g),  h = o * tanh(c).
+ * The scalar kernel (kernel_scalar.c) is the definition. */
+#ifndef CORE_KERNEL_H
+#define CORE_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/activation.h"
+#include "core/panels.h"
+
+/* One step of one direction of one LSTM layer, for rows [0, row_count) and the units of panels
+ * [first_panel, end_panel). H is hidden_size, P the length of h_before. */
+struct kernel_lstm_step {
+    const struct panels *recurrent; /* weight_hh, gate panels: depth P */
+    const float *gates;             /* [row_count][panel_count * 32]: bias and input terms summed */
+    const float *const *h_before;   /* [row_count] -> [P] */
+    float *const *c;                /* [row_count] -> [H], updated in place */
+    float *const *h_after;          /* [row_count] -> [H], o * tanh(c); never overlaps h_before */
+    size_t hidden_size;
+    size_t row_count;
+    size_t first_panel;
+    size_t end_panel;
+};
+
+struct kernel {
+    const char *name;
+    bool (*supported)(void); /* can this machine run it? */
+
+    /* y[r][n] = bias[n] + sum over k of x[r][k] * w[n][k], for the columns of panels
+     * [first_panel, end_panel). x: [row_count] -> [depth], y: [row_count] -> [columns]. */
+    void (*linear)(const struct panels *w, const float *const *x, float *const *y, size_t row_count,
+                   size_t first_panel, size_t end_panel);
+
+    void (*lstm_step)(const struct kernel_lstm_step *step);
+
+    /* In place, values[0, count). */
+    void (*activate)(enum activation activation, float *values, size_t count);
+};
+
+/* All kernels built into this program, best first, ended by NULL. */
+extern const struct kernel *const kernel_table[];
+
+/* The kernel of that name, or with NULL the best one this machine supports. NULL when there is none
+ * of that name or the machine does not support it. */
+const struct kernel *kernel_find(const char *name);
+
+#endif

@@ -1,0 +1,42 @@
+/* Writes JSON text into a growing buffer, commas and escapes taken care of. The first failed
+ * allocation is remembered, later calls do nothing, json_writer_take reports it. */
+#ifndef PROTO_JSON_WRITER_H
+#define PROTO_JSON_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_writer {
+    char *text; /* owned by the writer until taken */
+    size_t size, capacity;
+    bool comma; /* a comma is due before the next key or element */
+    bool failed;
+};
+
+void json_writer_init(struct json_writer *writer);
+void json_writer_fini(struct json_writer *writer); /* frees what was not taken */
+
+/* Room for that many bytes, so that what follows does not grow the buffer piece by piece. */
+void json_reserve(struct json_writer *writer, size_t bytes);
+
+void json_open_object(struct json_writer *writer);
+void json_close_object(struct json_writer *writer);
+void json_open_array(struct json_writer *writer);
+void json_close_array(struct json_writer *writer);
+void json_key(struct json_writer *writer, const char *key);
+
+void json_string(struct json_writer *writer, const char *value); /* UTF-8, NUL-terminated */
+void json_string_n(struct json_writer *writer, const char *value, size_t size);
+void json_bool(struct json_writer *writer, bool value);
+void json_uint64(struct json_writer *writer, uint64_t value);
+void json_int64(struct json_writer *writer, int64_t value);
+void json_float(struct json_writer *writer, float value); /* float_print's form */
+/* A flat array of count floats: the fast path of every answer. */
+void json_floats(struct json_writer *writer, const float *values, size_t count);
+
+/* Hands the text over (free() it; not NUL-terminated) and leaves the writer empty. false when an
+ * allocation had failed: nothing is handed over. */
+bool json_writer_take(struct json_writer *writer, char **text, size_t *size);
+
+#endif

@@ -1,0 +1,19 @@
+/* From a config and a weights file to a model that computes: infers every size from the tensors'
+ * shapes, and refuses what disagrees, naming the key, what was found and what was wanted
+ * ("lstm.hidden_size: 128 expected from weight_hh_l0 [512,128], got 64"). */
+#ifndef PROTO_MODEL_BUILDER_H
+#define PROTO_MODEL_BUILDER_H
+
+#include <stdbool.h>
+
+#include "core/model.h"
+#include "proto/fault.h"
+#include "proto/model_config.h"
+#include "proto/safetensors.h"
+
+/* On success *model is the caller's (model_destroy). Weights that no layer uses are not an error.
+ */
+bool model_build(const struct model_config *config, const struct safetensors *weights,
+                 const struct kernel *kernel, struct model **model, struct fault *fault);
+
+#endif

@@ -1,0 +1,90 @@
+/* The tensors a model takes and gives: names, datatypes, shapes. One place says it for the metadata
+ * of every protocol and for checking requests.
+ *
+ * Tensors of an LSTM model (T steps, B rows, I inputs, D directions, P = proj_size or H):
+ *   input    FP32 [T,B,I], batch_first [B,T,I]      required
+ *   h_0, c_0 FP32 [L*D,B,P], [L*D,B,H]              optional, zeros when absent
+ *   lengths  INT32 or INT64 [B], 0..T each          optional
+ *   output   FP32 in the input's layout, O floats per step
+ *   h_n, c_n FP32, shapes of h_0, c_0
+ * With several LSTM layers in a chain, all of one P and H, L*D counts all their cells in order.
+ * When their sizes differ, each LSTM layer k has tensors of its own: h_0.k, c_0.k, h_n.k, c_n.k. */
+#ifndef PROTO_SIGNATURE_H
+#define PROTO_SIGNATURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/model.h"
+#include "proto/fault.h"
+#include "proto/infer_message.h"
+
+#define SIGNATURE_STATES_MAX                                                                       \
+    14 /* LSTM layers of different sizes in one model: 2 * 14 + 2 tensors */
+
+/* What a tensor is to the model. */
+enum tensor_role {
+    ROLE_INPUT,
+    ROLE_LENGTHS,
+    ROLE_OUTPUT,
+    ROLE_H, /* h_0 as an input, h_n as an output */
+    ROLE_C,
+};
+
+struct signature_tensor {
+    char name[TENSOR_NAME_MAX];
+    enum datatype datatype; /* INT64 for lengths, where INT32 is taken too */
+    enum tensor_role role;
+    bool optional;
+    size_t state; /* ROLE_H, ROLE_C: which of signature.states */
+    size_t rank;
+    int64_t shape[3]; /* -1: any */
+};
+
+/* A group of LSTM cells that share one pair of state tensors. */
+struct signature_state {
+    size_t offset; /* floats in a row's state (core/model.h) before cell 0's h */
+    size_t cells;
+    size_t h_size, c_size;
+};
+
+struct signature {
+    bool batch_first;
+    size_t input_size, output_size; /* floats per step */
+    size_t state_count;
+    struct signature_state states[SIGNATURE_STATES_MAX];
+    size_t input_count, output_count;
+    struct signature_tensor inputs[INFER_TENSOR_MAX], outputs[INFER_TENSOR_MAX];
+};
+
+/* Fails (400) only for a model with more than SIGNATURE_STATES_MAX LSTM layers of different sizes.
+ */
+bool signature_init(struct signature *signature, const struct model *model, bool batch_first,
+                    struct fault *fault);
+
+/* A request held against a signature: every tensor known, of the right type and shape, all of them
+ * agreeing on T and B. Pointers go into the request. */
+struct binding {
+    size_t steps, rows; /* T, B */
+    const struct infer_input *input;
+    const struct infer_input *lengths;                   /* or NULL */
+    const struct infer_input *h_0[SIGNATURE_STATES_MAX]; /* or NULL */
+    const struct infer_input *c_0[SIGNATURE_STATES_MAX];
+    size_t output_count;
+    const struct signature_tensor *outputs[INFER_TENSOR_MAX]; /* wanted, in the order asked for */
+};
+
+/* model_name is for the texts. Texts follow Triton's where it has one: "inference input 'x'
+ * data-type is 'FP64', but model 'm' expects 'FP32'", "unexpected shape for input 'x' for model
+ * 'm'. Expected
+ * [-1,-1,10], got [17,2,9]". Status 400. */
+bool signature_bind(const struct signature *signature, const struct infer_request *request,
+                    const char *model_name, struct binding *binding, struct fault *fault);
+
+/* shape[rank] of an output for T steps of B rows. */
+void signature_output_shape(const struct signature *signature,
+                            const struct signature_tensor *output, size_t steps, size_t rows,
+                            uint64_t *shape);
+
+#endif
