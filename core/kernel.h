@@ -15,28 +15,37 @@
 #include "core/activation.h"
 #include "core/panels.h"
 
+/* y[r][n] = bias[n] + sum over k of x[r][k] * w[n][k], for the columns of panels
+ * [first_panel, end_panel). */
+struct kernel_linear {
+    const struct panels *w;
+    const float *const *x; /* [row_count] -> [depth] */
+    float *const *y;       /* [row_count]; columns of panel p are written at y[r] + p * y_stride */
+    size_t y_stride;       /* 32 for plain rows; more where panels lie apart */
+    size_t row_count;
+    size_t first_panel, end_panel;
+};
+
 /* One step of one direction of one LSTM layer, for rows [0, row_count) and the units of panels
  * [first_panel, end_panel). H is hidden_size, P the length of h_before. */
 struct kernel_lstm_step {
     const struct panels *recurrent; /* weight_hh, gate panels: depth P */
-    const float *gates;             /* [row_count][panel_count * 32]: bias and input terms summed */
-    const float *const *h_before;   /* [row_count] -> [P] */
-    float *const *c;                /* [row_count] -> [H], updated in place */
-    float *const *h_after;          /* [row_count] -> [H], o * tanh(c); never overlaps h_before */
+    const float *gates;             /* bias and input terms, summed: row r of panel p at
+                                     * gates + p * gates_stride + r * 32 */
+    size_t gates_stride;
+    const float *const *h_before; /* [row_count] -> [P] */
+    float *const *c;              /* [row_count] -> [H], updated in place */
+    float *const *h_after;        /* [row_count] -> [H], o * tanh(c); never overlaps h_before */
     size_t hidden_size;
     size_t row_count;
-    size_t first_panel;
-    size_t end_panel;
+    size_t first_panel, end_panel;
 };
 
 struct kernel {
     const char *name;
     bool (*supported)(void); /* can this machine run it? */
 
-    /* y[r][n] = bias[n] + sum over k of x[r][k] * w[n][k], for the columns of panels
-     * [first_panel, end_panel). x: [row_count] -> [depth], y: [row_count] -> [columns]. */
-    void (*linear)(const struct panels *w, const float *const *x, float *const *y, size_t row_count,
-                   size_t first_panel, size_t end_panel);
+    void (*linear)(const struct kernel_linear *linear);
 
     void (*lstm_step)(const struct kernel_lstm_step *step);
 

@@ -1,0 +1,495 @@
+/* The scalar kernel's arithmetic, eight lanes at a time. A lane is one output's chain, so vectors
+ * never reorder a sum; rows and panels only decide how many chains run side by side.
+ *
+ * An inner loop needs 8 independent chains to keep two FMA units of 4 cycles' latency busy, and as
+ * many uses of each loaded weight as registers allow: 3 rows x 4 vectors = 12 accumulators, 3
+ * broadcasts and 1 weight fill the 16 registers exactly. A lone row runs two panels instead.
+ *
+ * Accumulators are named members, never arrays: gcc 12 keeps arrays of vectors in memory. */
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/activation_constants.h"
+#include "core/kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Four vectors: one row's columns of a full panel. In gate panels, a unit's pre-activations. */
+struct quad {
+    __m256 i, f, g, o;
+};
+
+/* Keeps a loaded weight in its register: gcc would otherwise load it again for each use. */
+#define KEEP(vector) __asm__("" : "+x"(vector))
+
+INLINE struct quad quad_load(const float *from)
+{
+    return (struct quad){_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8),
+                         _mm256_loadu_ps(from + 16), _mm256_loadu_ps(from + 24)};
+}
+
+/* ---- products: a += x W for one full panel, chains in the order of k ---- */
+
+INLINE void accumulate_1(struct quad *a, const float *w, const float *x, size_t depth)
+{
+    struct quad s = *a;
+    for (size_t k = 0; k < depth; k++, w += PANEL_WIDTH) {
+        const __m256 b = _mm256_broadcast_ss(x + k);
+        s.i = _mm256_fmadd_ps(b, _mm256_loadu_ps(w), s.i);
+        s.f = _mm256_fmadd_ps(b, _mm256_loadu_ps(w + 8), s.f);
+        s.g = _mm256_fmadd_ps(b, _mm256_loadu_ps(w + 16), s.g);
+        s.o = _mm256_fmadd_ps(b, _mm256_loadu_ps(w + 24), s.o);
+    }
+    *a = s;
+}
+
+/* One row, two panels. */
+INLINE void accumulate_1x2(struct quad *a, struct quad *b, const float *wa, const float *wb,
+                           const float *x, size_t depth)
+{
+    struct quad s = *a, t = *b;
+    for (size_t k = 0; k < depth; k++, wa += PANEL_WIDTH, wb += PANEL_WIDTH) {
+        const __m256 v = _mm256_broadcast_ss(x + k);
+        s.i = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa), s.i);
+        s.f = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa + 8), s.f);
+        s.g = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa + 16), s.g);
+        s.o = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa + 24), s.o);
+        t.i = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb), t.i);
+        t.f = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb + 8), t.f);
+        t.g = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb + 16), t.g);
+        t.o = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb + 24), t.o);
+    }
+    *a = s;
+    *b = t;
+}
+
+INLINE void accumulate_2(struct quad *a, struct quad *b, const float *w, const float *xa,
+                         const float *xb, size_t depth)
+{
+    struct quad s = *a, t = *b;
+    for (size_t k = 0; k < depth; k++, w += PANEL_WIDTH) {
+        const __m256 u = _mm256_broadcast_ss(xa + k);
+        const __m256 v = _mm256_broadcast_ss(xb + k);
+        __m256 weight = _mm256_loadu_ps(w);
+        KEEP(weight);
+        s.i = _mm256_fmadd_ps(u, weight, s.i);
+        t.i = _mm256_fmadd_ps(v, weight, t.i);
+        weight = _mm256_loadu_ps(w + 8);
+        KEEP(weight);
+        s.f = _mm256_fmadd_ps(u, weight, s.f);
+        t.f = _mm256_fmadd_ps(v, weight, t.f);
+        weight = _mm256_loadu_ps(w + 16);
+        KEEP(weight);
+        s.g = _mm256_fmadd_ps(u, weight, s.g);
+        t.g = _mm256_fmadd_ps(v, weight, t.g);
+        weight = _mm256_loadu_ps(w + 24);
+        KEEP(weight);
+        s.o = _mm256_fmadd_ps(u, weight, s.o);
+        t.o = _mm256_fmadd_ps(v, weight, t.o);
+    }
+    *a = s;
+    *b = t;
+}
+
+INLINE void accumulate_3(struct quad *a, struct quad *b, struct quad *c, const float *w,
+                         const float *xa, const float *xb, const float *xc, size_t depth)
+{
+    struct quad s = *a, t = *b, u = *c;
+    for (size_t k = 0; k < depth; k++, w += PANEL_WIDTH) {
+        const __m256 x = _mm256_broadcast_ss(xa + k);
+        const __m256 y = _mm256_broadcast_ss(xb + k);
+        const __m256 z = _mm256_broadcast_ss(xc + k);
+        __m256 weight = _mm256_loadu_ps(w);
+        KEEP(weight);
+        s.i = _mm256_fmadd_ps(x, weight, s.i);
+        t.i = _mm256_fmadd_ps(y, weight, t.i);
+        u.i = _mm256_fmadd_ps(z, weight, u.i);
+        weight = _mm256_loadu_ps(w + 8);
+        KEEP(weight);
+        s.f = _mm256_fmadd_ps(x, weight, s.f);
+        t.f = _mm256_fmadd_ps(y, weight, t.f);
+        u.f = _mm256_fmadd_ps(z, weight, u.f);
+        weight = _mm256_loadu_ps(w + 16);
+        KEEP(weight);
+        s.g = _mm256_fmadd_ps(x, weight, s.g);
+        t.g = _mm256_fmadd_ps(y, weight, t.g);
+        u.g = _mm256_fmadd_ps(z, weight, u.g);
+        weight = _mm256_loadu_ps(w + 24);
+        KEEP(weight);
+        s.o = _mm256_fmadd_ps(x, weight, s.o);
+        t.o = _mm256_fmadd_ps(y, weight, t.o);
+        u.o = _mm256_fmadd_ps(z, weight, u.o);
+    }
+    *a = s;
+    *b = t;
+    *c = u;
+}
+
+/* ---- activations: core/activation.c, operation by operation ---- */
+
+struct exp_parts {
+    __m256 scale, p;
+};
+
+INLINE struct exp_parts exp_parts(__m256 a)
+{
+    a = _mm256_min_ps(_mm256_set1_ps(EXP_CLAMP), a); /* the second operand when a is NaN */
+    const __m256 round = _mm256_set1_ps(EXP_ROUND);
+    const __m256 shifted = _mm256_fmadd_ps(a, _mm256_set1_ps(EXP_MINUS_LOG2E), round);
+    const __m256 n = _mm256_sub_ps(shifted, round);
+    const __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23));
+    const __m256 r = _mm256_fmsub_ps(n, _mm256_set1_ps(EXP_MINUS_LN2), a);
+    const __m256 r2 = _mm256_mul_ps(r, r);
+    const __m256 low = _mm256_fmadd_ps(r, _mm256_set1_ps(EXP_Q1), _mm256_set1_ps(EXP_Q0));
+    const __m256 middle = _mm256_fmadd_ps(r, _mm256_set1_ps(EXP_Q3), _mm256_set1_ps(EXP_Q2));
+    const __m256 high = _mm256_fmadd_ps(r2, _mm256_set1_ps(EXP_Q4), middle);
+    const __m256 q = _mm256_fmadd_ps(r2, high, low);
+    return (struct exp_parts){scale, _mm256_fmadd_ps(r2, q, r)};
+}
+
+INLINE __m256 sigmoid(__m256 x)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    const __m256 one = _mm256_set1_ps(1.0f);
+    const struct exp_parts parts = exp_parts(_mm256_andnot_ps(sign, x));
+    const __m256 e = _mm256_fmadd_ps(parts.scale, parts.p, parts.scale);
+    return _mm256_div_ps(_mm256_blendv_ps(one, e, x), _mm256_add_ps(e, one));
+}
+
+INLINE __m256 tanh8(__m256 x)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    const __m256 one = _mm256_set1_ps(1.0f);
+    const __m256 two = _mm256_set1_ps(2.0f);
+    const struct exp_parts parts = exp_parts(_mm256_mul_ps(_mm256_andnot_ps(sign, x), two));
+    const __m256 em1 = _mm256_fmadd_ps(parts.scale, parts.p, _mm256_sub_ps(parts.scale, one));
+    const __m256 magnitude = _mm256_andnot_ps(sign, _mm256_div_ps(em1, _mm256_add_ps(em1, two)));
+    return _mm256_or_ps(magnitude, _mm256_and_ps(sign, x));
+}
+
+INLINE __m256 relu(__m256 x)
+{
+    const __m256 zero = _mm256_setzero_ps();
+    return _mm256_blendv_ps(x, zero, _mm256_cmp_ps(x, zero, _CMP_LT_OQ));
+}
+
+INLINE __m256 activate8(enum activation activation, __m256 x)
+{
+    switch (activation) {
+    case ACTIVATION_LINEAR:
+        return x;
+    case ACTIVATION_RELU:
+        return relu(x);
+    case ACTIVATION_SIGMOID:
+        return sigmoid(x);
+    case ACTIVATION_TANH:
+        return tanh8(x);
+    }
+    return x;
+}
+
+static void avx2_activate(enum activation activation, float *values, size_t count)
+{
+    size_t i = 0;
+    for (; i + PANEL_LANES <= count; i += PANEL_LANES)
+        _mm256_storeu_ps(values + i, activate8(activation, _mm256_loadu_ps(values + i)));
+    if (i < count) {
+        float tail[PANEL_LANES] = {0};
+        memcpy(tail, values + i, (count - i) * sizeof(float));
+        _mm256_storeu_ps(tail, activate8(activation, _mm256_loadu_ps(tail)));
+        memcpy(values + i, tail, (count - i) * sizeof(float));
+    }
+}
+
+/* ---- the cell ---- */
+
+INLINE __m256 cell(const struct quad *gates, __m256 c, __m256 *h)
+{
+    const __m256 i = sigmoid(gates->i);
+    const __m256 f = sigmoid(gates->f);
+    const __m256 g = tanh8(gates->g);
+    const __m256 o = sigmoid(gates->o);
+    c = _mm256_fmadd_ps(f, c, _mm256_mul_ps(i, g));
+    *h = _mm256_mul_ps(o, tanh8(c));
+    return c;
+}
+
+/* The cell of one row's units of a panel; the last panel may hold fewer than 8. */
+INLINE void finish(const struct quad *gates, float *c, float *h, size_t units)
+{
+    __m256 h_new;
+    if (units >= PANEL_LANES) {
+        _mm256_storeu_ps(c, cell(gates, _mm256_loadu_ps(c), &h_new));
+        _mm256_storeu_ps(h, h_new);
+        return;
+    }
+    float c_tail[PANEL_LANES] = {0}, h_tail[PANEL_LANES];
+    for (size_t j = 0; j < units; j++)
+        c_tail[j] = c[j];
+    _mm256_storeu_ps(c_tail, cell(gates, _mm256_loadu_ps(c_tail), &h_new));
+    _mm256_storeu_ps(h_tail, h_new);
+    for (size_t j = 0; j < units; j++) {
+        c[j] = c_tail[j];
+        h[j] = h_tail[j];
+    }
+}
+
+/* ---- one step of an LSTM ---- */
+
+/* The part of a step that one call of an accumulate function covers. */
+struct place {
+    const float *w;     /* the panel's weights */
+    const float *gates; /* the panel's input terms, row 0 */
+    size_t unit, units; /* the panel's first unit; how many there are from it on */
+};
+
+INLINE struct place place_of(const struct kernel_lstm_step *step, size_t p)
+{
+    return (struct place){
+        .w = step->recurrent->weights + p * PANEL_WIDTH * step->recurrent->depth,
+        .gates = step->gates + p * step->gates_stride,
+        .unit = p * PANEL_LANES,
+        .units = step->hidden_size - p * PANEL_LANES,
+    };
+}
+
+INLINE void finish_row(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                       const struct quad *gates)
+{
+    finish(gates, step->c[r] + at->unit, step->h_after[r] + at->unit, at->units);
+}
+
+static void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r)
+{
+    struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
+    struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
+    struct quad c = quad_load(at->gates + (r + 2) * PANEL_WIDTH);
+    accumulate_3(&a, &b, &c, at->w, step->h_before[r], step->h_before[r + 1], step->h_before[r + 2],
+                 step->recurrent->depth);
+    finish_row(step, at, r, &a);
+    finish_row(step, at, r + 1, &b);
+    finish_row(step, at, r + 2, &c);
+}
+
+static void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r)
+{
+    struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
+    struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
+    accumulate_2(&a, &b, at->w, step->h_before[r], step->h_before[r + 1], step->recurrent->depth);
+    finish_row(step, at, r, &a);
+    finish_row(step, at, r + 1, &b);
+}
+
+static void step_1_row(const struct kernel_lstm_step *step, const struct place *at, size_t r)
+{
+    struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
+    accumulate_1(&a, at->w, step->h_before[r], step->recurrent->depth);
+    finish_row(step, at, r, &a);
+}
+
+/* A lone row: two panels side by side. */
+static void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p)
+{
+    const struct place here = place_of(step, p);
+    const struct place next = place_of(step, p + 1);
+    struct quad a = quad_load(here.gates);
+    struct quad b = quad_load(next.gates);
+    accumulate_1x2(&a, &b, here.w, next.w, step->h_before[0], step->recurrent->depth);
+    finish_row(step, &here, 0, &a);
+    finish_row(step, &next, 0, &b);
+}
+
+/* 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
+static void step_rows(const struct kernel_lstm_step *step, const struct place *at)
+{
+    size_t r = 0, left = step->row_count;
+    for (; left == 3 || left > 4; left -= 3, r += 3)
+        step_3_rows(step, at, r);
+    for (; left >= 2; left -= 2, r += 2)
+        step_2_rows(step, at, r);
+    if (left == 1)
+        step_1_row(step, at, r);
+}
+
+static void avx2_lstm_step(const struct kernel_lstm_step *step)
+{
+    size_t p = step->first_panel;
+    if (step->row_count == 1)
+        for (; p + 1 < step->end_panel; p += 2)
+            step_1_row_2_panels(step, p);
+    for (; p < step->end_panel; p++) {
+        const struct place at = place_of(step, p);
+        step_rows(step, &at);
+    }
+}
+
+/* ---- linear ---- */
+
+INLINE void quad_store(float *to, const struct quad *q, size_t columns)
+{
+    if (columns >= PANEL_WIDTH) {
+        _mm256_storeu_ps(to, q->i);
+        _mm256_storeu_ps(to + 8, q->f);
+        _mm256_storeu_ps(to + 16, q->g);
+        _mm256_storeu_ps(to + 24, q->o);
+        return;
+    }
+    float all[PANEL_WIDTH];
+    _mm256_storeu_ps(all, q->i);
+    _mm256_storeu_ps(all + 8, q->f);
+    _mm256_storeu_ps(all + 16, q->g);
+    _mm256_storeu_ps(all + 24, q->o);
+    memcpy(to, all, columns * sizeof(float));
+}
+
+/* One panel of a product. */
+struct column {
+    const float *w, *bias;
+    size_t offset;  /* of the panel's columns in a row of y */
+    size_t columns; /* from the panel's first on */
+};
+
+INLINE struct column column_of(const struct kernel_linear *linear, size_t p)
+{
+    return (struct column){
+        .w = linear->w->weights + p * PANEL_WIDTH * linear->w->depth,
+        .bias = linear->w->bias + p * PANEL_WIDTH,
+        .offset = p * linear->y_stride,
+        .columns = linear->w->columns - p * PANEL_WIDTH,
+    };
+}
+
+static void linear_3_rows(const struct kernel_linear *l, const struct column *at, size_t r)
+{
+    struct quad a = quad_load(at->bias), b = a, c = a;
+    accumulate_3(&a, &b, &c, at->w, l->x[r], l->x[r + 1], l->x[r + 2], l->w->depth);
+    quad_store(l->y[r] + at->offset, &a, at->columns);
+    quad_store(l->y[r + 1] + at->offset, &b, at->columns);
+    quad_store(l->y[r + 2] + at->offset, &c, at->columns);
+}
+
+static void linear_2_rows(const struct kernel_linear *l, const struct column *at, size_t r)
+{
+    struct quad a = quad_load(at->bias), b = a;
+    accumulate_2(&a, &b, at->w, l->x[r], l->x[r + 1], l->w->depth);
+    quad_store(l->y[r] + at->offset, &a, at->columns);
+    quad_store(l->y[r + 1] + at->offset, &b, at->columns);
+}
+
+static void linear_1_row(const struct kernel_linear *l, const struct column *at, size_t r)
+{
+    struct quad a = quad_load(at->bias);
+    accumulate_1(&a, at->w, l->x[r], l->w->depth);
+    quad_store(l->y[r] + at->offset, &a, at->columns);
+}
+
+static void linear_1_row_2_panels(const struct kernel_linear *l, size_t p)
+{
+    const struct column here = column_of(l, p);
+    const struct column next = column_of(l, p + 1);
+    struct quad a = quad_load(here.bias), b = quad_load(next.bias);
+    accumulate_1x2(&a, &b, here.w, next.w, l->x[0], l->w->depth);
+    quad_store(l->y[0] + here.offset, &a, here.columns);
+    quad_store(l->y[0] + next.offset, &b, next.columns);
+}
+
+static void linear_rows(const struct kernel_linear *l, const struct column *at)
+{
+    size_t r = 0, left = l->row_count;
+    for (; left == 3 || left > 4; left -= 3, r += 3)
+        linear_3_rows(l, at, r);
+    for (; left >= 2; left -= 2, r += 2)
+        linear_2_rows(l, at, r);
+    if (left == 1)
+        linear_1_row(l, at, r);
+}
+
+/* A last panel narrower than 32: vector by vector, 4 rows side by side. */
+INLINE void store_some(float *to, __m256 v, size_t columns)
+{
+    if (columns >= PANEL_LANES) {
+        _mm256_storeu_ps(to, v);
+        return;
+    }
+    float all[PANEL_LANES];
+    _mm256_storeu_ps(all, v);
+    for (size_t j = 0; j < columns; j++)
+        to[j] = all[j];
+}
+
+static void vector_4_rows(const struct kernel_linear *l, const struct column *at, size_t width,
+                          size_t r)
+{
+    const float *w = at->w, *x0 = l->x[r], *x1 = l->x[r + 1], *x2 = l->x[r + 2], *x3 = l->x[r + 3];
+    __m256 a = _mm256_loadu_ps(at->bias), b = a, c = a, d = a;
+    for (size_t k = 0; k < l->w->depth; k++, w += width) {
+        __m256 weight = _mm256_loadu_ps(w);
+        KEEP(weight);
+        a = _mm256_fmadd_ps(_mm256_broadcast_ss(x0 + k), weight, a);
+        b = _mm256_fmadd_ps(_mm256_broadcast_ss(x1 + k), weight, b);
+        c = _mm256_fmadd_ps(_mm256_broadcast_ss(x2 + k), weight, c);
+        d = _mm256_fmadd_ps(_mm256_broadcast_ss(x3 + k), weight, d);
+    }
+    store_some(l->y[r] + at->offset, a, at->columns);
+    store_some(l->y[r + 1] + at->offset, b, at->columns);
+    store_some(l->y[r + 2] + at->offset, c, at->columns);
+    store_some(l->y[r + 3] + at->offset, d, at->columns);
+}
+
+static void vector_1_row(const struct kernel_linear *l, const struct column *at, size_t width,
+                         size_t r)
+{
+    const float *w = at->w, *x = l->x[r];
+    __m256 a = _mm256_loadu_ps(at->bias);
+    for (size_t k = 0; k < l->w->depth; k++, w += width)
+        a = _mm256_fmadd_ps(_mm256_broadcast_ss(x + k), _mm256_loadu_ps(w), a);
+    store_some(l->y[r] + at->offset, a, at->columns);
+}
+
+static void linear_narrow(const struct kernel_linear *l, struct column at, size_t width)
+{
+    for (size_t v = 0; v < width; v += PANEL_LANES) {
+        size_t r = 0;
+        for (; r + 4 <= l->row_count; r += 4)
+            vector_4_rows(l, &at, width, r);
+        for (; r < l->row_count; r++)
+            vector_1_row(l, &at, width, r);
+        at.w += PANEL_LANES;
+        at.bias += PANEL_LANES;
+        at.offset += PANEL_LANES;
+        at.columns -= PANEL_LANES;
+    }
+}
+
+static void avx2_linear(const struct kernel_linear *linear)
+{
+    const size_t last = linear->w->panel_count - 1;
+    const bool narrow = panels_width(linear->w, last) < PANEL_WIDTH;
+    const size_t full = narrow && linear->end_panel > last ? last : linear->end_panel;
+    size_t p = linear->first_panel;
+    if (linear->row_count == 1)
+        for (; p + 1 < full; p += 2)
+            linear_1_row_2_panels(linear, p);
+    for (; p < full; p++) {
+        const struct column at = column_of(linear, p);
+        linear_rows(linear, &at);
+    }
+    if (p < linear->end_panel)
+        linear_narrow(linear, column_of(linear, p), panels_width(linear->w, p));
+}
+
+/* gcc asks CPUID and whether the system saves the wide registers. */
+static bool avx2_supported(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+const struct kernel kernel_avx2 = {
+    .name = "avx2",
+    .supported = avx2_supported,
+    .linear = avx2_linear,
+    .lstm_step = avx2_lstm_step,
+    .activate = avx2_activate,
+};

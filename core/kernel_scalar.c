@@ -1,0 +1,89 @@
+/* The definition of correct: plain C, one float at a time, nothing reordered. It runs everywhere
+ * and every other kernel is compared with it bit for bit. */
+#include <math.h>
+
+#include "core/kernels.h"
+
+/* acc[j] += sum over k of x[k] * w[k][j]: `width` chains side by side, each in the order of k. */
+static void accumulate(float *acc, const float *w, size_t width, const float *x, size_t depth)
+{
+    for (size_t k = 0; k < depth; k++, w += width)
+        for (size_t j = 0; j < width; j++)
+            acc[j] = fmaf(x[k], w[j], acc[j]);
+}
+
+static const float *panel_weights(const struct panels *panels, size_t p)
+{
+    return panels->weights + p * PANEL_WIDTH * panels->depth;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void scalar_linear(const struct kernel_linear *linear)
+{
+    const struct panels *w = linear->w;
+    for (size_t p = linear->first_panel; p < linear->end_panel; p++) {
+        const size_t width = panels_width(w, p);
+        const size_t columns = smaller(w->columns - p * PANEL_WIDTH, PANEL_WIDTH);
+        for (size_t r = 0; r < linear->row_count; r++) {
+            float acc[PANEL_WIDTH];
+            for (size_t j = 0; j < width; j++)
+                acc[j] = w->bias[p * PANEL_WIDTH + j];
+            accumulate(acc, panel_weights(w, p), width, linear->x[r], w->depth);
+            for (size_t j = 0; j < columns; j++)
+                linear->y[r][p * linear->y_stride + j] = acc[j];
+        }
+    }
+}
+
+/* Units [0, units) of one panel: their four gates' pre-activations become the new c and h. */
+static void cell(const float gates[PANEL_WIDTH], float *c, float *h, size_t units)
+{
+    for (size_t j = 0; j < units; j++) {
+        const float i = activation_sigmoid(gates[j]);
+        const float f = activation_sigmoid(gates[PANEL_LANES + j]);
+        const float g = activation_tanh(gates[2 * PANEL_LANES + j]);
+        const float o = activation_sigmoid(gates[3 * PANEL_LANES + j]);
+        c[j] = fmaf(f, c[j], i * g);
+        h[j] = o * activation_tanh(c[j]);
+    }
+}
+
+static void scalar_lstm_step(const struct kernel_lstm_step *step)
+{
+    const struct panels *w = step->recurrent;
+    for (size_t p = step->first_panel; p < step->end_panel; p++) {
+        const size_t first_unit = p * PANEL_LANES;
+        const size_t units = smaller(step->hidden_size - first_unit, PANEL_LANES);
+        for (size_t r = 0; r < step->row_count; r++) {
+            const float *gates = step->gates + p * step->gates_stride + r * PANEL_WIDTH;
+            float acc[PANEL_WIDTH];
+            for (size_t j = 0; j < PANEL_WIDTH; j++)
+                acc[j] = gates[j];
+            accumulate(acc, panel_weights(w, p), PANEL_WIDTH, step->h_before[r], w->depth);
+            cell(acc, step->c[r] + first_unit, step->h_after[r] + first_unit, units);
+        }
+    }
+}
+
+static void scalar_activate(enum activation activation, float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = activation_apply(activation, values[i]);
+}
+
+static bool always(void)
+{
+    return true;
+}
+
+const struct kernel kernel_scalar = {
+    .name = "scalar",
+    .supported = always,
+    .linear = scalar_linear,
+    .lstm_step = scalar_lstm_step,
+    .activate = scalar_activate,
+};

@@ -1,0 +1,50 @@
+/* One direction of one layer of an LSTM over the rows of a batch: what model.c chains together.
+ *
+ * Rows come sorted, longest first, so that the rows still running at a step are always the first
+ * few: ragged batches cost what their steps cost, nothing is padded. A reverse cell walks each row
+ * from its own last step to its first (packed-sequence semantics). */
+#ifndef CORE_LSTM_H
+#define CORE_LSTM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/kernel.h"
+#include "core/model.h"
+
+struct lstm_cell {
+    size_t input_size;
+    size_t hidden_size;
+    size_t output_size; /* P: proj_size, or hidden_size */
+    bool projected;
+    bool reverse;
+    struct panels input;      /* weight_ih and the biases, gate panels */
+    struct panels recurrent;  /* weight_hh, gate panels, no bias */
+    struct panels projection; /* weight_hr, where projected */
+};
+
+/* false (nothing held) when memory does not suffice. */
+bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_weights *weights, size_t input_size,
+                    size_t hidden_size, size_t proj_size, bool reverse);
+void lstm_cell_fini(struct lstm_cell *cell);
+size_t lstm_cell_memory(const struct lstm_cell *cell);
+
+/* A row's piece of work at one layer. */
+struct lstm_span {
+    const float *input; /* step t at input + t * input_stride: [input_size] */
+    float *output;      /* step t at output + t * output_stride: [output_size] */
+    size_t input_stride, output_stride;
+    size_t steps;
+    float *h; /* [output_size], replaced by the state after the last step; */
+    float *c; /* [hidden_size], likewise. With steps 0 both stay. */
+};
+
+/* Bytes of scratch lstm_cell_run wants; false when they do not fit a size_t. */
+bool lstm_cell_scratch(const struct lstm_cell *cell, size_t row_count, size_t max_steps,
+                       size_t *bytes);
+
+/* Spans are sorted by steps, longest first. scratch is aligned to MODEL_SCRATCH_ALIGNMENT. */
+void lstm_cell_run(const struct lstm_cell *cell, const struct kernel *kernel,
+                   const struct lstm_span *spans, size_t row_count, void *scratch);
+
+#endif

@@ -1,0 +1,529 @@
+/* A model is a list of operations; each turns the floats of a step into those of the next
+ * operation.
+ *
+ * Causal models go through all operations in chunks of steps, so that what lies between two of them
+ * stays in the cache and scratch stays small however long a sequence is. A model with a reverse
+ * direction sees whole sequences: its chunk is the longest row. */
+#include "core/model.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/lstm.h"
+#include "core/scratch.h"
+
+/* Floats between two operations kept at once, for all rows of a chunk together. */
+#define CHUNK_FLOATS ((size_t)32 * 1024)
+
+enum op_type {
+    OP_LSTM, /* one layer, one or two directions side by side */
+    OP_DENSE,
+    OP_COPY, /* carries an activation that has no operation before it */
+};
+
+struct op {
+    enum op_type type;
+    size_t input_size, output_size; /* floats per step */
+    enum activation activation;     /* applied to what the operation wrote */
+    size_t direction_count;
+    struct lstm_cell cells[2];
+    size_t state_offset; /* of cell 0's h in a row's state */
+    struct panels dense;
+};
+
+struct model {
+    const struct kernel *kernel;
+    size_t op_count;
+    struct op *ops;
+    size_t lstm_count;
+    struct model_lstm_state *lstms;
+    size_t state_size;
+    size_t widest; /* floats per step between two operations, at most */
+    bool causal;
+    bool has_dense;
+};
+
+/* ---- building ---- */
+
+static size_t op_bound(const struct layer_spec *layers, size_t layer_count)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < layer_count; i++)
+        count += layers[i].type == LAYER_LSTM ? layers[i].as.lstm.num_layers : 1;
+    return count;
+}
+
+static size_t model_width(const struct model *model)
+{
+    return model->op_count == 0 ? 0 : model->ops[model->op_count - 1].output_size;
+}
+
+static bool add_lstm_layer(struct model *model, const struct lstm_spec *spec, size_t layer,
+                           size_t input_size)
+{
+    const size_t directions = spec->bidirectional ? 2 : 1;
+    const size_t output_size = spec->proj_size != 0 ? spec->proj_size : spec->hidden_size;
+    struct op *op = &model->ops[model->op_count];
+    *op = (struct op){
+        .type = OP_LSTM,
+        .input_size = input_size,
+        .output_size = directions * output_size,
+        .activation = ACTIVATION_LINEAR,
+        .direction_count = directions,
+        .state_offset = model->state_size,
+    };
+    for (size_t d = 0; d < directions; d++)
+        if (!lstm_cell_init(&op->cells[d], &spec->weights[layer * directions + d], input_size,
+                            spec->hidden_size, spec->proj_size, d == 1))
+            return false;
+    model->op_count++;
+    size_t cell_state, state;
+    if (!checked_add(output_size, spec->hidden_size, &cell_state) ||
+        !checked_mul(cell_state, directions, &state))
+        return false;
+    return checked_add(model->state_size, state, &model->state_size);
+}
+
+static bool add_lstm(struct model *model, const struct lstm_spec *spec)
+{
+    assert(spec->num_layers > 0 && spec->hidden_size > 0 && spec->input_size > 0);
+    assert(spec->proj_size < spec->hidden_size);
+    const size_t directions = spec->bidirectional ? 2 : 1;
+    model->lstms[model->lstm_count++] = (struct model_lstm_state){
+        .offset = model->state_size,
+        .cells = spec->num_layers * directions,
+        .h_size = spec->proj_size != 0 ? spec->proj_size : spec->hidden_size,
+        .c_size = spec->hidden_size,
+    };
+    if (spec->bidirectional)
+        model->causal = false;
+    for (size_t layer = 0; layer < spec->num_layers; layer++)
+        if (!add_lstm_layer(model, spec, layer, layer == 0 ? spec->input_size : model_width(model)))
+            return false;
+    return true;
+}
+
+static bool add_dense(struct model *model, const struct dense_spec *spec)
+{
+    struct op *op = &model->ops[model->op_count];
+    *op = (struct op){
+        .type = OP_DENSE,
+        .input_size = spec->in_features,
+        .output_size = spec->out_features,
+        .activation = spec->activation,
+    };
+    if (!panels_pack_linear(&op->dense, spec->weight, spec->bias, spec->out_features,
+                            spec->in_features))
+        return false;
+    model->op_count++;
+    model->has_dense = true;
+    return true;
+}
+
+static bool add_activation(struct model *model, const struct activation_spec *spec)
+{
+    if (spec->activation == ACTIVATION_LINEAR && model->op_count > 0)
+        return true;
+    if (model->op_count > 0 && model->ops[model->op_count - 1].activation == ACTIVATION_LINEAR) {
+        model->ops[model->op_count - 1].activation = spec->activation;
+        return true;
+    }
+    model->ops[model->op_count++] = (struct op){
+        .type = OP_COPY,
+        .input_size = spec->features,
+        .output_size = spec->features,
+        .activation = spec->activation,
+    };
+    return true;
+}
+
+static size_t layer_input_size(const struct layer_spec *layer)
+{
+    switch (layer->type) {
+    case LAYER_LSTM:
+        return layer->as.lstm.input_size;
+    case LAYER_DENSE:
+        return layer->as.dense.in_features;
+    case LAYER_ACTIVATION:
+        return layer->as.activation.features;
+    }
+    return 0;
+}
+
+static bool add_layer(struct model *model, const struct layer_spec *layer)
+{
+    assert(model->op_count == 0 || layer_input_size(layer) == model_width(model));
+    switch (layer->type) {
+    case LAYER_LSTM:
+        return add_lstm(model, &layer->as.lstm);
+    case LAYER_DENSE:
+        return add_dense(model, &layer->as.dense);
+    case LAYER_ACTIVATION:
+        return add_activation(model, &layer->as.activation);
+    }
+    return false;
+}
+
+struct model *model_create(const struct layer_spec *layers, size_t layer_count,
+                           const struct kernel *kernel)
+{
+    assert(layer_count > 0 && kernel != NULL);
+    struct model *model = calloc(1, sizeof *model);
+    if (model == NULL)
+        return NULL;
+    model->kernel = kernel;
+    model->causal = true;
+    model->ops = calloc(op_bound(layers, layer_count), sizeof *model->ops);
+    model->lstms = calloc(layer_count, sizeof *model->lstms);
+    bool built = model->ops != NULL && model->lstms != NULL;
+    for (size_t i = 0; built && i < layer_count; i++)
+        built = add_layer(model, &layers[i]);
+    if (!built) {
+        model_destroy(model);
+        return NULL;
+    }
+    for (size_t i = 0; i + 1 < model->op_count; i++)
+        if (model->ops[i].output_size > model->widest)
+            model->widest = model->ops[i].output_size;
+    return model;
+}
+
+void model_destroy(struct model *model)
+{
+    if (model == NULL)
+        return;
+    for (size_t i = 0; i < model->op_count; i++) {
+        lstm_cell_fini(&model->ops[i].cells[0]);
+        lstm_cell_fini(&model->ops[i].cells[1]);
+        panels_fini(&model->ops[i].dense);
+    }
+    free(model->ops);
+    free(model->lstms);
+    free(model);
+}
+
+/* ---- asking ---- */
+
+size_t model_input_size(const struct model *model)
+{
+    return model->ops[0].input_size;
+}
+
+size_t model_output_size(const struct model *model)
+{
+    return model_width(model);
+}
+
+bool model_is_causal(const struct model *model)
+{
+    return model->causal;
+}
+
+size_t model_state_size(const struct model *model)
+{
+    return model->state_size;
+}
+
+size_t model_lstm_count(const struct model *model)
+{
+    return model->lstm_count;
+}
+
+struct model_lstm_state model_lstm_state(const struct model *model, size_t lstm_index)
+{
+    assert(lstm_index < model->lstm_count);
+    return model->lstms[lstm_index];
+}
+
+size_t model_memory(const struct model *model)
+{
+    size_t bytes = sizeof *model + model->op_count * sizeof *model->ops;
+    for (size_t i = 0; i < model->op_count; i++) {
+        const struct op *op = &model->ops[i];
+        for (size_t d = 0; d < op->direction_count; d++)
+            bytes += lstm_cell_memory(&op->cells[d]);
+        if (op->type == OP_DENSE)
+            bytes += panels_memory(&op->dense);
+    }
+    return bytes;
+}
+
+static double cell_flops(const struct lstm_cell *cell)
+{
+    const double hidden = (double)cell->hidden_size;
+    const double output = (double)cell->output_size;
+    return 2.0 * LSTM_GATES * hidden * ((double)cell->input_size + output) +
+           (cell->projected ? 2.0 * hidden * output : 0.0);
+}
+
+double model_flops_per_step(const struct model *model)
+{
+    double flops = 0;
+    for (size_t i = 0; i < model->op_count; i++) {
+        const struct op *op = &model->ops[i];
+        for (size_t d = 0; d < op->direction_count; d++)
+            flops += cell_flops(&op->cells[d]);
+        if (op->type == OP_DENSE)
+            flops += 2.0 * (double)op->input_size * (double)op->output_size;
+    }
+    return flops;
+}
+
+/* ---- computing ---- */
+
+/* A row's floats at one operation of one chunk. */
+struct view {
+    const float *input;
+    float *output;
+    size_t input_stride, output_stride;
+    size_t steps;
+};
+
+struct plan {
+    size_t chunk_steps;
+    const struct model_row **rows; /* [row_count], longest first */
+    struct view *views;            /* [row_count] */
+    struct lstm_span *spans;       /* [row_count] */
+    const float **x;               /* [row_count * chunk_steps]: for dense layers */
+    float **y;
+    float *between[2]; /* [row_count][chunk_steps][widest]: read one, write the other */
+    void *cell_scratch;
+};
+
+static size_t chunk_steps(const struct model *model, size_t row_count, size_t max_steps)
+{
+    size_t floats_per_step;
+    if (!model->causal || model->op_count == 1)
+        return max_steps;
+    if (!checked_mul(row_count, model->widest, &floats_per_step) || floats_per_step == 0 ||
+        floats_per_step > CHUNK_FLOATS)
+        return max_steps < 1 ? max_steps : 1;
+    const size_t fitting = CHUNK_FLOATS / floats_per_step;
+    return fitting < max_steps ? fitting : max_steps;
+}
+
+static size_t largest_cell_scratch(const struct model *model, size_t row_count, size_t max_steps,
+                                   struct scratch *scratch)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < model->op_count; i++)
+        for (size_t d = 0; d < model->ops[i].direction_count; d++) {
+            size_t bytes;
+            if (!lstm_cell_scratch(&model->ops[i].cells[d], row_count, max_steps, &bytes))
+                scratch->overflow = true;
+            else if (bytes > largest)
+                largest = bytes;
+        }
+    return largest;
+}
+
+static struct plan plan_cut(const struct model *model, size_t row_count, size_t max_steps,
+                            struct scratch *scratch)
+{
+    struct plan plan = {.chunk_steps = chunk_steps(model, row_count, max_steps)};
+    size_t steps, between;
+    if (!checked_mul(row_count, plan.chunk_steps, &steps) ||
+        !checked_mul(steps, model->widest, &between)) {
+        scratch->overflow = true;
+        return plan;
+    }
+    const size_t dense_terms = model->has_dense ? steps : 0;
+    plan.rows = scratch_take(scratch, row_count, sizeof *plan.rows);
+    plan.views = scratch_take(scratch, row_count, sizeof *plan.views);
+    plan.spans = scratch_take(scratch, row_count, sizeof *plan.spans);
+    plan.x = scratch_take(scratch, dense_terms, sizeof *plan.x);
+    plan.y = scratch_take(scratch, dense_terms, sizeof *plan.y);
+    plan.between[0] = scratch_take(scratch, between, sizeof(float));
+    plan.between[1] = scratch_take(scratch, between, sizeof(float));
+    plan.cell_scratch =
+        scratch_take(scratch, largest_cell_scratch(model, row_count, plan.chunk_steps, scratch), 1);
+    return plan;
+}
+
+bool model_scratch_size(const struct model *model, size_t row_count, size_t max_steps,
+                        size_t *bytes)
+{
+    struct scratch counting = {0};
+    plan_cut(model, row_count, max_steps, &counting);
+    *bytes = counting.used;
+    return !counting.overflow;
+}
+
+/* Restores the heap order below `root`: shortest row on top. */
+static void sift_down(const struct model_row **rows, size_t root, size_t count)
+{
+    for (size_t child; (child = 2 * root + 1) < count; root = child) {
+        if (child + 1 < count && rows[child + 1]->steps < rows[child]->steps)
+            child++;
+        if (rows[root]->steps <= rows[child]->steps)
+            return;
+        const struct model_row *swap = rows[root];
+        rows[root] = rows[child];
+        rows[child] = swap;
+    }
+}
+
+/* Longest first, in place (heapsort: the library's qsort may take memory). */
+static void sort_rows(const struct model_row **rows, size_t count)
+{
+    bool sorted = true;
+    for (size_t i = 1; i < count && sorted; i++)
+        sorted = rows[i]->steps <= rows[i - 1]->steps;
+    if (sorted)
+        return;
+    for (size_t root = count / 2; root-- > 0;)
+        sift_down(rows, root, count);
+    for (size_t left = count - 1; left > 0; left--) {
+        const struct model_row *shortest = rows[0];
+        rows[0] = rows[left];
+        rows[left] = shortest;
+        sift_down(rows, 0, left);
+    }
+}
+
+static void run_lstm(const struct model *model, const struct op *op, const struct plan *plan,
+                     size_t row_count)
+{
+    size_t state = op->state_offset;
+    size_t column = 0;
+    for (size_t d = 0; d < op->direction_count; d++) {
+        const struct lstm_cell *cell = &op->cells[d];
+        for (size_t r = 0; r < row_count; r++) {
+            const struct view *view = &plan->views[r];
+            plan->spans[r] = (struct lstm_span){
+                .input = view->input,
+                .output = view->output + column,
+                .input_stride = view->input_stride,
+                .output_stride = view->output_stride,
+                .steps = view->steps,
+                .h = plan->rows[r]->state + state,
+                .c = plan->rows[r]->state + state + cell->output_size,
+            };
+        }
+        lstm_cell_run(cell, model->kernel, plan->spans, row_count, plan->cell_scratch);
+        state += cell->output_size + cell->hidden_size;
+        column += cell->output_size;
+    }
+}
+
+/* Steps do not depend on each other here: all of them are rows of one product. */
+static void run_dense(const struct model *model, const struct op *op, const struct plan *plan,
+                      size_t row_count)
+{
+    size_t terms = 0;
+    for (size_t r = 0; r < row_count; r++) {
+        const struct view *view = &plan->views[r];
+        for (size_t t = 0; t < view->steps; t++, terms++) {
+            plan->x[terms] = view->input + t * view->input_stride;
+            plan->y[terms] = view->output + t * view->output_stride;
+        }
+    }
+    model->kernel->linear(&(struct kernel_linear){
+        .w = &op->dense,
+        .x = plan->x,
+        .y = plan->y,
+        .y_stride = PANEL_WIDTH,
+        .row_count = terms,
+        .end_panel = op->dense.panel_count,
+    });
+}
+
+static void run_copy(const struct op *op, const struct plan *plan, size_t row_count)
+{
+    for (size_t r = 0; r < row_count; r++) {
+        const struct view *view = &plan->views[r];
+        for (size_t t = 0; t < view->steps; t++)
+            memcpy(view->output + t * view->output_stride, view->input + t * view->input_stride,
+                   op->output_size * sizeof(float));
+    }
+}
+
+static void activate_outputs(const struct model *model, const struct op *op,
+                             const struct plan *plan, size_t row_count)
+{
+    if (op->activation == ACTIVATION_LINEAR)
+        return;
+    for (size_t r = 0; r < row_count; r++) {
+        const struct view *view = &plan->views[r];
+        if (view->output_stride == op->output_size) {
+            model->kernel->activate(op->activation, view->output, view->steps * op->output_size);
+            continue;
+        }
+        for (size_t t = 0; t < view->steps; t++)
+            model->kernel->activate(op->activation, view->output + t * view->output_stride,
+                                    op->output_size);
+    }
+}
+
+static void run_op(const struct model *model, const struct op *op, const struct plan *plan,
+                   size_t row_count)
+{
+    switch (op->type) {
+    case OP_LSTM:
+        run_lstm(model, op, plan, row_count);
+        break;
+    case OP_DENSE:
+        run_dense(model, op, plan, row_count);
+        break;
+    case OP_COPY:
+        run_copy(op, plan, row_count);
+        break;
+    }
+    activate_outputs(model, op, plan, row_count);
+}
+
+/* Where each row reads and writes at operation i of the chunk that begins at step `begin`. */
+static void point_views(const struct model *model, size_t i, size_t begin, const struct plan *plan,
+                        size_t row_count)
+{
+    const struct op *op = &model->ops[i];
+    const size_t row_floats = plan->chunk_steps * model->widest;
+    for (size_t r = 0; r < row_count; r++) {
+        const struct model_row *row = plan->rows[r];
+        struct view *view = &plan->views[r];
+        const size_t left = row->steps - begin;
+        view->steps = left < plan->chunk_steps ? left : plan->chunk_steps;
+        if (i == 0) {
+            view->input = row->input + begin * row->input_stride;
+            view->input_stride = row->input_stride;
+        } else {
+            view->input = plan->between[(i - 1) % 2] + r * row_floats;
+            view->input_stride = op->input_size;
+        }
+        if (i + 1 == model->op_count) {
+            view->output = row->output + begin * row->output_stride;
+            view->output_stride = row->output_stride;
+        } else {
+            view->output = plan->between[i % 2] + r * row_floats;
+            view->output_stride = op->output_size;
+        }
+    }
+}
+
+void model_run(const struct model *model, const struct model_row *rows, size_t row_count,
+               void *scratch)
+{
+    size_t max_steps = 0;
+    for (size_t r = 0; r < row_count; r++)
+        if (rows[r].steps > max_steps)
+            max_steps = rows[r].steps;
+    if (max_steps == 0)
+        return;
+    struct scratch cut = {.base = scratch};
+    const struct plan plan = plan_cut(model, row_count, max_steps, &cut);
+    assert(!cut.overflow);
+    for (size_t r = 0; r < row_count; r++)
+        plan.rows[r] = &rows[r];
+    sort_rows(plan.rows, row_count);
+
+    for (size_t begin = 0; begin < max_steps; begin += plan.chunk_steps) {
+        while (plan.rows[row_count - 1]->steps <= begin)
+            row_count--;
+        for (size_t i = 0; i < model->op_count; i++) {
+            point_views(model, i, begin, &plan, row_count);
+            run_op(model, &model->ops[i], &plan, row_count);
+        }
+    }
+}
