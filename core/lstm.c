@@ -46,10 +46,11 @@ size_t lstm_cell_memory(const struct lstm_cell *cell)
 }
 
 struct workspace {
-    size_t group_steps; /* steps whose input terms are computed together */
-    const float **x;    /* [terms]: one for each step of each row in the group */
-    float **y;          /* [terms] -> gates */
-    float *gates;       /* [terms][panels * 32] */
+    size_t group_steps;  /* steps whose input terms are computed together */
+    const float **x;     /* [terms]: one for each step of each row in the group */
+    float **y;           /* [terms] -> gates */
+    float *gates;        /* [panels][terms][32] */
+    size_t gates_stride; /* terms * 32 */
     const float **h_before;
     float **c;
     float **h_after;
