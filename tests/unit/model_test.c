@@ -1,0 +1,458 @@
+/* Whole models: against a naive LSTM in double, and against themselves cut, shuffled and alone. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model.h"
+#include "tests/support/guarded.h"
+#include "tests/support/random.h"
+
+enum { CASES = 400, ROWS_MAX = 9, STEPS_MAX = 23, LAYERS_MAX = 5, CELLS_MAX = 6, BLOCKS_MAX = 160 };
+
+/* A random network and what it was made of. */
+struct network {
+    struct random random;
+    struct layer_spec layers[LAYERS_MAX];
+    size_t layer_count;
+    struct lstm_weights weights[LAYERS_MAX][CELLS_MAX];
+    float *blocks[BLOCKS_MAX];
+    size_t block_count;
+};
+
+static float *block(struct network *n, size_t count, float scale)
+{
+    float *floats = malloc(count * sizeof *floats);
+    assert_non_null(floats);
+    assert_true(n->block_count < BLOCKS_MAX);
+    n->blocks[n->block_count++] = floats;
+    random_floats(&n->random, floats, count, scale);
+    return floats;
+}
+
+static size_t add_lstm(struct network *n, size_t input_size, bool may_reverse)
+{
+    struct random *random = &n->random;
+    const size_t hidden = random_size(random, 1, 19);
+    const size_t proj =
+        hidden > 1 && random_size(random, 0, 2) == 0 ? random_size(random, 1, hidden - 1) : 0;
+    const bool bias = random_size(random, 0, 3) > 0;
+    const bool both = may_reverse && random_size(random, 0, 1) == 1;
+    const size_t layers = random_size(random, 1, 3), directions = both ? 2 : 1;
+    const size_t output = proj != 0 ? proj : hidden;
+    struct lstm_weights *weights = n->weights[n->layer_count];
+    for (size_t i = 0; i < layers * directions; i++) {
+        const size_t in = i < directions ? input_size : directions * output;
+        weights[i] = (struct lstm_weights){
+            .weight_ih = block(n, 4 * hidden * in, 0.7f),
+            .weight_hh = block(n, 4 * hidden * output, 0.7f),
+            .bias_ih = bias ? block(n, 4 * hidden, 0.5f) : NULL,
+            .bias_hh = bias ? block(n, 4 * hidden, 0.5f) : NULL,
+            .weight_hr = proj != 0 ? block(n, proj * hidden, 0.7f) : NULL,
+        };
+    }
+    n->layers[n->layer_count++] = (struct layer_spec){
+        .type = LAYER_LSTM,
+        .as.lstm = {input_size, hidden, layers, proj, both, weights},
+    };
+    return directions * output;
+}
+
+static size_t add_dense(struct network *n, size_t in)
+{
+    const size_t out = random_size(&n->random, 1, 40);
+    n->layers[n->layer_count++] = (struct layer_spec){
+        .type = LAYER_DENSE,
+        .as.dense = {in, out, (enum activation)random_size(&n->random, 0, 3),
+                     block(n, out * in, 0.5f),
+                     random_size(&n->random, 0, 1) ? block(n, out, 1) : NULL},
+    };
+    return out;
+}
+
+static size_t add_activation(struct network *n, size_t width)
+{
+    n->layers[n->layer_count++] = (struct layer_spec){
+        .type = LAYER_ACTIVATION,
+        .as.activation = {width, (enum activation)random_size(&n->random, 0, 3)},
+    };
+    return width;
+}
+
+static void network_init(struct network *n, uint64_t seed, bool may_reverse)
+{
+    *n = (struct network){.random = {seed}};
+    const size_t layers = random_size(&n->random, 1, LAYERS_MAX);
+    size_t width = random_size(&n->random, 1, 21);
+    while (n->layer_count < layers)
+        switch (random_size(&n->random, 0, 3)) {
+        case 0:
+            width = add_dense(n, width);
+            break;
+        case 1:
+            width = add_activation(n, width);
+            break;
+        default:
+            width = add_lstm(n, width, may_reverse);
+        }
+}
+
+static void network_fini(struct network *n)
+{
+    for (size_t i = 0; i < n->block_count; i++)
+        free(n->blocks[i]);
+}
+
+/* A batch of ragged rows, its answers behind canaries. */
+struct batch {
+    size_t row_count;
+    struct model_row rows[ROWS_MAX];
+    struct guarded input[ROWS_MAX], output[ROWS_MAX], state[ROWS_MAX];
+};
+
+static void batch_init(struct batch *b, const struct model *model, struct random *random)
+{
+    const size_t in = model_input_size(model), out = model_output_size(model);
+    b->row_count = random_size(random, 1, ROWS_MAX);
+    for (size_t r = 0; r < b->row_count; r++) {
+        const size_t steps = random_size(random, 0, STEPS_MAX);
+        const size_t in_stride = in + random_size(random, 0, 5);
+        const size_t out_stride = out + random_size(random, 0, 1) * 5;
+        b->input[r] = guarded_create(steps * in_stride, random_size(random, 0, 15));
+        b->output[r] = guarded_create(steps * out_stride, random_size(random, 0, 15));
+        b->state[r] = guarded_create(model_state_size(model), random_size(random, 0, 15));
+        random_floats(random, b->input[r].floats, b->input[r].count, 2.0f);
+        random_floats(random, b->state[r].floats, b->state[r].count, 0.9f);
+        memset(b->output[r].floats, 0x55, b->output[r].count * sizeof(float));
+        b->rows[r] = (struct model_row){
+            .input = b->input[r].floats,
+            .output = b->output[r].floats,
+            .input_stride = in_stride,
+            .output_stride = out_stride,
+            .steps = steps,
+            .state = b->state[r].floats,
+        };
+    }
+}
+
+static void batch_fini(struct batch *b)
+{
+    for (size_t r = 0; r < b->row_count; r++) {
+        guarded_destroy(&b->input[r]);
+        guarded_destroy(&b->output[r]);
+        guarded_destroy(&b->state[r]);
+    }
+}
+
+static void run(const struct model *model, const struct model_row *rows, size_t row_count)
+{
+    size_t longest = 0, bytes;
+    for (size_t r = 0; r < row_count; r++)
+        longest = rows[r].steps > longest ? rows[r].steps : longest;
+    assert_true(model_scratch_size(model, row_count, longest, &bytes));
+    struct guarded scratch = guarded_create(bytes / sizeof(float), 0);
+    model_run(model, rows, row_count, scratch.floats);
+    assert_true(guarded_intact(&scratch));
+    guarded_destroy(&scratch);
+}
+
+static void assert_same_answers(const struct batch *a, const struct batch *b, uint64_t seed)
+{
+    for (size_t r = 0; r < a->row_count; r++) {
+        if (memcmp(a->output[r].floats, b->output[r].floats, a->output[r].count * sizeof(float)) !=
+                0 ||
+            memcmp(a->state[r].floats, b->state[r].floats, a->state[r].count * sizeof(float)) != 0)
+            fail_msg("seed %llu, row %zu: bits differ", (unsigned long long)seed, r);
+        assert_true(guarded_intact(&b->output[r]) && guarded_intact(&b->state[r]));
+        assert_true(guarded_intact(&b->input[r]));
+    }
+}
+
+/* Runs case `seed` as scalar batch, and again the way `again` does; the bits must agree. */
+static void compare(uint64_t seed, bool may_reverse,
+                    void (*again)(const struct model *, struct batch *, struct random *))
+{
+    struct network network;
+    network_init(&network, seed, may_reverse);
+    for (const struct kernel *const *k = kernel_table; *k != NULL; k++) {
+        if (!(*k)->supported())
+            continue;
+        struct model *truth =
+            model_create(network.layers, network.layer_count, kernel_find("scalar"));
+        struct model *model = model_create(network.layers, network.layer_count, *k);
+        assert_non_null(truth);
+        assert_non_null(model);
+        struct batch expected, found;
+        struct random first = {seed * 31 + 7}, second = first;
+        batch_init(&expected, truth, &first);
+        batch_init(&found, model, &second);
+        run(truth, expected.rows, expected.row_count);
+        again(model, &found, &second);
+        assert_same_answers(&expected, &found, seed);
+        batch_fini(&expected);
+        batch_fini(&found);
+        model_destroy(truth);
+        model_destroy(model);
+    }
+    network_fini(&network);
+}
+
+static void all_at_once(const struct model *model, struct batch *batch, struct random *random)
+{
+    (void)random;
+    run(model, batch->rows, batch->row_count);
+}
+
+static void one_by_one(const struct model *model, struct batch *batch, struct random *random)
+{
+    (void)random;
+    for (size_t r = batch->row_count; r-- > 0;)
+        run(model, &batch->rows[r], 1);
+}
+
+static void shuffled(const struct model *model, struct batch *batch, struct random *random)
+{
+    struct model_row rows[ROWS_MAX];
+    memcpy(rows, batch->rows, sizeof rows);
+    for (size_t r = batch->row_count; r > 1; r--) {
+        const size_t other = random_size(random, 0, r - 1);
+        const struct model_row swap = rows[r - 1];
+        rows[r - 1] = rows[other];
+        rows[other] = swap;
+    }
+    run(model, rows, batch->row_count);
+}
+
+/* Every call takes some rows a few steps further, until all have arrived. */
+static void in_pieces(const struct model *model, struct batch *batch, struct random *random)
+{
+    size_t done[ROWS_MAX] = {0};
+    assert_true(model_is_causal(model));
+    for (bool more = true; more;) {
+        struct model_row rows[ROWS_MAX];
+        size_t count = 0;
+        more = false;
+        for (size_t r = 0; r < batch->row_count; r++) {
+            const struct model_row *whole = &batch->rows[r];
+            size_t steps = random_size(random, 0, 6);
+            steps = steps < whole->steps - done[r] ? steps : whole->steps - done[r];
+            rows[count] = *whole;
+            rows[count].input += done[r] * whole->input_stride;
+            rows[count].output += done[r] * whole->output_stride;
+            rows[count++].steps = steps;
+            done[r] += steps;
+            more = more || done[r] < whole->steps;
+        }
+        run(model, rows, count);
+    }
+}
+
+static void every_kernel_gives_the_scalar_bits(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CASES; seed++)
+        compare(seed, true, all_at_once);
+}
+
+static void a_row_alone_gives_the_bits_it_gives_in_a_batch(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CASES; seed++)
+        compare(seed, true, one_by_one);
+}
+
+static void the_place_in_the_batch_does_not_matter(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CASES; seed++)
+        compare(seed, true, shuffled);
+}
+
+static void a_sequence_in_pieces_gives_the_bits_of_the_whole(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CASES; seed++)
+        compare(seed, false, in_pieces);
+}
+
+/* ---- against double ---- */
+
+static double sigmoid(double x)
+{
+    return 1.0 / (1.0 + exp(-x));
+}
+
+/* One cell over one row, by the book: input [steps][I], output [steps][P]. */
+static void naive_cell(const struct lstm_spec *spec, const struct lstm_weights *w, size_t in,
+                       bool reverse, const double *input, double *output, size_t out_stride,
+                       size_t steps, double *h, double *c)
+{
+    const size_t hidden = spec->hidden_size;
+    const size_t out = spec->proj_size != 0 ? spec->proj_size : hidden;
+    double full[64], gate[4];
+    for (size_t s = 0; s < steps; s++) {
+        const size_t t = reverse ? steps - 1 - s : s;
+        for (size_t u = 0; u < hidden; u++) {
+            for (size_t g = 0; g < 4; g++) {
+                const size_t row = g * hidden + u;
+                gate[g] =
+                    w->bias_ih == NULL ? 0 : (double)w->bias_ih[row] + (double)w->bias_hh[row];
+                for (size_t k = 0; k < in; k++)
+                    gate[g] += (double)w->weight_ih[row * in + k] * input[t * in + k];
+                for (size_t k = 0; k < out; k++)
+                    gate[g] += (double)w->weight_hh[row * out + k] * h[k];
+            }
+            c[u] = sigmoid(gate[1]) * c[u] + sigmoid(gate[0]) * tanh(gate[2]);
+            full[u] = sigmoid(gate[3]) * tanh(c[u]);
+        }
+        for (size_t p = 0; p < out; p++) {
+            double value = full[p];
+            if (w->weight_hr != NULL) {
+                value = 0;
+                for (size_t u = 0; u < hidden; u++)
+                    value += (double)w->weight_hr[p * hidden + u] * full[u];
+            }
+            output[t * out_stride + p] = value;
+        }
+        memcpy(h, output + t * out_stride, out * sizeof *h);
+    }
+}
+
+/* All layers and directions over one row; out of state come the final states. */
+static void naive_lstm(const struct lstm_spec *spec, const double *input, double *output,
+                       size_t steps, double *state)
+{
+    const size_t directions = spec->bidirectional ? 2 : 1;
+    const size_t out = spec->proj_size != 0 ? spec->proj_size : spec->hidden_size;
+    double *below = malloc(STEPS_MAX * 64 * sizeof *below);
+    assert_non_null(below);
+    memcpy(below, input, steps * spec->input_size * sizeof *below);
+    for (size_t layer = 0; layer < spec->num_layers; layer++) {
+        const size_t in = layer == 0 ? spec->input_size : directions * out;
+        for (size_t d = 0; d < directions; d++) {
+            naive_cell(spec, &spec->weights[layer * directions + d], in, d == 1, below,
+                       output + d * out, directions * out, steps, state, state + out);
+            state += out + spec->hidden_size;
+        }
+        memcpy(below, output, steps * directions * out * sizeof *below);
+    }
+    free(below);
+}
+
+static void assert_near(const float *found, const double *expected, size_t count, uint64_t seed)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)found[i] - expected[i]) <= 4e-6))
+            fail_msg("seed %llu: [%zu] is %.9g, %.9g in double", (unsigned long long)seed, i,
+                     (double)found[i], expected[i]);
+}
+
+static void check_row_against_double(const struct model *model, const struct lstm_spec *spec,
+                                     struct random *random, uint64_t seed)
+{
+    float input[STEPS_MAX * 32], output[STEPS_MAX * 64], state[512];
+    double input_d[STEPS_MAX * 32], output_d[STEPS_MAX * 64], state_d[512];
+    const size_t steps = random_size(random, 0, STEPS_MAX);
+    const size_t in = model_input_size(model), out = model_output_size(model);
+    random_floats(random, input, steps * in, 2.0f);
+    random_floats(random, state, model_state_size(model), 0.9f);
+    for (size_t i = 0; i < steps * in; i++)
+        input_d[i] = (double)input[i];
+    for (size_t i = 0; i < model_state_size(model); i++)
+        state_d[i] = (double)state[i];
+    const struct model_row row = {input, output, in, out, steps, state};
+    run(model, &row, 1);
+    naive_lstm(spec, input_d, output_d, steps, state_d);
+    assert_near(output, output_d, steps * out, seed);
+    assert_near(state, state_d, model_state_size(model), seed);
+}
+
+static void an_lstm_is_what_the_equations_say(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CASES; seed++) {
+        struct network network = {.random = {seed}};
+        add_lstm(&network, random_size(&network.random, 1, 21), true);
+        for (const struct kernel *const *k = kernel_table; *k != NULL; k++) {
+            if (!(*k)->supported())
+                continue;
+            struct model *model = model_create(network.layers, 1, *k);
+            assert_non_null(model);
+            struct random random = {seed + 1};
+            for (int row = 0; row < 3; row++)
+                check_row_against_double(model, &network.layers[0].as.lstm, &random, seed);
+            model_destroy(model);
+        }
+        network_fini(&network);
+    }
+}
+
+static void the_model_says_its_sizes(void **state)
+{
+    (void)state;
+    const float weights[4 * 3 * 5] = {0};
+    const struct lstm_weights cells[4] = {{weights, weights, NULL, NULL, weights},
+                                          {weights, weights, NULL, NULL, weights},
+                                          {weights, weights, NULL, NULL, weights},
+                                          {weights, weights, NULL, NULL, weights}};
+    const struct layer_spec layers[] = {
+        {.type = LAYER_LSTM, .as.lstm = {5, 3, 2, 2, true, cells}},
+        {.type = LAYER_ACTIVATION, .as.activation = {4, ACTIVATION_RELU}},
+        {.type = LAYER_DENSE, .as.dense = {4, 6, ACTIVATION_LINEAR, weights, NULL}},
+    };
+    struct model *model = model_create(layers, 3, kernel_find(NULL));
+    assert_non_null(model);
+    assert_int_equal(model_input_size(model), 5);
+    assert_int_equal(model_output_size(model), 6);
+    assert_int_equal(model_state_size(model), 4 * (2 + 3));
+    assert_false(model_is_causal(model));
+    assert_int_equal(model_lstm_count(model), 1);
+    const struct model_lstm_state lstm = model_lstm_state(model, 0);
+    assert_int_equal(lstm.offset, 0);
+    assert_int_equal(lstm.cells, 4);
+    assert_int_equal(lstm.h_size, 2);
+    assert_int_equal(lstm.c_size, 3);
+    /* 2 directions of: 4*3 gates over 5+2, then 4+2 inputs, and 3x2 projections; then 4x6 dense */
+    assert_true(model_flops_per_step(model) ==
+                2.0 * (2 * (12 * (5 + 2) + 6) + 2 * (12 * (4 + 2) + 6) + 24));
+    model_destroy(model);
+}
+
+static void scratch_that_does_not_fit_a_size_is_refused(void **state)
+{
+    (void)state;
+    const float weights[16] = {0};
+    const struct lstm_weights cells[2] = {{weights, weights, NULL, NULL, NULL},
+                                          {weights, weights, NULL, NULL, NULL}};
+    const struct layer_spec layers[] = {
+        {.type = LAYER_LSTM, .as.lstm = {1, 1, 1, 0, true, cells}},
+        {.type = LAYER_DENSE, .as.dense = {2, 1, ACTIVATION_LINEAR, weights, NULL}},
+    };
+    struct model *model = model_create(layers, 2, kernel_find(NULL));
+    assert_non_null(model);
+    size_t bytes;
+    assert_true(model_scratch_size(model, 1000, 1000, &bytes));
+    assert_false(model_scratch_size(model, SIZE_MAX / 2, 3, &bytes));
+    assert_false(model_scratch_size(model, 3, SIZE_MAX / 8, &bytes));
+    assert_true(model_scratch_size(model, 0, 0, &bytes));
+    model_destroy(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_lstm_is_what_the_equations_say),
+        cmocka_unit_test(every_kernel_gives_the_scalar_bits),
+        cmocka_unit_test(a_row_alone_gives_the_bits_it_gives_in_a_batch),
+        cmocka_unit_test(the_place_in_the_batch_does_not_matter),
+        cmocka_unit_test(a_sequence_in_pieces_gives_the_bits_of_the_whole),
+        cmocka_unit_test(the_model_says_its_sizes),
+        cmocka_unit_test(scratch_that_does_not_fit_a_size_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
