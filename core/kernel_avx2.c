@@ -23,6 +23,11 @@ struct quad {
 /* Keeps a loaded weight in its register: gcc would otherwise load it again for each use. */
 #define KEEP(vector) __asm__("" : "+x"(vector))
 
+/* Depth that several rows go through before the next part of the panel is touched: its weights, 16
+ * KiB, stay in the first-level cache meanwhile, and every weight is fetched from further away only
+ * once. */
+enum { BLOCK_DEPTH = 128 };
+
 INLINE struct quad quad_load(const float *from)
 {
     return (struct quad){_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8),
@@ -124,6 +129,68 @@ INLINE void accumulate_3(struct quad *a, struct quad *b, struct quad *c, const f
     *a = s;
     *b = t;
     *c = u;
+}
+
+/* ---- deep products, block by block ---- */
+
+/* Where the unfinished sums of one panel stand, 32 floats a row: behind row pointers or row by row.
+ */
+struct sums {
+    float *const *rows; /* NULL: they are at base */
+    size_t offset;
+    float *base;
+};
+
+INLINE float *sums_at(const struct sums *sums, size_t r)
+{
+    return sums->rows == NULL ? sums->base + r * PANEL_WIDTH : sums->rows[r] + sums->offset;
+}
+
+INLINE void quad_store_full(float *to, const struct quad *q)
+{
+    _mm256_storeu_ps(to, q->i);
+    _mm256_storeu_ps(to + 8, q->f);
+    _mm256_storeu_ps(to + 16, q->g);
+    _mm256_storeu_ps(to + 24, q->o);
+}
+
+/* sums[r] += x[r][k0...] W[k0...] for BLOCK_DEPTH inputs and all rows (more than 1). A sum that
+ * waits in memory is rounded no differently from one in a register: the chain is the same. */
+static void add_block(const struct sums *sums, const float *w, const float *const *x, size_t k0,
+                      size_t row_count)
+{
+    size_t r = 0, left = row_count;
+    w += k0 * PANEL_WIDTH;
+    for (; left == 3 || left > 4; left -= 3, r += 3) {
+        float *const pa = sums_at(sums, r), *const pb = sums_at(sums, r + 1),
+                     *const pc = sums_at(sums, r + 2);
+        struct quad a = quad_load(pa), b = quad_load(pb), c = quad_load(pc);
+        if (r == 0)
+            for (size_t k = 0; k < BLOCK_DEPTH * PANEL_WIDTH; k += 16)
+                _mm_prefetch((const char *)(w + BLOCK_DEPTH * PANEL_WIDTH + k), _MM_HINT_T0);
+        accumulate_3(&a, &b, &c, w, x[r] + k0, x[r + 1] + k0, x[r + 2] + k0, BLOCK_DEPTH);
+        quad_store_full(pa, &a);
+        quad_store_full(pb, &b);
+        quad_store_full(pc, &c);
+    }
+    for (; left >= 2; left -= 2, r += 2) {
+        float *const pa = sums_at(sums, r), *const pb = sums_at(sums, r + 1);
+        struct quad a = quad_load(pa), b = quad_load(pb);
+        accumulate_2(&a, &b, w, x[r] + k0, x[r + 1] + k0, BLOCK_DEPTH);
+        quad_store_full(pa, &a);
+        quad_store_full(pb, &b);
+    }
+}
+
+/* Adds whole blocks while more than one is left; returns how many inputs are done. */
+static size_t add_blocks(const struct sums *sums, const float *w, const float *const *x,
+                         size_t depth, size_t row_count)
+{
+    size_t k0 = 0;
+    if (row_count > 3)
+        for (; depth - k0 > BLOCK_DEPTH; k0 += BLOCK_DEPTH)
+            add_block(sums, w, x, k0, row_count);
+    return k0;
 }
 
 /* ---- activations: core/activation.c, operation by operation ---- */
@@ -240,7 +307,8 @@ INLINE void finish(const struct quad *gates, float *c, float *h, size_t units)
 /* The part of a step that one call of an accumulate function covers. */
 struct place {
     const float *w;     /* the panel's weights */
-    const float *gates; /* the panel's input terms, row 0 */
+    float *gates;       /* the panel's input terms, row 0; unfinished sums while deep */
+    size_t k0;          /* inputs whose terms are in the sums already */
     size_t unit, units; /* the panel's first unit; how many there are from it on */
 };
 
@@ -265,8 +333,9 @@ static void step_3_rows(const struct kernel_lstm_step *step, const struct place 
     struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
     struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
     struct quad c = quad_load(at->gates + (r + 2) * PANEL_WIDTH);
-    accumulate_3(&a, &b, &c, at->w, step->h_before[r], step->h_before[r + 1], step->h_before[r + 2],
-                 step->recurrent->depth);
+    accumulate_3(&a, &b, &c, at->w + at->k0 * PANEL_WIDTH, step->h_before[r] + at->k0,
+                 step->h_before[r + 1] + at->k0, step->h_before[r + 2] + at->k0,
+                 step->recurrent->depth - at->k0);
     finish_row(step, at, r, &a);
     finish_row(step, at, r + 1, &b);
     finish_row(step, at, r + 2, &c);
@@ -276,7 +345,8 @@ static void step_2_rows(const struct kernel_lstm_step *step, const struct place 
 {
     struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
     struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
-    accumulate_2(&a, &b, at->w, step->h_before[r], step->h_before[r + 1], step->recurrent->depth);
+    accumulate_2(&a, &b, at->w + at->k0 * PANEL_WIDTH, step->h_before[r] + at->k0,
+                 step->h_before[r + 1] + at->k0, step->recurrent->depth - at->k0);
     finish_row(step, at, r, &a);
     finish_row(step, at, r + 1, &b);
 }
@@ -301,9 +371,11 @@ static void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p)
 }
 
 /* 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
-static void step_rows(const struct kernel_lstm_step *step, const struct place *at)
+static void step_rows(const struct kernel_lstm_step *step, struct place *at)
 {
     size_t r = 0, left = step->row_count;
+    const struct sums sums = {.base = at->gates};
+    at->k0 = add_blocks(&sums, at->w, step->h_before, step->recurrent->depth, left);
     for (; left == 3 || left > 4; left -= 3, r += 3)
         step_3_rows(step, at, r);
     for (; left >= 2; left -= 2, r += 2)
@@ -319,7 +391,7 @@ static void avx2_lstm_step(const struct kernel_lstm_step *step)
         for (; p + 1 < step->end_panel; p += 2)
             step_1_row_2_panels(step, p);
     for (; p < step->end_panel; p++) {
-        const struct place at = place_of(step, p);
+        struct place at = place_of(step, p);
         step_rows(step, &at);
     }
 }
@@ -329,23 +401,18 @@ static void avx2_lstm_step(const struct kernel_lstm_step *step)
 INLINE void quad_store(float *to, const struct quad *q, size_t columns)
 {
     if (columns >= PANEL_WIDTH) {
-        _mm256_storeu_ps(to, q->i);
-        _mm256_storeu_ps(to + 8, q->f);
-        _mm256_storeu_ps(to + 16, q->g);
-        _mm256_storeu_ps(to + 24, q->o);
+        quad_store_full(to, q);
         return;
     }
     float all[PANEL_WIDTH];
-    _mm256_storeu_ps(all, q->i);
-    _mm256_storeu_ps(all + 8, q->f);
-    _mm256_storeu_ps(all + 16, q->g);
-    _mm256_storeu_ps(all + 24, q->o);
+    quad_store_full(all, q);
     memcpy(to, all, columns * sizeof(float));
 }
 
 /* One panel of a product. */
 struct column {
     const float *w, *bias;
+    size_t k0;      /* inputs whose terms are in y already, with the bias */
     size_t offset;  /* of the panel's columns in a row of y */
     size_t columns; /* from the panel's first on */
 };
@@ -360,10 +427,19 @@ INLINE struct column column_of(const struct kernel_linear *linear, size_t p)
     };
 }
 
+/* Where row r's chains start from. */
+INLINE struct quad linear_start(const struct kernel_linear *l, const struct column *at, size_t r)
+{
+    return quad_load(at->k0 == 0 ? at->bias : l->y[r] + at->offset);
+}
+
 static void linear_3_rows(const struct kernel_linear *l, const struct column *at, size_t r)
 {
-    struct quad a = quad_load(at->bias), b = a, c = a;
-    accumulate_3(&a, &b, &c, at->w, l->x[r], l->x[r + 1], l->x[r + 2], l->w->depth);
+    struct quad a = linear_start(l, at, r);
+    struct quad b = linear_start(l, at, r + 1);
+    struct quad c = linear_start(l, at, r + 2);
+    accumulate_3(&a, &b, &c, at->w + at->k0 * PANEL_WIDTH, l->x[r] + at->k0, l->x[r + 1] + at->k0,
+                 l->x[r + 2] + at->k0, l->w->depth - at->k0);
     quad_store(l->y[r] + at->offset, &a, at->columns);
     quad_store(l->y[r + 1] + at->offset, &b, at->columns);
     quad_store(l->y[r + 2] + at->offset, &c, at->columns);
@@ -371,8 +447,10 @@ static void linear_3_rows(const struct kernel_linear *l, const struct column *at
 
 static void linear_2_rows(const struct kernel_linear *l, const struct column *at, size_t r)
 {
-    struct quad a = quad_load(at->bias), b = a;
-    accumulate_2(&a, &b, at->w, l->x[r], l->x[r + 1], l->w->depth);
+    struct quad a = linear_start(l, at, r);
+    struct quad b = linear_start(l, at, r + 1);
+    accumulate_2(&a, &b, at->w + at->k0 * PANEL_WIDTH, l->x[r] + at->k0, l->x[r + 1] + at->k0,
+                 l->w->depth - at->k0);
     quad_store(l->y[r] + at->offset, &a, at->columns);
     quad_store(l->y[r + 1] + at->offset, &b, at->columns);
 }
@@ -394,9 +472,23 @@ static void linear_1_row_2_panels(const struct kernel_linear *l, size_t p)
     quad_store(l->y[0] + next.offset, &b, next.columns);
 }
 
-static void linear_rows(const struct kernel_linear *l, const struct column *at)
+/* Deep panels go block by block through y. A panel with fewer than 32 columns has no room there for
+ * whole vectors, and stays in registers. */
+static void linear_blocks(const struct kernel_linear *l, struct column *at)
+{
+    if (l->row_count <= 3 || l->w->depth <= BLOCK_DEPTH || at->columns < PANEL_WIDTH)
+        return;
+    const struct quad bias = quad_load(at->bias);
+    for (size_t r = 0; r < l->row_count; r++)
+        quad_store_full(l->y[r] + at->offset, &bias);
+    const struct sums sums = {.rows = l->y, .offset = at->offset};
+    at->k0 = add_blocks(&sums, at->w, l->x, l->w->depth, l->row_count);
+}
+
+static void linear_rows(const struct kernel_linear *l, struct column *at)
 {
     size_t r = 0, left = l->row_count;
+    linear_blocks(l, at);
     for (; left == 3 || left > 4; left -= 3, r += 3)
         linear_3_rows(l, at, r);
     for (; left >= 2; left -= 2, r += 2)
@@ -472,7 +564,7 @@ static void avx2_linear(const struct kernel_linear *linear)
         for (; p + 1 < full; p += 2)
             linear_1_row_2_panels(linear, p);
     for (; p < full; p++) {
-        const struct column at = column_of(linear, p);
+        struct column at = column_of(linear, p);
         linear_rows(linear, &at);
     }
     if (p < linear->end_panel)

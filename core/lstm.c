@@ -155,7 +155,7 @@ static void input_terms(const struct lstm_cell *cell, const struct kernel *kerne
 }
 
 static void one_step(const struct lstm_cell *cell, const struct kernel *kernel,
-                     const struct lstm_span *spans, size_t row_count, size_t s, const float *gates,
+                     const struct lstm_span *spans, size_t row_count, size_t s, float *gates,
                      struct workspace *w)
 {
     for (size_t r = 0; r < row_count; r++) {
@@ -200,7 +200,7 @@ void lstm_cell_run(const struct lstm_cell *cell, const struct kernel *kernel,
         const size_t left = max_steps - begin;
         const size_t end = begin + (left < w.group_steps ? left : w.group_steps);
         input_terms(cell, kernel, spans, row_count, begin, end, &w);
-        const float *gates = w.gates;
+        float *gates = w.gates;
         for (size_t s = begin; s < end; s++) {
             const size_t rows = running(spans, row_count, s);
             one_step(cell, kernel, spans, rows, s, gates, &w);

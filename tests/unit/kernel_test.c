@@ -26,6 +26,13 @@ static bool same_floats(const float *a, const float *b, size_t count)
     return true;
 }
 
+/* Mostly small, with every residue; sometimes deep enough to be cut into blocks. */
+static size_t random_depth(struct random *random)
+{
+    return random_size(random, 0, 7) > 0 ? random_size(random, 1, 70)
+                                         : random_size(random, 120, 400);
+}
+
 static float *random_block(struct random *random, size_t count, float scale)
 {
     float *block = malloc(count * sizeof *block);
@@ -38,7 +45,7 @@ static float *random_block(struct random *random, size_t count, float scale)
 static void compare_linear(const struct kernel *kernel, uint64_t seed)
 {
     struct random random = {seed};
-    const size_t columns = random_size(&random, 1, 140), depth = random_size(&random, 1, 70);
+    const size_t columns = random_size(&random, 1, 140), depth = random_depth(&random);
     const size_t rows = random_size(&random, 1, ROWS_MAX);
     float *weight = random_block(&random, columns * depth, 1.0f);
     float *bias = random_block(&random, columns, 1.0f);
@@ -87,14 +94,16 @@ static void compare_linear(const struct kernel *kernel, uint64_t seed)
 }
 
 struct step_rows {
-    struct guarded h_before[ROWS_MAX], c[ROWS_MAX], h_after[ROWS_MAX];
+    struct guarded gates, h_before[ROWS_MAX], c[ROWS_MAX], h_after[ROWS_MAX];
     const float *h_befores[ROWS_MAX];
     float *cs[ROWS_MAX], *h_afters[ROWS_MAX];
 };
 
 static void step_rows_init(struct step_rows *s, struct random *random, size_t rows, size_t hidden,
-                           size_t depth)
+                           size_t depth, size_t gates)
 {
+    s->gates = guarded_create(gates, random_size(random, 0, 15));
+    random_floats(random, s->gates.floats, gates, 20.0f);
     for (size_t r = 0; r < rows; r++) {
         s->h_before[r] = guarded_create(depth, random_size(random, 0, 15));
         s->c[r] = guarded_create(hidden, random_size(random, 0, 15));
@@ -110,6 +119,7 @@ static void step_rows_init(struct step_rows *s, struct random *random, size_t ro
 
 static void step_rows_fini(struct step_rows *s, size_t rows)
 {
+    guarded_destroy(&s->gates);
     for (size_t r = 0; r < rows; r++) {
         guarded_destroy(&s->h_before[r]);
         guarded_destroy(&s->c[r]);
@@ -120,23 +130,22 @@ static void step_rows_fini(struct step_rows *s, size_t rows)
 static void compare_step(const struct kernel *kernel, uint64_t seed)
 {
     struct random random = {seed};
-    const size_t hidden = random_size(&random, 1, 45), depth = random_size(&random, 1, 70);
+    const size_t hidden = random_size(&random, 1, 45), depth = random_depth(&random);
     const size_t rows = random_size(&random, 1, ROWS_MAX);
     float *weight = random_block(&random, 4 * hidden * depth, 1.0f);
     struct panels panels;
     assert_true(panels_pack_gates(&panels, weight, NULL, NULL, hidden, depth));
     const size_t stride = (rows + random_size(&random, 0, 3)) * PANEL_WIDTH;
-    float *gates = random_block(&random, panels.panel_count * stride, 20.0f);
     const struct random same = random;
     struct step_rows s[2];
     const size_t first = random_size(&random, 0, panels.panel_count - 1);
     const size_t end = random_size(&random, first, panels.panel_count);
     for (int k = 0; k < 2; k++) {
         random = same;
-        step_rows_init(&s[k], &random, rows, hidden, depth);
+        step_rows_init(&s[k], &random, rows, hidden, depth, panels.panel_count * stride);
         const struct kernel_lstm_step step = {
             .recurrent = &panels,
-            .gates = gates,
+            .gates = s[k].gates.floats,
             .gates_stride = stride,
             .h_before = s[k].h_befores,
             .c = s[k].cs,
@@ -151,14 +160,14 @@ static void compare_step(const struct kernel *kernel, uint64_t seed)
     for (size_t r = 0; r < rows; r++)
         if (!same_floats(s[0].cs[r], s[1].cs[r], hidden) ||
             !same_floats(s[0].h_afters[r], s[1].h_afters[r], hidden) ||
-            !guarded_intact(&s[1].c[r]) || !guarded_intact(&s[1].h_after[r]))
+            !guarded_intact(&s[1].gates) || !guarded_intact(&s[1].c[r]) ||
+            !guarded_intact(&s[1].h_after[r]))
             fail_msg("%s.lstm_step, seed %llu: row %zu of H=%zu P=%zu x%zu differs", kernel->name,
                      (unsigned long long)seed, r, hidden, depth, rows);
     step_rows_fini(&s[0], rows);
     step_rows_fini(&s[1], rows);
     panels_fini(&panels);
     free(weight);
-    free(gates);
 }
 
 static void for_each_kernel(void (*check)(const struct kernel *, uint64_t), uint64_t cases)
