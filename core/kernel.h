@@ -30,8 +30,8 @@ struct kernel_linear {
  * [first_panel, end_panel). H is hidden_size, P the length of h_before. */
 struct kernel_lstm_step {
     const struct panels *recurrent; /* weight_hh, gate panels: depth P */
-    float *gates;                   /* bias and input terms, summed: row r of panel p at
-                                     * gates + p * gates_stride + r * 32; used up */
+    const float *gates;             /* bias and input terms, summed: row r of panel p at
+                                     * gates + p * gates_stride + r * 32 */
     size_t gates_stride;
     const float *const *h_before; /* [row_count] -> [P] */
     float *const *c;              /* [row_count] -> [H], updated in place */

@@ -23,10 +23,32 @@ struct quad {
 /* Keeps a loaded weight in its register: gcc would otherwise load it again for each use. */
 #define KEEP(vector) __asm__("" : "+x"(vector))
 
-/* Depth that several rows go through before the next part of the panel is touched: its weights, 16
- * KiB, stay in the first-level cache meanwhile, and every weight is fetched from further away only
- * once. */
-enum { BLOCK_DEPTH = 128 };
+/* Weights beyond the caches arrive too late when they are only asked for as they are used, and the
+ * hardware's own prefetching stops at every page. So while one panel is worked on, the next one is
+ * asked for, a few cache lines every STRIDE inputs. */
+enum { CACHE_LINE = 64, STRIDE = 32, LINES_PER_STRIDE = STRIDE * PANEL_WIDTH * 4 / CACHE_LINE };
+
+struct ahead {
+    const char *next;
+    size_t lines; /* per STRIDE inputs */
+};
+
+/* The share of the panel behind w that the block-th of block_count passes over w asks for. */
+INLINE struct ahead ahead_of(const float *w, size_t depth, size_t block, size_t block_count)
+{
+    const size_t lines = (LINES_PER_STRIDE + block_count - 1) / block_count;
+    if (block * lines >= LINES_PER_STRIDE)
+        return (struct ahead){NULL, 0};
+    const size_t strides = (depth + STRIDE - 1) / STRIDE;
+    const char *next = (const char *)(w + depth * PANEL_WIDTH);
+    return (struct ahead){next + block * strides * lines * CACHE_LINE, lines};
+}
+
+INLINE void ask(struct ahead *ahead)
+{
+    for (size_t i = 0; i < ahead->lines; i++, ahead->next += CACHE_LINE)
+        _mm_prefetch(ahead->next, _MM_HINT_T0);
+}
 
 INLINE struct quad quad_load(const float *from)
 {
@@ -70,127 +92,74 @@ INLINE void accumulate_1x2(struct quad *a, struct quad *b, const float *wa, cons
 }
 
 INLINE void accumulate_2(struct quad *a, struct quad *b, const float *w, const float *xa,
-                         const float *xb, size_t depth)
+                         const float *xb, size_t depth, struct ahead ahead)
 {
     struct quad s = *a, t = *b;
-    for (size_t k = 0; k < depth; k++, w += PANEL_WIDTH) {
-        const __m256 u = _mm256_broadcast_ss(xa + k);
-        const __m256 v = _mm256_broadcast_ss(xb + k);
-        __m256 weight = _mm256_loadu_ps(w);
-        KEEP(weight);
-        s.i = _mm256_fmadd_ps(u, weight, s.i);
-        t.i = _mm256_fmadd_ps(v, weight, t.i);
-        weight = _mm256_loadu_ps(w + 8);
-        KEEP(weight);
-        s.f = _mm256_fmadd_ps(u, weight, s.f);
-        t.f = _mm256_fmadd_ps(v, weight, t.f);
-        weight = _mm256_loadu_ps(w + 16);
-        KEEP(weight);
-        s.g = _mm256_fmadd_ps(u, weight, s.g);
-        t.g = _mm256_fmadd_ps(v, weight, t.g);
-        weight = _mm256_loadu_ps(w + 24);
-        KEEP(weight);
-        s.o = _mm256_fmadd_ps(u, weight, s.o);
-        t.o = _mm256_fmadd_ps(v, weight, t.o);
+    for (size_t k = 0; k < depth;) {
+        const size_t end = depth - k < STRIDE ? depth : k + STRIDE;
+        ask(&ahead);
+        for (; k < end; k++, w += PANEL_WIDTH) {
+            const __m256 u = _mm256_broadcast_ss(xa + k);
+            const __m256 v = _mm256_broadcast_ss(xb + k);
+            __m256 weight = _mm256_loadu_ps(w);
+            KEEP(weight);
+            s.i = _mm256_fmadd_ps(u, weight, s.i);
+            t.i = _mm256_fmadd_ps(v, weight, t.i);
+            weight = _mm256_loadu_ps(w + 8);
+            KEEP(weight);
+            s.f = _mm256_fmadd_ps(u, weight, s.f);
+            t.f = _mm256_fmadd_ps(v, weight, t.f);
+            weight = _mm256_loadu_ps(w + 16);
+            KEEP(weight);
+            s.g = _mm256_fmadd_ps(u, weight, s.g);
+            t.g = _mm256_fmadd_ps(v, weight, t.g);
+            weight = _mm256_loadu_ps(w + 24);
+            KEEP(weight);
+            s.o = _mm256_fmadd_ps(u, weight, s.o);
+            t.o = _mm256_fmadd_ps(v, weight, t.o);
+        }
     }
     *a = s;
     *b = t;
 }
 
 INLINE void accumulate_3(struct quad *a, struct quad *b, struct quad *c, const float *w,
-                         const float *xa, const float *xb, const float *xc, size_t depth)
+                         const float *xa, const float *xb, const float *xc, size_t depth,
+                         struct ahead ahead)
 {
     struct quad s = *a, t = *b, u = *c;
-    for (size_t k = 0; k < depth; k++, w += PANEL_WIDTH) {
-        const __m256 x = _mm256_broadcast_ss(xa + k);
-        const __m256 y = _mm256_broadcast_ss(xb + k);
-        const __m256 z = _mm256_broadcast_ss(xc + k);
-        __m256 weight = _mm256_loadu_ps(w);
-        KEEP(weight);
-        s.i = _mm256_fmadd_ps(x, weight, s.i);
-        t.i = _mm256_fmadd_ps(y, weight, t.i);
-        u.i = _mm256_fmadd_ps(z, weight, u.i);
-        weight = _mm256_loadu_ps(w + 8);
-        KEEP(weight);
-        s.f = _mm256_fmadd_ps(x, weight, s.f);
-        t.f = _mm256_fmadd_ps(y, weight, t.f);
-        u.f = _mm256_fmadd_ps(z, weight, u.f);
-        weight = _mm256_loadu_ps(w + 16);
-        KEEP(weight);
-        s.g = _mm256_fmadd_ps(x, weight, s.g);
-        t.g = _mm256_fmadd_ps(y, weight, t.g);
-        u.g = _mm256_fmadd_ps(z, weight, u.g);
-        weight = _mm256_loadu_ps(w + 24);
-        KEEP(weight);
-        s.o = _mm256_fmadd_ps(x, weight, s.o);
-        t.o = _mm256_fmadd_ps(y, weight, t.o);
-        u.o = _mm256_fmadd_ps(z, weight, u.o);
+    for (size_t k = 0; k < depth;) {
+        const size_t end = depth - k < STRIDE ? depth : k + STRIDE;
+        ask(&ahead);
+        for (; k < end; k++, w += PANEL_WIDTH) {
+            const __m256 x = _mm256_broadcast_ss(xa + k);
+            const __m256 y = _mm256_broadcast_ss(xb + k);
+            const __m256 z = _mm256_broadcast_ss(xc + k);
+            __m256 weight = _mm256_loadu_ps(w);
+            KEEP(weight);
+            s.i = _mm256_fmadd_ps(x, weight, s.i);
+            t.i = _mm256_fmadd_ps(y, weight, t.i);
+            u.i = _mm256_fmadd_ps(z, weight, u.i);
+            weight = _mm256_loadu_ps(w + 8);
+            KEEP(weight);
+            s.f = _mm256_fmadd_ps(x, weight, s.f);
+            t.f = _mm256_fmadd_ps(y, weight, t.f);
+            u.f = _mm256_fmadd_ps(z, weight, u.f);
+            weight = _mm256_loadu_ps(w + 16);
+            KEEP(weight);
+            s.g = _mm256_fmadd_ps(x, weight, s.g);
+            t.g = _mm256_fmadd_ps(y, weight, t.g);
+            u.g = _mm256_fmadd_ps(z, weight, u.g);
+            weight = _mm256_loadu_ps(w + 24);
+            KEEP(weight);
+            s.o = _mm256_fmadd_ps(x, weight, s.o);
+            t.o = _mm256_fmadd_ps(y, weight, t.o);
+            u.o = _mm256_fmadd_ps(z, weight, u.o);
+        }
     }
     *a = s;
     *b = t;
     *c = u;
-}
-
-/* ---- deep products, block by block ---- */
-
-/* Where the unfinished sums of one panel stand, 32 floats a row: behind row pointers or row by row.
- */
-struct sums {
-    float *const *rows; /* NULL: they are at base */
-    size_t offset;
-    float *base;
-};
-
-INLINE float *sums_at(const struct sums *sums, size_t r)
-{
-    return sums->rows == NULL ? sums->base + r * PANEL_WIDTH : sums->rows[r] + sums->offset;
-}
-
-INLINE void quad_store_full(float *to, const struct quad *q)
-{
-    _mm256_storeu_ps(to, q->i);
-    _mm256_storeu_ps(to + 8, q->f);
-    _mm256_storeu_ps(to + 16, q->g);
-    _mm256_storeu_ps(to + 24, q->o);
-}
-
-/* sums[r] += x[r][k0...] W[k0...] for BLOCK_DEPTH inputs and all rows (more than 1). A sum that
- * waits in memory is rounded no differently from one in a register: the chain is the same. */
-static void add_block(const struct sums *sums, const float *w, const float *const *x, size_t k0,
-                      size_t row_count)
-{
-    size_t r = 0, left = row_count;
-    w += k0 * PANEL_WIDTH;
-    for (; left == 3 || left > 4; left -= 3, r += 3) {
-        float *const pa = sums_at(sums, r), *const pb = sums_at(sums, r + 1),
-                     *const pc = sums_at(sums, r + 2);
-        struct quad a = quad_load(pa), b = quad_load(pb), c = quad_load(pc);
-        if (r == 0)
-            for (size_t k = 0; k < BLOCK_DEPTH * PANEL_WIDTH; k += 16)
-                _mm_prefetch((const char *)(w + BLOCK_DEPTH * PANEL_WIDTH + k), _MM_HINT_T0);
-        accumulate_3(&a, &b, &c, w, x[r] + k0, x[r + 1] + k0, x[r + 2] + k0, BLOCK_DEPTH);
-        quad_store_full(pa, &a);
-        quad_store_full(pb, &b);
-        quad_store_full(pc, &c);
-    }
-    for (; left >= 2; left -= 2, r += 2) {
-        float *const pa = sums_at(sums, r), *const pb = sums_at(sums, r + 1);
-        struct quad a = quad_load(pa), b = quad_load(pb);
-        accumulate_2(&a, &b, w, x[r] + k0, x[r + 1] + k0, BLOCK_DEPTH);
-        quad_store_full(pa, &a);
-        quad_store_full(pb, &b);
-    }
-}
-
-/* Adds whole blocks while more than one is left; returns how many inputs are done. */
-static size_t add_blocks(const struct sums *sums, const float *w, const float *const *x,
-                         size_t depth, size_t row_count)
-{
-    size_t k0 = 0;
-    if (row_count > 3)
-        for (; depth - k0 > BLOCK_DEPTH; k0 += BLOCK_DEPTH)
-            add_block(sums, w, x, k0, row_count);
-    return k0;
 }
 
 /* ---- activations: core/activation.c, operation by operation ---- */
@@ -307,8 +276,7 @@ INLINE void finish(const struct quad *gates, float *c, float *h, size_t units)
 /* The part of a step that one call of an accumulate function covers. */
 struct place {
     const float *w;     /* the panel's weights */
-    float *gates;       /* the panel's input terms, row 0; unfinished sums while deep */
-    size_t k0;          /* inputs whose terms are in the sums already */
+    const float *gates; /* the panel's input terms, row 0 */
     size_t unit, units; /* the panel's first unit; how many there are from it on */
 };
 
@@ -328,25 +296,26 @@ INLINE void finish_row(const struct kernel_lstm_step *step, const struct place *
     finish(gates, step->c[r] + at->unit, step->h_after[r] + at->unit, at->units);
 }
 
-static void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r)
+static void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                        struct ahead ahead)
 {
     struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
     struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
     struct quad c = quad_load(at->gates + (r + 2) * PANEL_WIDTH);
-    accumulate_3(&a, &b, &c, at->w + at->k0 * PANEL_WIDTH, step->h_before[r] + at->k0,
-                 step->h_before[r + 1] + at->k0, step->h_before[r + 2] + at->k0,
-                 step->recurrent->depth - at->k0);
+    accumulate_3(&a, &b, &c, at->w, step->h_before[r], step->h_before[r + 1], step->h_before[r + 2],
+                 step->recurrent->depth, ahead);
     finish_row(step, at, r, &a);
     finish_row(step, at, r + 1, &b);
     finish_row(step, at, r + 2, &c);
 }
 
-static void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r)
+static void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                        struct ahead ahead)
 {
     struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
     struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
-    accumulate_2(&a, &b, at->w + at->k0 * PANEL_WIDTH, step->h_before[r] + at->k0,
-                 step->h_before[r + 1] + at->k0, step->recurrent->depth - at->k0);
+    accumulate_2(&a, &b, at->w, step->h_before[r], step->h_before[r + 1], step->recurrent->depth,
+                 ahead);
     finish_row(step, at, r, &a);
     finish_row(step, at, r + 1, &b);
 }
@@ -370,16 +339,20 @@ static void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p)
     finish_row(step, &next, 0, &b);
 }
 
-/* 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
-static void step_rows(const struct kernel_lstm_step *step, struct place *at)
+/* Passes over a panel: 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
+INLINE size_t block_count(size_t row_count)
 {
-    size_t r = 0, left = step->row_count;
-    const struct sums sums = {.base = at->gates};
-    at->k0 = add_blocks(&sums, at->w, step->h_before, step->recurrent->depth, left);
+    return (row_count + 2) / 3;
+}
+
+static void step_rows(const struct kernel_lstm_step *step, const struct place *at)
+{
+    const size_t blocks = block_count(step->row_count), depth = step->recurrent->depth;
+    size_t r = 0, left = step->row_count, block = 0;
     for (; left == 3 || left > 4; left -= 3, r += 3)
-        step_3_rows(step, at, r);
+        step_3_rows(step, at, r, ahead_of(at->w, depth, block++, blocks));
     for (; left >= 2; left -= 2, r += 2)
-        step_2_rows(step, at, r);
+        step_2_rows(step, at, r, ahead_of(at->w, depth, block++, blocks));
     if (left == 1)
         step_1_row(step, at, r);
 }
@@ -391,7 +364,7 @@ static void avx2_lstm_step(const struct kernel_lstm_step *step)
         for (; p + 1 < step->end_panel; p += 2)
             step_1_row_2_panels(step, p);
     for (; p < step->end_panel; p++) {
-        struct place at = place_of(step, p);
+        const struct place at = place_of(step, p);
         step_rows(step, &at);
     }
 }
@@ -401,18 +374,23 @@ static void avx2_lstm_step(const struct kernel_lstm_step *step)
 INLINE void quad_store(float *to, const struct quad *q, size_t columns)
 {
     if (columns >= PANEL_WIDTH) {
-        quad_store_full(to, q);
+        _mm256_storeu_ps(to, q->i);
+        _mm256_storeu_ps(to + 8, q->f);
+        _mm256_storeu_ps(to + 16, q->g);
+        _mm256_storeu_ps(to + 24, q->o);
         return;
     }
     float all[PANEL_WIDTH];
-    quad_store_full(all, q);
+    _mm256_storeu_ps(all, q->i);
+    _mm256_storeu_ps(all + 8, q->f);
+    _mm256_storeu_ps(all + 16, q->g);
+    _mm256_storeu_ps(all + 24, q->o);
     memcpy(to, all, columns * sizeof(float));
 }
 
 /* One panel of a product. */
 struct column {
     const float *w, *bias;
-    size_t k0;      /* inputs whose terms are in y already, with the bias */
     size_t offset;  /* of the panel's columns in a row of y */
     size_t columns; /* from the panel's first on */
 };
@@ -427,30 +405,21 @@ INLINE struct column column_of(const struct kernel_linear *linear, size_t p)
     };
 }
 
-/* Where row r's chains start from. */
-INLINE struct quad linear_start(const struct kernel_linear *l, const struct column *at, size_t r)
+static void linear_3_rows(const struct kernel_linear *l, const struct column *at, size_t r,
+                          struct ahead ahead)
 {
-    return quad_load(at->k0 == 0 ? at->bias : l->y[r] + at->offset);
-}
-
-static void linear_3_rows(const struct kernel_linear *l, const struct column *at, size_t r)
-{
-    struct quad a = linear_start(l, at, r);
-    struct quad b = linear_start(l, at, r + 1);
-    struct quad c = linear_start(l, at, r + 2);
-    accumulate_3(&a, &b, &c, at->w + at->k0 * PANEL_WIDTH, l->x[r] + at->k0, l->x[r + 1] + at->k0,
-                 l->x[r + 2] + at->k0, l->w->depth - at->k0);
+    struct quad a = quad_load(at->bias), b = a, c = a;
+    accumulate_3(&a, &b, &c, at->w, l->x[r], l->x[r + 1], l->x[r + 2], l->w->depth, ahead);
     quad_store(l->y[r] + at->offset, &a, at->columns);
     quad_store(l->y[r + 1] + at->offset, &b, at->columns);
     quad_store(l->y[r + 2] + at->offset, &c, at->columns);
 }
 
-static void linear_2_rows(const struct kernel_linear *l, const struct column *at, size_t r)
+static void linear_2_rows(const struct kernel_linear *l, const struct column *at, size_t r,
+                          struct ahead ahead)
 {
-    struct quad a = linear_start(l, at, r);
-    struct quad b = linear_start(l, at, r + 1);
-    accumulate_2(&a, &b, at->w + at->k0 * PANEL_WIDTH, l->x[r] + at->k0, l->x[r + 1] + at->k0,
-                 l->w->depth - at->k0);
+    struct quad a = quad_load(at->bias), b = a;
+    accumulate_2(&a, &b, at->w, l->x[r], l->x[r + 1], l->w->depth, ahead);
     quad_store(l->y[r] + at->offset, &a, at->columns);
     quad_store(l->y[r + 1] + at->offset, &b, at->columns);
 }
@@ -472,27 +441,14 @@ static void linear_1_row_2_panels(const struct kernel_linear *l, size_t p)
     quad_store(l->y[0] + next.offset, &b, next.columns);
 }
 
-/* Deep panels go block by block through y. A panel with fewer than 32 columns has no room there for
- * whole vectors, and stays in registers. */
-static void linear_blocks(const struct kernel_linear *l, struct column *at)
+static void linear_rows(const struct kernel_linear *l, const struct column *at)
 {
-    if (l->row_count <= 3 || l->w->depth <= BLOCK_DEPTH || at->columns < PANEL_WIDTH)
-        return;
-    const struct quad bias = quad_load(at->bias);
-    for (size_t r = 0; r < l->row_count; r++)
-        quad_store_full(l->y[r] + at->offset, &bias);
-    const struct sums sums = {.rows = l->y, .offset = at->offset};
-    at->k0 = add_blocks(&sums, at->w, l->x, l->w->depth, l->row_count);
-}
-
-static void linear_rows(const struct kernel_linear *l, struct column *at)
-{
-    size_t r = 0, left = l->row_count;
-    linear_blocks(l, at);
+    const size_t blocks = block_count(l->row_count), depth = l->w->depth;
+    size_t r = 0, left = l->row_count, block = 0;
     for (; left == 3 || left > 4; left -= 3, r += 3)
-        linear_3_rows(l, at, r);
+        linear_3_rows(l, at, r, ahead_of(at->w, depth, block++, blocks));
     for (; left >= 2; left -= 2, r += 2)
-        linear_2_rows(l, at, r);
+        linear_2_rows(l, at, r, ahead_of(at->w, depth, block++, blocks));
     if (left == 1)
         linear_1_row(l, at, r);
 }
@@ -564,7 +520,7 @@ static void avx2_linear(const struct kernel_linear *linear)
         for (; p + 1 < full; p += 2)
             linear_1_row_2_panels(linear, p);
     for (; p < full; p++) {
-        struct column at = column_of(linear, p);
+        const struct column at = column_of(linear, p);
         linear_rows(linear, &at);
     }
     if (p < linear->end_panel)

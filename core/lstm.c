@@ -8,8 +8,10 @@
 
 #include "core/scratch.h"
 
-/* Input terms kept at once: small enough to stay in a core's second-level cache. */
-#define GATES_BYTES ((size_t)192 * 1024)
+/* Input terms kept at once: small enough to stay in a core's second-level cache, or, where the
+ * weights are too large for it anyway, enough to make reading them for each group worth it. */
+#define GATES_BYTES       ((size_t)192 * 1024)
+#define GATES_PER_WEIGHTS 4
 
 bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_weights *weights, size_t input_size,
                     size_t hidden_size, size_t proj_size, bool reverse)
@@ -68,7 +70,9 @@ static size_t gates_per_row(const struct lstm_cell *cell)
 static bool terms_at_once(const struct lstm_cell *cell, size_t row_count, size_t max_steps,
                           size_t *terms)
 {
-    const size_t fitting = GATES_BYTES / (gates_per_row(cell) * sizeof(float));
+    const size_t large = panels_memory(&cell->input) / GATES_PER_WEIGHTS;
+    const size_t bytes = large > GATES_BYTES ? large : GATES_BYTES;
+    const size_t fitting = bytes / (gates_per_row(cell) * sizeof(float));
     if (!checked_mul(row_count, max_steps, terms))
         return false;
     if (*terms > fitting)
@@ -155,7 +159,7 @@ static void input_terms(const struct lstm_cell *cell, const struct kernel *kerne
 }
 
 static void one_step(const struct lstm_cell *cell, const struct kernel *kernel,
-                     const struct lstm_span *spans, size_t row_count, size_t s, float *gates,
+                     const struct lstm_span *spans, size_t row_count, size_t s, const float *gates,
                      struct workspace *w)
 {
     for (size_t r = 0; r < row_count; r++) {
@@ -200,7 +204,7 @@ void lstm_cell_run(const struct lstm_cell *cell, const struct kernel *kernel,
         const size_t left = max_steps - begin;
         const size_t end = begin + (left < w.group_steps ? left : w.group_steps);
         input_terms(cell, kernel, spans, row_count, begin, end, &w);
-        float *gates = w.gates;
+        const float *gates = w.gates;
         for (size_t s = begin; s < end; s++) {
             const size_t rows = running(spans, row_count, s);
             one_step(cell, kernel, spans, rows, s, gates, &w);

@@ -14,8 +14,11 @@
 #include "core/lstm.h"
 #include "core/scratch.h"
 
-/* Floats between two operations kept at once, for all rows of a chunk together. */
-#define CHUNK_FLOATS ((size_t)32 * 1024)
+/* Bytes between two operations kept at once, for all rows of a chunk together: little enough to
+ * stay in a core's second-level cache, or, where the weights do not, enough to make fetching each
+ * operation's weights again for every chunk worth it. */
+#define CHUNK_BYTES       ((size_t)128 * 1024)
+#define CHUNK_PER_WEIGHTS 4
 
 enum op_type {
     OP_LSTM, /* one layer, one or two directions side by side */
@@ -40,6 +43,7 @@ struct model {
     size_t lstm_count;
     struct model_lstm_state *lstms;
     size_t state_size;
+    size_t memory; /* bytes held */
     size_t widest; /* floats per step between two operations, at most */
     bool causal;
     bool has_dense;
@@ -166,6 +170,19 @@ static bool add_layer(struct model *model, const struct layer_spec *layer)
     return false;
 }
 
+static size_t memory_held(const struct model *model)
+{
+    size_t bytes = sizeof *model + model->op_count * sizeof *model->ops;
+    for (size_t i = 0; i < model->op_count; i++) {
+        const struct op *op = &model->ops[i];
+        for (size_t d = 0; d < op->direction_count; d++)
+            bytes += lstm_cell_memory(&op->cells[d]);
+        if (op->type == OP_DENSE)
+            bytes += panels_memory(&op->dense);
+    }
+    return bytes;
+}
+
 struct model *model_create(const struct layer_spec *layers, size_t layer_count,
                            const struct kernel *kernel)
 {
@@ -187,6 +204,7 @@ struct model *model_create(const struct layer_spec *layers, size_t layer_count,
     for (size_t i = 0; i + 1 < model->op_count; i++)
         if (model->ops[i].output_size > model->widest)
             model->widest = model->ops[i].output_size;
+    model->memory = memory_held(model);
     return model;
 }
 
@@ -239,15 +257,7 @@ struct model_lstm_state model_lstm_state(const struct model *model, size_t lstm_
 
 size_t model_memory(const struct model *model)
 {
-    size_t bytes = sizeof *model + model->op_count * sizeof *model->ops;
-    for (size_t i = 0; i < model->op_count; i++) {
-        const struct op *op = &model->ops[i];
-        for (size_t d = 0; d < op->direction_count; d++)
-            bytes += lstm_cell_memory(&op->cells[d]);
-        if (op->type == OP_DENSE)
-            bytes += panels_memory(&op->dense);
-    }
-    return bytes;
+    return model->memory;
 }
 
 static double cell_flops(const struct lstm_cell *cell)
@@ -294,13 +304,15 @@ struct plan {
 
 static size_t chunk_steps(const struct model *model, size_t row_count, size_t max_steps)
 {
-    size_t floats_per_step;
-    if (!model->causal || model->op_count == 1)
+    const size_t large = model->memory / CHUNK_PER_WEIGHTS;
+    const size_t bytes = large > CHUNK_BYTES ? large : CHUNK_BYTES;
+    size_t bytes_per_step;
+    if (!model->causal || model->op_count == 1 || row_count == 0)
         return max_steps;
-    if (!checked_mul(row_count, model->widest, &floats_per_step) || floats_per_step == 0 ||
-        floats_per_step > CHUNK_FLOATS)
+    if (!checked_mul(row_count, model->widest * sizeof(float), &bytes_per_step) ||
+        bytes_per_step > bytes)
         return max_steps < 1 ? max_steps : 1;
-    const size_t fitting = CHUNK_FLOATS / floats_per_step;
+    const size_t fitting = bytes / bytes_per_step;
     return fitting < max_steps ? fitting : max_steps;
 }
 
