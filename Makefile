@@ -42,6 +42,7 @@ SERVER_STD := -std=c11 -D_GNU_SOURCE
 
 SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
+DEMO_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 VERSION := 0.1.0
 
 ifeq ($(V),0)
@@ -63,8 +64,10 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests lint format fuzz install clean deps-run deps-test
+.PHONY: all run demo test tests lint format fuzz install clean deps-run deps-test deps-fuzz
 .DEFAULT_GOAL := all
+# Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
+.SECONDARY:
 
 all: $(BIN)/lstmd
 
@@ -101,7 +104,7 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
 $(BIN)/tests/golden/%_test: $(O)/tests/golden/%_test.o $(call objects,tests/support) \
-		$(SERVER_O) $(PROTO_O) $(CORE_O)
+		$(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
@@ -111,6 +114,10 @@ $(BIN)/tests/wire/%_test: $(O)/tests/wire/%_test.o $(call objects,tests/support)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+$(BIN)/demo: $(O)/tests/demo/demo.o $(call objects,tests/support) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(DEMO_LIBS) $(SERVER_LIBS)
 
 $(BIN)/tests/fuzz/%_replay: $(O)/tests/fuzz/%_fuzz.o $(O)/tests/fuzz/replay.o \
 		$(SERVER_O) $(PROTO_O) $(CORE_O)
@@ -134,7 +141,7 @@ fuzz: deps-fuzz $(FUZZERS)
 			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 
-deps-%:
+deps-run deps-test deps-fuzz: deps-%:
 	$(Q)deploy/install-deps.sh $*
 
 run: deps-run

@@ -15,6 +15,7 @@
 
 #include "proto/fault.h"
 #include "proto/json_writer.h"
+#include "proto/tensor_text.h"
 
 #define TENSOR_NAME_MAX  128 /* with the NUL */
 #define TENSOR_RANK_MAX  8
@@ -30,6 +31,12 @@ enum datatype {
 
 /* "FP32"... */
 const char *datatype_name(enum datatype datatype);
+/* Back: false when the protocol has no datatype of that name. */
+bool datatype_from_name(const char *name, enum datatype *datatype);
+
+/* Product of shape[rank], 0 where a dimension is 0 however large the others are; false when it does
+ * not fit. */
+bool infer_elements(const uint64_t *shape, size_t rank, size_t *elements);
 
 /* One tensor of a request. */
 struct infer_input {
@@ -62,9 +69,14 @@ struct infer_request {
 };
 
 /* body must be followed by one readable NUL byte, body[size] == 0, and outlive the request. On
- * failure fault has status 400 and a text that names the place ("inputs[1].shape: ..."). */
+ * failure fault has status 400 and a text that names the place ("inputs[1].shape: ...").
+ * On success every name is there and given once, every dimension is below 2^31, and each input's
+ * data has room for its elements, so that elements < size. */
 bool infer_request_parse(struct infer_request *request, const char *body, size_t size,
                          struct fault *fault);
+
+/* The input's numbers where they stand. */
+struct tensor_text infer_input_text(const struct infer_input *input);
 
 /* Decodes the tensor's numbers, flat or nested as its shape says, into out[elements]. The text of a
  * failure names the tensor, the element's index and what was wanted. A finite number too large for

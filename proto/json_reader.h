@@ -1,7 +1,7 @@
 /* A strict pull reader for JSON that arrives from strangers: RFC 8259 to the letter (valid UTF-8,
  * no trailing commas, no control characters in strings, nothing after the value), at most
- * JSON_DEPTH_MAX levels deep, no memory taken, no recursion. It refuses every must-fail file of the
- * JSON test suites. The value tokens NaN, Infinity and -Infinity are read as numbers.
+ * JSON_DEPTH_MAX levels deep, no memory taken, no recursion. The one licence: the value tokens NaN,
+ * Infinity and -Infinity are read as numbers, as Triton and TensorFlow Serving do.
  *
  * Use: every read function returns false after the first error, which is in reader->fault (status
  * 400, a text with the byte offset), and the reader then stays failed.
@@ -65,7 +65,7 @@ bool json_read_string(struct json_reader *reader, char *out, size_t capacity);
 /* Integers written without fraction or exponent, exact over the whole range. */
 bool json_read_uint64(struct json_reader *reader, uint64_t *value);
 bool json_read_int64(struct json_reader *reader, int64_t *value);
-/* Any number; out of double's range is an error. */
+/* Any number of at most 128 characters; out of double's range is an error. */
 bool json_read_double(struct json_reader *reader, double *value);
 
 /* Reads over one value of any kind, checking it. *text and *size, where not NULL, get its span. */
@@ -83,5 +83,9 @@ bool json_finish(struct json_reader *reader);
  * false. */
 bool json_fail(struct json_reader *reader, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* What stands at a place, for error texts: "'x'", "byte 0x07", "the end". */
+#define JSON_DESCRIPTION_MAX 16
+void json_describe(char *out, const char *at, const char *end);
 
 #endif

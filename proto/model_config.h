@@ -10,21 +10,14 @@
 #include <stddef.h>
 
 #include "core/activation.h"
+#include "proto/config_json.h"
 #include "proto/fault.h"
 
-#define MODEL_CONFIG_SIZE_MAX (1u << 20) /* bytes of JSON */
-#define MODEL_NAME_MAX        65         /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} and the NUL */
+#define MODEL_CONFIG_SIZE_MAX CONFIG_JSON_SIZE_MAX
+#define MODEL_NAME_MAX        65  /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} and the NUL */
+#define MODEL_PREFIX_MAX      200 /* with the NUL: leaves room for "weight_ih_l0_reverse" */
 #define MODEL_LAYERS_MAX      256
-
-/* A number that may be absent, to be inferred from the weights. */
-struct optional_size {
-    bool given;
-    size_t value;
-};
-struct optional_bool {
-    bool given;
-    bool value;
-};
+#define MODEL_SIZE_MAX        (1u << 24) /* the largest size, layer count or width a config may say */
 
 enum layer_kind {
     LAYER_KIND_LSTM,
@@ -36,12 +29,17 @@ enum layer_kind {
 struct layer_config {
     enum layer_kind kind;
     char place[32]; /* for error texts: "lstm", "layers[2]" */
-    char *prefix;   /* what stands before weight_ih_l0 or weight in the weight names, with its dot;
-                     * never NULL, "" for none */
+
+    /* lstm, dense: what stands before weight_ih_l0 or weight in the weight names, with its dot; ""
+     * for none */
+    char prefix[MODEL_PREFIX_MAX];
 
     /* lstm: torch.nn.LSTM's arguments */
     struct optional_size input_size, hidden_size, num_layers, proj_size;
-    struct optional_bool bidirectional, bias;
+    struct optional_bool bidirectional;
+
+    /* lstm, dense */
+    struct optional_bool bias;
 
     /* dense */
     struct optional_size units;
@@ -58,9 +56,10 @@ struct model_config {
     struct layer_config *layers;
 };
 
-/* default_name is used when the config has no "name" (the file's name without .json; it must itself
- * be a good name by then). On success *config is owned by the caller: model_config_fini. On failure
- * nothing is held; the text starts with the key's place. */
+/* default_name is used when the config has no "name": the file's name without .json, whatever it
+ * is; one that is no good name is refused like a bad "name". On success *config is owned by the
+ * caller: model_config_fini. On failure nothing is held; the text starts with the key's place.
+ * Status 400, or 503 when memory does not suffice. */
 bool model_config_parse(struct model_config *config, const char *text, size_t size,
                         const char *default_name, struct fault *fault);
 void model_config_fini(struct model_config *config);

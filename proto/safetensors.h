@@ -30,15 +30,18 @@ enum safetensors_dtype {
 struct safetensors_tensor {
     char name[SAFETENSORS_NAME_MAX];
     enum safetensors_dtype dtype;
+    const char *dtype_name; /* "F32"; lives for ever */
     size_t rank;
     size_t shape[SAFETENSORS_RANK_MAX];
     size_t elements;
+    size_t size;                /* in bytes */
     const unsigned char *bytes; /* in the caller's buffer, any alignment */
 };
 
 struct safetensors {
     size_t count;
-    struct safetensors_tensor *tensors; /* in file order */
+    struct safetensors_tensor *tensors;        /* in file order */
+    const struct safetensors_tensor **by_name; /* the same in strcmp's order of names */
 };
 
 /* file must stay readable until safetensors_fini; it is not copied. On failure nothing is held.
@@ -57,7 +60,8 @@ bool safetensors_read_f32(const struct safetensors_tensor *tensor, float *out, s
 bool safetensors_read_i64(const struct safetensors_tensor *tensor, int64_t *out,
                           struct fault *fault);
 
-/* "[512,128]" */
+/* "[512,128]", cut at capacity; SAFETENSORS_SHAPE_TEXT_MAX bytes hold any. */
+#define SAFETENSORS_SHAPE_TEXT_MAX (SAFETENSORS_RANK_MAX * 21 + 3)
 void safetensors_shape_text(const struct safetensors_tensor *tensor, char *out, size_t capacity);
 
 #endif

@@ -1,0 +1,167 @@
+#include "proto/json_token.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Size of the well-formed UTF-8 character at p (Unicode 15, table 3-7), 0 when there is none. */
+static size_t utf8_size(const unsigned char *p, size_t left)
+{
+    const unsigned char lead = p[0];
+    const size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (size == 1)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4 || left < size)
+        return 0;
+    /* The second byte's range keeps out overlong forms, surrogates and what is past U+10FFFF. */
+    const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return size;
+}
+
+static size_t utf8_encode(uint32_t code, char out[4])
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    const size_t size = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = size - 1; i > 0; i--, code >>= 6)
+        out[i] = (char)(0x80 | (code & 0x3f));
+    out[0] = (char)((0xf00u >> size & 0xf0) | code);
+    return size;
+}
+
+static bool read_hex4(struct json_reader *reader, uint32_t *code)
+{
+    *code = 0;
+    for (int i = 0; i < 4; i++) {
+        const char c = json_byte(reader);
+        uint32_t digit;
+        if (c >= '0' && c <= '9')
+            digit = (uint32_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (uint32_t)(c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F')
+            digit = (uint32_t)(c - 'A' + 10);
+        else
+            return json_fail_wanted(reader, "a hexadecimal digit");
+        *code = *code << 4 | digit;
+        reader->at++;
+    }
+    return true;
+}
+
+/* After "\u": four digits, or the two halves of a surrogate pair. */
+static bool read_unicode_escape(struct json_reader *reader, uint32_t *code)
+{
+    if (!read_hex4(reader, code))
+        return false;
+    if (*code < 0xd800 || *code > 0xdfff)
+        return true;
+    uint32_t low;
+    if (*code >= 0xdc00 || !json_take_word(reader, "\\u"))
+        return json_fail(reader, "a pair of surrogates is wanted, got one alone");
+    if (!read_hex4(reader, &low))
+        return false;
+    if (low < 0xdc00 || low > 0xdfff)
+        return json_fail(reader, "a pair of surrogates is wanted, got one alone");
+    *code = 0x10000 + ((*code - 0xd800) << 10) + (low - 0xdc00);
+    return true;
+}
+
+static bool read_escape(struct json_reader *reader, uint32_t *code)
+{
+    static const char letters[] = "\"\\/bfnrt";
+    static const char values[] = "\"\\/\b\f\n\r\t";
+    reader->at++;
+    if (json_take_byte(reader, 'u'))
+        return read_unicode_escape(reader, code);
+    const char *letter = json_byte(reader) == '\0' ? NULL : strchr(letters, *reader->at);
+    if (letter == NULL)
+        return json_fail_wanted(reader, "an escape, one of \"\\/bfnrtu,");
+    *code = (uint32_t)values[letter - letters];
+    reader->at++;
+    return true;
+}
+
+/* Where a string's characters go; out NULL: nowhere. */
+struct string_sink {
+    char *out;
+    size_t capacity, size;
+};
+
+static bool put(struct json_reader *reader, struct string_sink *sink, const char *bytes,
+                size_t size)
+{
+    if (sink->out == NULL || size == 0)
+        return true;
+    if (size >= sink->capacity - sink->size)
+        return json_fail(reader, "a string of at most %zu bytes is wanted, got more",
+                         sink->capacity - 1);
+    memcpy(sink->out + sink->size, bytes, size);
+    sink->size += size;
+    return true;
+}
+
+static void skip_plain(struct json_reader *reader)
+{
+    while (reader->at < reader->end && *reader->at != '"' && *reader->at != '\\' &&
+           (unsigned char)*reader->at >= 0x20 && (unsigned char)*reader->at < 0x80)
+        reader->at++;
+}
+
+static bool put_escape(struct json_reader *reader, struct string_sink *sink)
+{
+    uint32_t code = 0;
+    if (!read_escape(reader, &code))
+        return false;
+    if (code == 0 && sink->out != NULL)
+        return json_fail(reader, "a string without U+0000 is wanted");
+    char utf8[4];
+    return put(reader, sink, utf8, utf8_encode(code, utf8));
+}
+
+static bool put_utf8(struct json_reader *reader, struct string_sink *sink)
+{
+    if (reader->at == reader->end)
+        return json_fail_wanted(reader, "'\"'");
+    if ((unsigned char)*reader->at < 0x20)
+        return json_fail_wanted(reader, "an escape instead of a control character");
+    const char *character = reader->at;
+    const size_t size =
+        utf8_size((const unsigned char *)character, (size_t)(reader->end - character));
+    if (size == 0)
+        return json_fail_wanted(reader, "valid UTF-8");
+    reader->at += size;
+    return put(reader, sink, character, size);
+}
+
+bool json_take_string(struct json_reader *reader, char *out, size_t capacity)
+{
+    struct string_sink sink = {out, capacity, 0};
+    reader->at++;
+    for (;;) {
+        const char *plain = reader->at;
+        skip_plain(reader);
+        if (!put(reader, &sink, plain, (size_t)(reader->at - plain)))
+            return false;
+        if (json_take_byte(reader, '"'))
+            break;
+        if (json_byte(reader) == '\\' ? !put_escape(reader, &sink) : !put_utf8(reader, &sink))
+            return false;
+    }
+    if (out != NULL)
+        out[sink.size] = '\0';
+    return true;
+}
+
+bool json_read_string(struct json_reader *reader, char *out, size_t capacity)
+{
+    assert(out != NULL && capacity > 0);
+    return json_expect(reader, JSON_STRING) && json_take_string(reader, out, capacity);
+}

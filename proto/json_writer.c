@@ -1,0 +1,225 @@
+#include "proto/json_writer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "proto/float_text.h"
+
+enum {
+    CAPACITY_FIRST = 256,
+    FLOATS_PER_RESERVE = 512, /* json_floats asks for room this many numbers at a time */
+};
+
+void json_writer_init(struct json_writer *writer)
+{
+    *writer = (struct json_writer){0};
+}
+
+void json_writer_fini(struct json_writer *writer)
+{
+    free(writer->text);
+    json_writer_init(writer);
+}
+
+static bool fail(struct json_writer *writer)
+{
+    json_writer_fini(writer);
+    writer->failed = true;
+    return false;
+}
+
+static bool grow(struct json_writer *writer, size_t capacity)
+{
+    char *text = realloc(writer->text, capacity);
+    if (text == NULL)
+        return fail(writer);
+    writer->text = text;
+    writer->capacity = capacity;
+    return true;
+}
+
+/* Room for bytes more; false when the writer has failed. The buffer at least doubles, so that many
+ * small pieces cost no more than one copy each. */
+static bool room(struct json_writer *writer, size_t bytes)
+{
+    if (writer->failed)
+        return false;
+    if (bytes <= writer->capacity - writer->size)
+        return true;
+    size_t needed, doubled;
+    if (!checked_add(writer->size, bytes, &needed))
+        return fail(writer);
+    if (!checked_mul(writer->capacity, 2, &doubled) || doubled < CAPACITY_FIRST)
+        doubled = CAPACITY_FIRST;
+    return grow(writer, needed > doubled ? needed : doubled);
+}
+
+void json_reserve(struct json_writer *writer, size_t bytes)
+{
+    size_t needed;
+    if (writer->failed || bytes <= writer->capacity - writer->size)
+        return;
+    if (!checked_add(writer->size, bytes, &needed))
+        fail(writer);
+    else
+        grow(writer, needed);
+}
+
+static void put(struct json_writer *writer, const char *bytes, size_t size)
+{
+    if (!room(writer, size))
+        return;
+    memcpy(writer->text + writer->size, bytes, size);
+    writer->size += size;
+}
+
+/* One value, whole: the comma due before it, its text, and from now on one is due again. */
+static void put_value(struct json_writer *writer, const char *bytes, size_t size)
+{
+    if (writer->comma)
+        put(writer, ",", 1);
+    put(writer, bytes, size);
+    writer->comma = true;
+}
+
+static void open_container(struct json_writer *writer, const char *bracket)
+{
+    put_value(writer, bracket, 1);
+    writer->comma = false;
+}
+
+static void close_container(struct json_writer *writer, const char *bracket)
+{
+    put(writer, bracket, 1);
+    writer->comma = true;
+}
+
+void json_open_object(struct json_writer *writer)
+{
+    open_container(writer, "{");
+}
+
+void json_close_object(struct json_writer *writer)
+{
+    close_container(writer, "}");
+}
+
+void json_open_array(struct json_writer *writer)
+{
+    open_container(writer, "[");
+}
+
+void json_close_array(struct json_writer *writer)
+{
+    close_container(writer, "]");
+}
+
+void json_key(struct json_writer *writer, const char *key)
+{
+    json_string(writer, key);
+    put(writer, ":", 1);
+    writer->comma = false;
+}
+
+/* Must this byte be escaped? RFC 8259, section 7; UTF-8 stands as it is. */
+static bool is_special(char c)
+{
+    return (unsigned char)c < 0x20 || c == '"' || c == '\\';
+}
+
+static void put_escaped(struct json_writer *writer, char c)
+{
+    static const char values[] = "\"\\\b\f\n\r\t";
+    static const char letters[] = "\"\\bfnrt";
+    const char *value = memchr(values, c, sizeof values - 1);
+    char text[8] = "\\";
+    size_t size = 2;
+    if (value != NULL)
+        text[1] = letters[value - values];
+    else
+        size = (size_t)snprintf(text, sizeof text, "\\u%04x", (unsigned)(unsigned char)c);
+    put(writer, text, size);
+}
+
+void json_string_n(struct json_writer *writer, const char *value, size_t size)
+{
+    put_value(writer, "\"", 1);
+    for (size_t i = 0; i < size;) {
+        const size_t plain = i;
+        while (i < size && !is_special(value[i]))
+            i++;
+        put(writer, value + plain, i - plain);
+        if (i < size)
+            put_escaped(writer, value[i++]);
+    }
+    put(writer, "\"", 1);
+}
+
+void json_string(struct json_writer *writer, const char *value)
+{
+    json_string_n(writer, value, strlen(value));
+}
+
+void json_bool(struct json_writer *writer, bool value)
+{
+    put_value(writer, value ? "true" : "false", value ? 4 : 5);
+}
+
+void json_uint64(struct json_writer *writer, uint64_t value)
+{
+    char text[24];
+    put_value(writer, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, value));
+}
+
+void json_int64(struct json_writer *writer, int64_t value)
+{
+    char text[24];
+    put_value(writer, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+}
+
+void json_float(struct json_writer *writer, float value)
+{
+    char text[FLOAT_TEXT_MAX];
+    put_value(writer, text, float_print(text, value));
+}
+
+/* Prints count floats, each followed by a comma. */
+static void put_floats(struct json_writer *writer, const float *values, size_t count)
+{
+    if (!room(writer, count * (FLOAT_TEXT_MAX + 1)))
+        return;
+    char *at = writer->text + writer->size;
+    for (size_t i = 0; i < count; i++) {
+        at += float_print(at, values[i]);
+        *at++ = ',';
+    }
+    writer->size = (size_t)(at - writer->text);
+}
+
+void json_floats(struct json_writer *writer, const float *values, size_t count)
+{
+    json_open_array(writer);
+    for (size_t i = 0; i < count; i += FLOATS_PER_RESERVE) {
+        const size_t left = count - i;
+        put_floats(writer, values + i, left < FLOATS_PER_RESERVE ? left : FLOATS_PER_RESERVE);
+    }
+    if (count > 0 && !writer->failed)
+        writer->size--; /* the last comma */
+    json_close_array(writer);
+}
+
+bool json_writer_take(struct json_writer *writer, char **text, size_t *size)
+{
+    const bool good = !writer->failed;
+    if (good) {
+        *text = writer->text;
+        *size = writer->size;
+        writer->text = NULL;
+    }
+    json_writer_fini(writer);
+    return good;
+}

@@ -1,0 +1,21 @@
+/* Where to listen: "127.0.0.1:8080", "[::1]:0" as text and as a socket address. Numbers only: a
+ * name server is not asked. */
+#ifndef SERVER_ADDRESS_H
+#define SERVER_ADDRESS_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "proto/fault.h"
+
+#define ADDRESS_TEXT_MAX 64 /* with the NUL */
+
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t size;
+};
+
+bool address_parse(struct address *address, const char *text, struct fault *fault);
+void address_print(const struct address *address, char text[ADDRESS_TEXT_MAX]);
+
+#endif

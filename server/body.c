@@ -1,0 +1,69 @@
+#include "server/body.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY ((size_t)16 << 10)
+
+void body_init(struct body *body, struct budget *budget, size_t limit, size_t expected)
+{
+    assert(expected <= limit && limit < SIZE_MAX / 2);
+    *body = (struct body){.limit = limit, .expected = expected, .budget = budget};
+}
+
+/* Doubling, but not past what was announced or is allowed. */
+static size_t next_capacity(const struct body *body, size_t needed)
+{
+    const size_t most = (body->expected != 0 ? body->expected : body->limit) + 1;
+    size_t capacity = body->capacity != 0 ? body->capacity * 2 : FIRST_CAPACITY;
+    if (capacity < needed)
+        capacity = needed;
+    return capacity > most && needed <= most ? most : capacity;
+}
+
+static bool grow(struct body *body, size_t needed, struct fault *fault)
+{
+    const size_t capacity = next_capacity(body, needed);
+    const size_t more = capacity - body->capacity;
+    if (!budget_take(body->budget, more, body->capacity, fault))
+        return false;
+    char *text = realloc(body->text, capacity);
+    if (text == NULL) {
+        budget_give(body->budget, more);
+        return fault_set(fault, 503, "out of memory");
+    }
+    body->text = text;
+    body->capacity = capacity;
+    return true;
+}
+
+bool body_append(struct body *body, const char *data, size_t size, struct fault *fault)
+{
+    if (size > body->limit - body->size)
+        return fault_set(fault, 413, "the request body is larger than %zu bytes (max_body_bytes)",
+                         body->limit);
+    const size_t needed = body->size + size + 1;
+    if (needed > body->capacity && !grow(body, needed, fault))
+        return false;
+    memcpy(body->text + body->size, data, size);
+    body->size += size;
+    body->text[body->size] = '\0';
+    return true;
+}
+
+void body_fini(struct body *body)
+{
+    free(body->text);
+    budget_give(body->budget, body->capacity);
+    body->text = NULL;
+    body->size = body->capacity = 0;
+}
+
+void body_move(struct body *to, struct body *from)
+{
+    *to = *from;
+    from->text = NULL;
+    from->size = from->capacity = 0;
+}

@@ -1,0 +1,99 @@
+#include "server/check.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/compute.h"
+
+enum { TRIAL_STEPS = 2, TRIAL_ROWS = 1 };
+
+static bool all_finite(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+static bool try_run(const struct served_model *served, struct compute *compute, struct fault *fault)
+{
+    const atomic_bool given_up = false;
+    compute_clear(compute);
+    compute_run(compute, &given_up);
+    const size_t count = TRIAL_STEPS * TRIAL_ROWS * served->signature.output_size;
+    return all_finite(compute->output, count) ||
+           fault_set(fault, 500, "model '%s' answers zeros with what is not a finite number",
+                     served->name);
+}
+
+static bool try_model(const struct served_model *served, struct fault *fault)
+{
+    struct binding binding = {.steps = TRIAL_STEPS, .rows = TRIAL_ROWS};
+    struct compute compute;
+    size_t bytes;
+    void *block = NULL;
+    if (compute_plan(&compute, served->model, &served->signature, &binding, &bytes))
+        block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
+    if (block == NULL)
+        return fault_set(fault, 503, "model '%s': out of memory", served->name);
+    compute_place(&compute, block);
+    const bool done = try_run(served, &compute, fault);
+    free(block);
+    return done;
+}
+
+static const struct signature_tensor *find_role(const struct signature_tensor *tensors,
+                                                size_t count, enum tensor_role role)
+{
+    size_t i = 0;
+    while (i + 1 < count && tensors[i].role != role)
+        i++;
+    return &tensors[i];
+}
+
+static void shape_text(const struct signature_tensor *tensor, char *text, size_t capacity)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < tensor->rank && size < capacity; i++)
+        size += (size_t)snprintf(text + size, capacity - size, "%c%" PRId64, i == 0 ? '[' : ',',
+                                 tensor->shape[i]);
+    if (size < capacity)
+        snprintf(text + size, capacity - size, "]");
+}
+
+/* Columns as wide as the longest name. */
+static int name_width(const struct model_store *models)
+{
+    size_t width = strlen("model");
+    for (size_t i = 0; i < models->count; i++)
+        if (strlen(models->models[i]->name) > width)
+            width = strlen(models->models[i]->name);
+    return (int)width;
+}
+
+static void print_model(const struct served_model *served, int width, FILE *out)
+{
+    const struct signature *signature = &served->signature;
+    char input[64] = "", output[64] = "";
+    shape_text(find_role(signature->inputs, signature->input_count, ROLE_INPUT), input,
+               sizeof input);
+    shape_text(find_role(signature->outputs, signature->output_count, ROLE_OUTPUT), output,
+               sizeof output);
+    fprintf(out, "%-*s %6zu  %-16s %-16s %12zu %12zu\n", width, served->name, served->layer_count,
+            input, output, served->weight_count, model_memory(served->model));
+}
+
+bool check_models(const struct model_store *models, FILE *out, struct fault *fault)
+{
+    const int width = name_width(models);
+    fprintf(out, "%-*s %6s  %-16s %-16s %12s %12s\n", width, "model", "layers", "input", "output",
+            "parameters", "bytes");
+    for (size_t i = 0; i < models->count; i++) {
+        if (!try_model(models->models[i], fault))
+            return false;
+        print_model(models->models[i], width, out);
+    }
+    return true;
+}

@@ -1,0 +1,373 @@
+#include "server/connections.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/deadline_heap.h"
+
+#define EVENTS_AT_ONCE 64
+#define NEVER          UINT64_MAX
+
+struct connection {
+    struct deadline deadline; /* first: the heap's node is the connection */
+    int fd;                   /* -1: free slot */
+    uint32_t generation;      /* tells an event for the slot's last user from one for this one */
+    enum connection_phase phase;
+    bool gone;     /* the peer closed its side */
+    void *request; /* in WORK, until it was given up */
+    struct connection *next_free;
+};
+
+struct connections {
+    struct connections_config config;
+    pthread_mutex_t lock;
+    pthread_cond_t empty;
+    pthread_t thread;
+    int epoll, wake;
+    struct deadline_heap heap;
+    struct connection *free;
+    size_t count;
+    uint64_t sleeps_until;  /* the thread wakes by itself at that moment */
+    uint64_t idle_deadline; /* NEVER before connections_close_idle */
+    bool giving_up, stopping;
+    size_t to_resume; /* requests that were given up and wait for resume */
+    void **resumes;   /* [limit] */
+    struct connection slots[];
+};
+
+/* ---- under the lock ---- */
+
+static void wake_thread(struct connections *table)
+{
+    const uint64_t one = 1;
+    const ssize_t written = write(table->wake, &one, sizeof one);
+    (void)written; /* EAGAIN: a wake-up is pending already */
+    table->sleeps_until = 0;
+}
+
+static void set_deadline(struct connections *table, struct connection *connection, uint64_t at)
+{
+    deadline_heap_set(&table->heap, &connection->deadline, at);
+    if (at < table->sleeps_until)
+        wake_thread(table);
+}
+
+/* Hands the request to the owner; the connection stays in WORK until the owner moves it on. */
+static void give_up(struct connections *table, struct connection *connection,
+                    enum give_up_reason reason)
+{
+    void *request = connection->request;
+    if (connection->phase != CONNECTION_WORK || request == NULL)
+        return;
+    if (!table->config.give_up(request, reason))
+        return;
+    connection->request = NULL;
+    assert(table->to_resume < table->config.limit);
+    table->resumes[table->to_resume++] = request;
+    deadline_heap_remove(&table->heap, &connection->deadline);
+    wake_thread(table);
+}
+
+static void cut(struct connections *table, struct connection *connection)
+{
+    deadline_heap_remove(&table->heap, &connection->deadline);
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* Nothing of an answer was sent yet, so that the library is not writing and this can be said beside
+ * it. One try: a client that reads nothing gets nothing. */
+static void tell_late(const struct connection *connection)
+{
+    static const char answer[] = "HTTP/1.1 408 Request Timeout\r\n"
+                                 "Connection: close\r\n"
+                                 "Content-Type: application/json\r\n"
+                                 "Content-Length: 48\r\n"
+                                 "\r\n"
+                                 "{\"error\":\"the request did not arrive in time\"}\r\n";
+    const ssize_t sent =
+        send(connection->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent;
+}
+
+static void expire(struct connections *table, struct connection *connection)
+{
+    if (connection->phase == CONNECTION_WORK) {
+        deadline_heap_remove(&table->heap, &connection->deadline);
+        give_up(table, connection, GIVE_UP_LATE);
+        return;
+    }
+    if (connection->phase == CONNECTION_HEADER || connection->phase == CONNECTION_BODY)
+        tell_late(connection);
+    cut(table, connection);
+}
+
+static void expire_due(struct connections *table)
+{
+    const uint64_t now = clock_now();
+    for (struct deadline *first; (first = deadline_heap_first(&table->heap)) != NULL;) {
+        if (first->at > now)
+            return;
+        expire(table, (struct connection *)first);
+    }
+}
+
+/* ---- the thread ---- */
+
+static void note_events(struct connections *table, const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const uint64_t key = events[i].data.u64;
+        if (key == NEVER) {
+            uint64_t wakes;
+            const ssize_t got = read(table->wake, &wakes, sizeof wakes);
+            (void)got;
+            continue;
+        }
+        struct connection *connection = &table->slots[key >> 32];
+        if (connection->fd < 0 || connection->generation != (uint32_t)key)
+            continue;
+        connection->gone = true;
+        give_up(table, connection, GIVE_UP_GONE);
+    }
+}
+
+/* Milliseconds to sleep, rounded up so as not to wake just before the deadline; -1 for ever. */
+static int sleep_time(struct connections *table)
+{
+    const struct deadline *first = deadline_heap_first(&table->heap);
+    table->sleeps_until = first != NULL ? first->at : NEVER;
+    if (first == NULL)
+        return -1;
+    const uint64_t now = clock_now();
+    const uint64_t left = first->at > now ? first->at - now : 0;
+    const uint64_t ms = (left + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
+    return ms < INT32_MAX ? (int)ms : INT32_MAX;
+}
+
+/* Called with the lock held, which is let go meanwhile. A request that was given up belongs to
+ * nobody else until it is resumed, and its connection stays as long as it is suspended. */
+static void resume_all(struct connections *table)
+{
+    while (table->to_resume > 0) {
+        void *request = table->resumes[--table->to_resume];
+        pthread_mutex_unlock(&table->lock);
+        table->config.resume(request);
+        pthread_mutex_lock(&table->lock);
+    }
+}
+
+static void *watch(void *argument)
+{
+    struct connections *table = argument;
+    struct epoll_event events[EVENTS_AT_ONCE];
+    pthread_mutex_lock(&table->lock);
+    while (!table->stopping) {
+        const int ms = sleep_time(table);
+        pthread_mutex_unlock(&table->lock);
+        const int count = epoll_wait(table->epoll, events, EVENTS_AT_ONCE, ms);
+        pthread_mutex_lock(&table->lock);
+        note_events(table, events, count);
+        expire_due(table);
+        resume_all(table);
+    }
+    pthread_mutex_unlock(&table->lock);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static void free_table(struct connections *table)
+{
+    if (table->epoll >= 0)
+        close(table->epoll);
+    if (table->wake >= 0)
+        close(table->wake);
+    deadline_heap_fini(&table->heap);
+    free((void *)table->resumes);
+    pthread_cond_destroy(&table->empty);
+    pthread_mutex_destroy(&table->lock);
+    free(table);
+}
+
+static bool open_files(struct connections *table, struct fault *fault)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = NEVER};
+    table->epoll = epoll_create1(EPOLL_CLOEXEC);
+    table->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (table->epoll < 0 || table->wake < 0 ||
+        epoll_ctl(table->epoll, EPOLL_CTL_ADD, table->wake, &event) != 0)
+        return fault_set(fault, 503, "connection watch: %s", strerror(errno));
+    return true;
+}
+
+static bool start_thread(struct connections *table, struct fault *fault)
+{
+    const int error = pthread_create(&table->thread, NULL, watch, table);
+    return error == 0 || fault_set(fault, 503, "connection watch thread: %s", strerror(error));
+}
+
+bool connections_start(struct connections **started, const struct connections_config *config,
+                       struct fault *fault)
+{
+    assert(config->limit > 0 && config->limit < UINT32_MAX / 2);
+    struct connections *table = calloc(1, sizeof *table + config->limit * sizeof *table->slots);
+    if (table == NULL)
+        return fault_set(fault, 503, "out of memory");
+    table->config = *config;
+    table->epoll = table->wake = -1;
+    table->idle_deadline = NEVER;
+    pthread_mutex_init(&table->lock, NULL);
+    pthread_cond_init(&table->empty, NULL);
+    for (size_t i = config->limit; i-- > 0;) {
+        table->slots[i].fd = -1;
+        table->slots[i].next_free = table->free;
+        table->free = &table->slots[i];
+    }
+    table->resumes = (void **)calloc(config->limit, sizeof *table->resumes);
+    if (!deadline_heap_init(&table->heap, config->limit) || table->resumes == NULL)
+        fault_set(fault, 503, "out of memory");
+    else if (open_files(table, fault) && start_thread(table, fault)) {
+        *started = table;
+        return true;
+    }
+    free_table(table);
+    return false;
+}
+
+void connections_stop(struct connections *table)
+{
+    pthread_mutex_lock(&table->lock);
+    assert(table->count == 0);
+    table->stopping = true;
+    wake_thread(table);
+    pthread_mutex_unlock(&table->lock);
+    pthread_join(table->thread, NULL);
+    free_table(table);
+}
+
+/* ---- what the owner does ---- */
+
+/* Edge-triggered and once, so that nothing but the peer's leaving ever wakes the thread. Without
+ * memory for it in the kernel, the leaving goes unnoticed and the deadline remains. The kernel
+ * forgets the descriptor when the library closes it. */
+static void watch_peer(struct connections *table, struct connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLET | EPOLLONESHOT};
+    if (table->config.watch_half_close)
+        event.events |= EPOLLRDHUP;
+    event.data.u64 = (uint64_t)(connection - table->slots) << 32 | (uint64_t)connection->generation;
+    epoll_ctl(table->epoll, EPOLL_CTL_ADD, connection->fd, &event);
+}
+
+static uint64_t idle_until(const struct connections *table, uint64_t deadline)
+{
+    return deadline < table->idle_deadline ? deadline : table->idle_deadline;
+}
+
+struct connection *connections_add(struct connections *table, int fd, uint64_t deadline)
+{
+    pthread_mutex_lock(&table->lock);
+    struct connection *connection = table->free;
+    if (connection != NULL) {
+        table->free = connection->next_free;
+        table->count++;
+        connection->fd = fd;
+        connection->generation++;
+        connection->phase = CONNECTION_IDLE;
+        connection->gone = false;
+        set_deadline(table, connection, idle_until(table, deadline));
+        watch_peer(table, connection);
+    }
+    pthread_mutex_unlock(&table->lock);
+    return connection;
+}
+
+void connections_remove(struct connections *table, struct connection *connection)
+{
+    pthread_mutex_lock(&table->lock);
+    assert(connection->fd >= 0 && connection->request == NULL);
+    deadline_heap_remove(&table->heap, &connection->deadline);
+    connection->fd = -1;
+    connection->next_free = table->free;
+    table->free = connection;
+    if (--table->count == 0)
+        pthread_cond_broadcast(&table->empty);
+    pthread_mutex_unlock(&table->lock);
+}
+
+void connections_set(struct connections *table, struct connection *connection,
+                     enum connection_phase phase, uint64_t deadline)
+{
+    assert(phase != CONNECTION_WORK);
+    pthread_mutex_lock(&table->lock);
+    connection->phase = phase;
+    connection->request = NULL;
+    set_deadline(table, connection,
+                 phase == CONNECTION_IDLE ? idle_until(table, deadline) : deadline);
+    pthread_mutex_unlock(&table->lock);
+}
+
+void connections_work(struct connections *table, struct connection *connection, void *request,
+                      uint64_t deadline)
+{
+    pthread_mutex_lock(&table->lock);
+    connection->phase = CONNECTION_WORK;
+    connection->request = request;
+    set_deadline(table, connection, deadline);
+    if (table->giving_up)
+        give_up(table, connection, GIVE_UP_STOPPING);
+    else if (connection->gone)
+        give_up(table, connection, GIVE_UP_GONE);
+    pthread_mutex_unlock(&table->lock);
+}
+
+void connections_close_idle(struct connections *table, uint64_t deadline)
+{
+    pthread_mutex_lock(&table->lock);
+    table->idle_deadline = deadline;
+    for (size_t i = 0; i < table->config.limit; i++) {
+        struct connection *connection = &table->slots[i];
+        if (connection->fd >= 0 && connection->phase == CONNECTION_IDLE &&
+            connection->deadline.place != 0)
+            set_deadline(table, connection, idle_until(table, connection->deadline.at));
+    }
+    pthread_mutex_unlock(&table->lock);
+}
+
+void connections_give_up(struct connections *table)
+{
+    pthread_mutex_lock(&table->lock);
+    table->giving_up = true;
+    for (size_t i = 0; i < table->config.limit; i++)
+        give_up(table, &table->slots[i], GIVE_UP_STOPPING);
+    pthread_mutex_unlock(&table->lock);
+}
+
+void connections_cut(struct connections *table)
+{
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < table->config.limit; i++)
+        if (table->slots[i].fd >= 0)
+            cut(table, &table->slots[i]);
+    pthread_mutex_unlock(&table->lock);
+}
+
+bool connections_wait_empty(struct connections *table, uint64_t deadline)
+{
+    const struct timespec until = clock_timespec(deadline);
+    pthread_mutex_lock(&table->lock);
+    int error = 0;
+    while (table->count != 0 && error == 0)
+        error = pthread_cond_clockwait(&table->empty, &table->lock, CLOCK_MONOTONIC, &until);
+    const bool empty = table->count == 0;
+    pthread_mutex_unlock(&table->lock);
+    return empty;
+}

@@ -1,0 +1,544 @@
+#include "server/http.h"
+
+#include <assert.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/api_v2.h"
+#include "server/body.h"
+#include "server/clock.h"
+#include "server/connections.h"
+#include "server/http_guard.h"
+#include "server/job.h"
+#include "server/listener.h"
+#include "server/log.h"
+#include "server/reply.h"
+#include "server/router.h"
+
+/* When stopping: idle connections are cut after this, so that a request on its way still counts. */
+#define IDLE_GRACE (300 * CLOCK_NS_PER_MS)
+/* And the replies of what was given up may take this long to leave. */
+#define LAST_WORDS CLOCK_NS_PER_S
+
+/* The library's for a request's head and the pieces of its body. */
+#define CONNECTION_MEMORY (32 << 10)
+
+struct http {
+    struct http_config config;
+    struct service *service;
+    struct connections *connections;
+    struct MHD_Daemon *daemon;
+    int listener;
+    atomic_bool closing; /* from now on every reply closes its connection */
+
+    /* The library aborts the process when it is stopped with a connection suspended, so they are
+     * counted, from before suspending to after resuming, and a door stands before the count. */
+    pthread_mutex_t lock;
+    pthread_cond_t none_suspended;
+    size_t suspended;
+    bool door_closed;
+};
+
+enum exchange_state { HEAD, BODY, WORK, ANSWERED };
+
+/* One request, from its first line to its last answered byte. Belongs to the library's thread that
+ * serves the connection; while in WORK, connections may give its job up. */
+struct exchange {
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct connection *slot;
+    enum exchange_state state;
+    struct http_head_facts facts;
+    struct route route;
+    const struct served_model *served; /* ROUTE_INFER */
+    struct body body;
+    uint64_t body_since;
+    size_t received;      /* bytes of body, thrown away ones too */
+    struct job *job;      /* WORK, unless given up */
+    struct fault refusal; /* status 0: none */
+    struct reply reply;
+};
+
+/* ---- suspending ---- */
+
+static bool enter_suspension(struct http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    const bool open = !http->door_closed;
+    if (open)
+        http->suspended++;
+    pthread_mutex_unlock(&http->lock);
+    return open;
+}
+
+/* Called by whoever settled the job, from any thread. From the library's resume on, the exchange
+ * belongs to the library's thread and may be gone. */
+static void resume(void *argument)
+{
+    struct exchange *exchange = argument;
+    struct http *http = exchange->http;
+    MHD_resume_connection(exchange->connection);
+    pthread_mutex_lock(&http->lock);
+    if (--http->suspended == 0)
+        pthread_cond_broadcast(&http->none_suspended);
+    pthread_mutex_unlock(&http->lock);
+}
+
+/* A request whose client has left is given up only while it waits: a client that closed just its
+ * sending side still hears the answer of one that runs. */
+static bool give_up(void *argument, enum give_up_reason reason)
+{
+    struct exchange *exchange = argument;
+    const bool settled =
+        reason == GIVE_UP_GONE ? !job_withdraw(exchange->job) : !job_abandon(exchange->job);
+    if (settled)
+        return false;
+    exchange->job = NULL;
+    if (reason == GIVE_UP_LATE)
+        fault_set(&exchange->refusal, 504, "Request timeout expired");
+    else if (reason == GIVE_UP_GONE)
+        fault_set(&exchange->refusal, 503,
+                  "the request was dropped from the queue: the connection's other side was closed");
+    else
+        fault_set(&exchange->refusal, 503, "the server is shutting down");
+    return true;
+}
+
+/* ---- answering ---- */
+
+static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
+{
+    const struct reply *reply = &exchange->reply;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    if (reply->allow != NULL)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+    if (reply->retry_after)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (atomic_load(&exchange->http->closing))
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+/* The text stays in the exchange until the library says that the request is over. */
+static struct MHD_Response *make_response(const struct reply *reply)
+{
+    static char no_memory[] = "{\"error\":\"out of memory\"}";
+    return reply->body != NULL
+               ? MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_PERSISTENT)
+               : MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory,
+                                                 MHD_RESPMEM_PERSISTENT);
+}
+
+static void set_reply_deadline(const struct exchange *exchange)
+{
+    const struct http *http = exchange->http;
+    connections_set(http->connections, exchange->slot, CONNECTION_REPLY,
+                    clock_now() + http->config.reply_timeout +
+                        exchange->reply.size / http->config.min_rate * CLOCK_NS_PER_S);
+}
+
+/* Queues exchange->reply. */
+static enum MHD_Result send_reply(struct exchange *exchange)
+{
+    exchange->state = ANSWERED;
+    struct MHD_Response *response = make_response(&exchange->reply);
+    if (response == NULL)
+        return MHD_NO;
+    add_headers(exchange, response);
+    set_reply_deadline(exchange);
+    const enum MHD_Result queued =
+        MHD_queue_response(exchange->connection, (unsigned)exchange->reply.status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+static enum MHD_Result send_refusal(struct exchange *exchange)
+{
+    reply_fault(&exchange->reply, &exchange->refusal);
+    if (exchange->refusal.status == 405)
+        exchange->reply.allow = exchange->route.allow;
+    return send_reply(exchange);
+}
+
+/* ---- infer ---- */
+
+/* The header that Triton's clients put beside a body whose tail is binary; the C++ one always. */
+static bool check_json_size(struct exchange *exchange)
+{
+    const struct http_head_facts *facts = &exchange->facts;
+    if (!facts->json_size_given || facts->json_size == exchange->body.size)
+        return true;
+    if (facts->json_size > exchange->body.size)
+        return fault_set(&exchange->refusal, 400,
+                         "inference header size should be in range (0, %zu), got: %ju",
+                         exchange->body.size, (uintmax_t)facts->json_size);
+    return fault_set(&exchange->refusal, 400,
+                     "binary tensor data is not supported by this server, send JSON");
+}
+
+static bool prepare_job(struct exchange *exchange)
+{
+    if (!check_json_size(exchange))
+        return false;
+    if (exchange->body.size == 0)
+        return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
+    exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
+                               &exchange->refusal);
+    return exchange->job != NULL;
+}
+
+/* Suspended first: from job_submit on a worker may resume the connection at any moment. It is not
+ * served before this thread is back in the library, so the exchange is still ours here. */
+static enum MHD_Result start_job(struct exchange *exchange)
+{
+    struct http *http = exchange->http;
+    if (!prepare_job(exchange))
+        return send_refusal(exchange);
+    if (!enter_suspension(http)) {
+        job_destroy(exchange->job);
+        exchange->job = NULL;
+        fault_set(&exchange->refusal, 503, "the server is shutting down");
+        return send_refusal(exchange);
+    }
+    exchange->state = WORK;
+    MHD_suspend_connection(exchange->connection);
+    if (job_submit(exchange->job, http->service->pool, resume, exchange, &exchange->refusal)) {
+        connections_work(http->connections, exchange->slot, exchange,
+                         clock_now() + http->config.request_timeout);
+        return MHD_YES;
+    }
+    job_destroy(exchange->job);
+    exchange->job = NULL;
+    resume(exchange);
+    return MHD_YES;
+}
+
+/* The connection was resumed: the job is done, or it was given up. */
+static enum MHD_Result finish_job(struct exchange *exchange)
+{
+    set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
+    if (exchange->job == NULL)
+        return send_refusal(exchange);
+    job_take_reply(exchange->job, &exchange->reply);
+    job_destroy(exchange->job);
+    exchange->job = NULL;
+    return send_reply(exchange);
+}
+
+/* ---- one request ---- */
+
+struct header_list {
+    size_t count;
+    struct http_header headers[HTTP_GUARD_HEADERS_MAX + 1];
+};
+
+static enum MHD_Result collect_header(void *argument, enum MHD_ValueKind kind, const char *name,
+                                      size_t name_size, const char *value, size_t value_size)
+{
+    struct header_list *list = argument;
+    (void)kind;
+    if (list->count > HTTP_GUARD_HEADERS_MAX)
+        return MHD_NO;
+    list->headers[list->count++] = (struct http_header){name, value, name_size, value_size};
+    return MHD_YES;
+}
+
+static bool check_head(struct exchange *exchange, const char *method, const char *target,
+                       const char *version)
+{
+    struct header_list list = {.count = 0};
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, collect_header, &list);
+    const struct http_head head = {method, target, version, list.headers, list.count};
+    return http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
+                            &exchange->refusal);
+}
+
+/* Everything that can be said against the request before its body is there. */
+static void check_request(struct exchange *exchange)
+{
+    const struct route *route = &exchange->route;
+    if (route->kind != ROUTE_INFER)
+        return;
+    exchange->served =
+        model_store_find(exchange->http->service->models, route->model, route->model_size,
+                         route->version, route->version_size, &exchange->refusal);
+    if (exchange->served != NULL && exchange->facts.encoded)
+        fault_set(&exchange->refusal, 415, "Content-Encoding is not supported");
+}
+
+static void set_body_deadline(struct exchange *exchange)
+{
+    const struct http *http = exchange->http;
+    connections_set(http->connections, exchange->slot, CONNECTION_BODY,
+                    exchange->body_since + http->config.body_timeout +
+                        exchange->received / http->config.min_rate * CLOCK_NS_PER_S);
+}
+
+/* A reply that is queued now makes the library throw the body away and close the connection. That
+ * is right where the head is in doubt. Other refusals wait until the body went by, so that the
+ * client is not cut off while it sends; unless it asked first whether it should. */
+static enum MHD_Result head_arrived(struct exchange *exchange, const char *method,
+                                    const char *target, const char *version)
+{
+    const bool found = route_find(&exchange->route, method, target, &exchange->refusal);
+    if (!check_head(exchange, method, target, version))
+        return send_refusal(exchange);
+    if (found)
+        check_request(exchange);
+    if (exchange->refusal.status != 0 && exchange->facts.has_body &&
+        exchange->facts.expects_continue)
+        return send_refusal(exchange);
+    exchange->state = BODY;
+    if (!exchange->facts.has_body)
+        return MHD_YES;
+    body_init(&exchange->body, &exchange->http->service->budget, exchange->http->config.max_body,
+              (size_t)exchange->facts.length);
+    exchange->body_since = clock_now();
+    set_body_deadline(exchange);
+    return MHD_YES;
+}
+
+/* The library takes no reply in the middle of a body. What is refused is thrown away until its end
+ * or, for one without an announced end, until it was as long as any may be. */
+static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t *size)
+{
+    const size_t steps_before = exchange->received / exchange->http->config.min_rate;
+    exchange->received += *size;
+    if (exchange->refusal.status != 0) {
+        if (exchange->received / 2 > exchange->http->config.max_body)
+            return MHD_NO;
+    } else if (!body_append(&exchange->body, data, *size, &exchange->refusal)) {
+        body_fini(&exchange->body);
+    }
+    *size = 0;
+    if (exchange->received / exchange->http->config.min_rate != steps_before)
+        set_body_deadline(exchange);
+    return MHD_YES;
+}
+
+static enum MHD_Result body_arrived(struct exchange *exchange)
+{
+    if (exchange->refusal.status != 0)
+        return send_refusal(exchange);
+    if (exchange->route.kind == ROUTE_INFER)
+        return start_job(exchange);
+    api_v2_answer(exchange->http->service, &exchange->route, &exchange->reply);
+    return send_reply(exchange);
+}
+
+static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
+                              const char *method, const char *version, const char *data,
+                              size_t *size, void **context)
+{
+    struct exchange *exchange = *context;
+    (void)argument;
+    (void)connection;
+    if (exchange == NULL)
+        return MHD_NO; /* there was no memory for it */
+    switch (exchange->state) {
+    case HEAD:
+        return head_arrived(exchange, method, target, version);
+    case BODY:
+        return *size != 0 ? take_body(exchange, data, size) : body_arrived(exchange);
+    case WORK:
+        return finish_job(exchange);
+    case ANSWERED:
+        break;
+    }
+    return MHD_NO;
+}
+
+/* ---- what the library calls beside that ---- */
+
+/* A request's first line has arrived. */
+static void *request_begun(void *argument, const char *uri, struct MHD_Connection *connection)
+{
+    struct http *http = argument;
+    (void)uri;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info == NULL || info->socket_context == NULL)
+        return NULL;
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL)
+        return NULL;
+    exchange->http = http;
+    exchange->connection = connection;
+    exchange->slot = info->socket_context;
+    connections_set(http->connections, exchange->slot, CONNECTION_HEADER,
+                    clock_now() + http->config.header_timeout);
+    return exchange;
+}
+
+/* The request is over, answered or not. Never while it is suspended. */
+static void request_ended(void *argument, struct MHD_Connection *connection, void **context,
+                          enum MHD_RequestTerminationCode code)
+{
+    struct exchange *exchange = *context;
+    (void)argument;
+    (void)connection;
+    (void)code;
+    if (exchange == NULL)
+        return;
+    assert(exchange->job == NULL);
+    connections_set(exchange->http->connections, exchange->slot, CONNECTION_IDLE,
+                    clock_now() + exchange->http->config.idle_timeout);
+    if (exchange->body.budget != NULL)
+        body_fini(&exchange->body);
+    reply_fini(&exchange->reply);
+    free(exchange);
+    *context = NULL;
+}
+
+/* A new connection gets as long for its first line as for all headers. */
+static void connection_changed(void *argument, struct MHD_Connection *connection, void **context,
+                               enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = argument;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *context = connections_add(http->connections, info->connect_fd,
+                                   clock_now() + http->config.header_timeout);
+        if (*context == NULL)
+            shutdown(info->connect_fd, SHUT_RDWR);
+    } else if (*context != NULL) {
+        connections_remove(http->connections, *context);
+        *context = NULL;
+    }
+}
+
+/* Paths are matched as they came: an escape that were resolved could end or climb them. */
+static size_t leave_escaped(void *argument, struct MHD_Connection *connection, char *text)
+{
+    (void)argument;
+    (void)connection;
+    return strlen(text);
+}
+
+__attribute__((format(printf, 2, 0))) static void log_library(void *argument, const char *format,
+                                                              va_list arguments)
+{
+    char text[LOG_LINE_MAX];
+    (void)argument;
+    vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    log_limited("lstmd: http: %s", text);
+}
+
+static void library_panics(void *argument, const char *file, unsigned line, const char *reason)
+{
+    (void)argument;
+    log_line("lstmd: http: fatal: %s (%s:%u)", reason != NULL ? reason : "no reason given", file,
+             line);
+    abort();
+}
+
+/* ---- start and stop ---- */
+
+static bool start_daemon(struct http *http, struct fault *fault)
+{
+    const unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    /* The logger stands first, to hear of the others; the library's own timeout is off. */
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, http->listener, NULL},
+        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)http->config.threads, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)http->config.connection_limit, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connection_changed, http},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_begun, http},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_ended, http},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    MHD_set_panic_func(library_panics, NULL);
+    http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_ARRAY, options,
+                                    MHD_OPTION_END);
+    return http->daemon != NULL || fault_set(fault, 503, "could not start the HTTP threads");
+}
+
+static bool start(struct http *http, struct fault *fault)
+{
+    const struct connections_config config = {
+        .limit = http->config.connection_limit,
+        .watch_half_close = !http->config.ignore_half_close,
+        .give_up = give_up,
+        .resume = resume,
+    };
+    if (!listener_open(&http->config.address, &http->listener, fault))
+        return false;
+    if (connections_start(&http->connections, &config, fault)) {
+        if (start_daemon(http, fault))
+            return true;
+        connections_stop(http->connections);
+    }
+    close(http->listener);
+    return false;
+}
+
+static void destroy(struct http *http)
+{
+    pthread_cond_destroy(&http->none_suspended);
+    pthread_mutex_destroy(&http->lock);
+    free(http);
+}
+
+bool http_start(struct http **started, const struct http_config *config, struct service *service,
+                struct fault *fault)
+{
+    struct http *http = calloc(1, sizeof *http);
+    if (http == NULL)
+        return fault_set(fault, 503, "out of memory");
+    http->config = *config;
+    http->service = service;
+    atomic_init(&http->closing, false);
+    pthread_mutex_init(&http->lock, NULL);
+    pthread_cond_init(&http->none_suspended, NULL);
+    if (start(http, fault)) {
+        *started = http;
+        return true;
+    }
+    destroy(http);
+    return false;
+}
+
+const struct address *http_address(const struct http *http)
+{
+    return &http->config.address;
+}
+
+static void close_door(struct http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    http->door_closed = true;
+    while (http->suspended != 0)
+        pthread_cond_wait(&http->none_suspended, &http->lock);
+    pthread_mutex_unlock(&http->lock);
+}
+
+void http_stop(struct http *http, uint64_t deadline)
+{
+    /* No more connections before replies close theirs: clients that come back are then refused and
+     * know that nothing of their request was read. */
+    MHD_quiesce_daemon(http->daemon);
+    shutdown(http->listener, SHUT_RDWR);
+    atomic_store(&http->closing, true);
+    connections_close_idle(http->connections, clock_now() + IDLE_GRACE);
+    if (!connections_wait_empty(http->connections, deadline)) {
+        connections_give_up(http->connections);
+        connections_wait_empty(http->connections, clock_now() + LAST_WORDS);
+        connections_cut(http->connections);
+    }
+    close_door(http);
+    MHD_stop_daemon(http->daemon);
+    connections_stop(http->connections);
+    close(http->listener);
+    destroy(http);
+}

@@ -1,0 +1,41 @@
+/* HTTP/1.1: sockets to replies. The only file that knows libmicrohttpd.
+ *
+ * A request is checked (http_guard), routed (router), and its body collected under limits. Infer
+ * requests become jobs for the pool, their connection suspended meanwhile; everything else is
+ * answered on the spot. Every error is JSON, every wait has a deadline (connections). */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/fault.h"
+#include "server/address.h"
+#include "server/service.h"
+
+struct http_config {
+    struct address address;
+    size_t threads; /* at least 2: the library ignores a pool of 1 */
+    size_t connection_limit;
+    size_t max_body;
+    bool ignore_half_close;
+    uint64_t header_timeout, body_timeout, reply_timeout, idle_timeout, request_timeout; /* ns */
+    uint64_t min_rate; /* bytes a second that bodies and replies must move at */
+};
+
+struct http;
+
+/* Listens and serves at once. service must stay until http_stop. On failure nothing is left. */
+bool http_start(struct http **http, const struct http_config *config, struct service *service,
+                struct fault *fault);
+
+/* Where it listens, the real port in it. */
+const struct address *http_address(const struct http *http);
+
+/* Accepts no more connections, lets what was accepted finish until the deadline (a moment of
+ * clock_now's), answers the rest 503, closes everything and frees http. Every reply from now on
+ * closes its connection. */
+void http_stop(struct http *http, uint64_t deadline);
+
+#endif

@@ -1,0 +1,233 @@
+#include "server/http_guard.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* The headers whose doubling would let two readers disagree. */
+enum single {
+    HOST,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    EXPECT,
+    JSON_SIZE,
+    SINGLE_COUNT,
+};
+
+static const char *const single_names[SINGLE_COUNT] = {
+    [HOST] = "Host",
+    [CONTENT_LENGTH] = "Content-Length",
+    [TRANSFER_ENCODING] = "Transfer-Encoding",
+    [CONTENT_TYPE] = "Content-Type",
+    [CONTENT_ENCODING] = "Content-Encoding",
+    [EXPECT] = "Expect",
+    [JSON_SIZE] = "Inference-Header-Content-Length",
+};
+
+static bool is_alpha_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* RFC 9110's tchar. */
+static bool is_token(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (!is_alpha_or_digit(text[i]) &&
+            (text[i] == '\0' || strchr("!#$%&'*+-.^_`|~", text[i]) == NULL))
+            return false;
+    return size != 0;
+}
+
+/* Printable, or a tab or a byte above ASCII, which a value may hold. */
+static bool is_value(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool is_target(const char *text)
+{
+    if (*text != '/')
+        return false;
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text <= 0x20 || (unsigned char)*text >= 0x7f)
+            return false;
+    return true;
+}
+
+/* HOST or HOST:PORT; empty is allowed. Nothing that would make a URL of it another one. */
+static bool is_host(const struct http_header *host)
+{
+    for (size_t i = 0; i < host->value_size; i++) {
+        const char c = host->value[i];
+        if (!is_alpha_or_digit(c) && (c == '\0' || strchr("-._~!$&'()*+;=:[]%", c) == NULL))
+            return false;
+    }
+    return true;
+}
+
+static bool equals(const struct http_header *header, const char *text)
+{
+    return header->value_size == strlen(text) &&
+           strncasecmp(header->value, text, header->value_size) == 0;
+}
+
+static bool check_line(const struct http_head *head, struct fault *fault)
+{
+    if (!is_token(head->method, strlen(head->method)))
+        return fault_set(fault, 400, "malformed request method");
+    if (strcmp(head->version, "HTTP/1.1") != 0 && strcmp(head->version, "HTTP/1.0") != 0)
+        return fault_set(fault, 505, "HTTP/1.0 or HTTP/1.1 expected");
+    if (!is_target(head->target))
+        return fault_set(fault, 400, "a request target that starts with '/' expected");
+    return true;
+}
+
+static bool check_header(const struct http_header *header, struct fault *fault)
+{
+    if (!is_token(header->name, header->name_size))
+        return fault_set(fault, 400, "malformed header name");
+    if (!is_value(header->value, header->value_size))
+        return fault_set(fault, 400, "malformed value of header %.*s",
+                         (int)(header->name_size < 64 ? header->name_size : 64), header->name);
+    return true;
+}
+
+static bool note_single(const struct http_header *header, const struct http_header **singles,
+                        struct fault *fault)
+{
+    for (size_t i = 0; i < SINGLE_COUNT; i++) {
+        if (header->name_size != strlen(single_names[i]) ||
+            strncasecmp(header->name, single_names[i], header->name_size) != 0)
+            continue;
+        if (singles[i] != NULL)
+            return fault_set(fault, 400, "more than one %s header", single_names[i]);
+        singles[i] = header;
+    }
+    return true;
+}
+
+static bool check_headers(const struct http_head *head, const struct http_header **singles,
+                          struct fault *fault)
+{
+    if (head->header_count > HTTP_GUARD_HEADERS_MAX)
+        return fault_set(fault, 431, "at most %d headers expected", HTTP_GUARD_HEADERS_MAX);
+    for (size_t i = 0; i < head->header_count; i++)
+        if (!check_header(&head->headers[i], fault) ||
+            !note_single(&head->headers[i], singles, fault))
+            return false;
+    return true;
+}
+
+static bool check_host(const struct http_head *head, const struct http_header *host,
+                       struct fault *fault)
+{
+    if (host == NULL && strcmp(head->version, "HTTP/1.0") == 0)
+        return true;
+    if (host == NULL)
+        return fault_set(fault, 400, "one Host header expected, got none");
+    return is_host(host) || fault_set(fault, 400, "malformed Host header");
+}
+
+/* Digits and nothing else; a number past 2^64 - 1 is given as that. */
+static bool parse_length(const struct http_header *header, uint64_t *length)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < header->value_size; i++) {
+        const char c = header->value[i];
+        if (c < '0' || c > '9')
+            return false;
+        const uint64_t digit = (uint64_t)(c - '0');
+        value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
+    }
+    *length = value;
+    return header->value_size != 0;
+}
+
+static bool check_coding(const struct http_head *head, const struct http_header *coding,
+                         struct fault *fault)
+{
+    if (strcmp(head->version, "HTTP/1.1") != 0)
+        return fault_set(fault, 400, "Transfer-Encoding is not allowed in HTTP/1.0");
+    return equals(coding, "chunked") ||
+           fault_set(fault, 400, "Transfer-Encoding: only chunked is understood");
+}
+
+static bool check_length(const struct http_header *header, uint64_t max_body, uint64_t *length,
+                         struct fault *fault)
+{
+    if (!parse_length(header, length))
+        return fault_set(fault, 400, "malformed Content-Length header");
+    if (*length > max_body)
+        return fault_set(fault, 413, "the request body is larger than %ju bytes (max_body_bytes)",
+                         (uintmax_t)max_body);
+    return true;
+}
+
+/* Exactly one way to find the body's end. */
+static bool check_framing(const struct http_head *head, const struct http_header **singles,
+                          uint64_t max_body, struct http_head_facts *facts, struct fault *fault)
+{
+    const struct http_header *length = singles[CONTENT_LENGTH];
+    const struct http_header *coding = singles[TRANSFER_ENCODING];
+    if (length != NULL && coding != NULL)
+        return fault_set(fault, 400, "both Content-Length and Transfer-Encoding given");
+    if (coding != NULL && !check_coding(head, coding, fault))
+        return false;
+    if (length != NULL && !check_length(length, max_body, &facts->length, fault))
+        return false;
+    facts->chunked = coding != NULL;
+    facts->has_body = facts->chunked || facts->length > 0;
+    return true;
+}
+
+static bool check_method(const struct http_head *head, const struct http_header **singles,
+                         const struct http_head_facts *facts, struct fault *fault)
+{
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+    size_t i = 0;
+    while (i < sizeof known / sizeof *known && strcmp(head->method, known[i]) != 0)
+        i++;
+    if (i == sizeof known / sizeof *known)
+        return fault_set(fault, 405, "Method Not Allowed");
+    if (i < 2 && facts->has_body)
+        return fault_set(fault, 400, "a %s request with a body", head->method);
+    /* A length that hid in a folded line would otherwise turn its body into the next request. */
+    if ((head->method[0] == 'P') && singles[CONTENT_LENGTH] == NULL && !facts->chunked)
+        return fault_set(fault, 411, "a Content-Length header or chunks expected");
+    return true;
+}
+
+/* What has no part in framing. An empty Expect is what libcurl's users send to have none. */
+static bool note_facts(const struct http_header **singles, struct http_head_facts *facts,
+                       struct fault *fault)
+{
+    const struct http_header *expect = singles[EXPECT];
+    const struct http_header *encoding = singles[CONTENT_ENCODING];
+    const struct http_header *json_size = singles[JSON_SIZE];
+    facts->expects_continue = expect != NULL && equals(expect, "100-continue");
+    if (expect != NULL && expect->value_size != 0 && !facts->expects_continue)
+        return fault_set(fault, 417, "Expect: only 100-continue is understood");
+    facts->encoded = encoding != NULL && encoding->value_size != 0 && !equals(encoding, "identity");
+    facts->json_size_given = json_size != NULL;
+    if (json_size != NULL && !parse_length(json_size, &facts->json_size))
+        return fault_set(fault, 400, "malformed %s header", single_names[JSON_SIZE]);
+    return true;
+}
+
+bool http_guard_check(const struct http_head *head, uint64_t max_body,
+                      struct http_head_facts *facts, struct fault *fault)
+{
+    const struct http_header *singles[SINGLE_COUNT] = {0};
+    *facts = (struct http_head_facts){0};
+    return check_line(head, fault) && check_headers(head, singles, fault) &&
+           check_host(head, singles[HOST], fault) &&
+           check_framing(head, singles, max_body, facts, fault) &&
+           check_method(head, singles, facts, fault) && note_facts(singles, facts, fault);
+}

@@ -1,0 +1,47 @@
+/* The check every HTTP request passes before anything else looks at it: does its head leave only
+ * one way to see where its body ends and whom it is for? libmicrohttpd 0.9.75 lets through heads
+ * that a proxy in front may read otherwise (two lengths, a length and chunks, spaces before the
+ * colon, folded lines, absolute targets...); each such doubt is an error here, after which the
+ * connection must be closed.
+ *
+ * A pure function over what the library parsed; knows nothing of it. */
+#ifndef SERVER_HTTP_GUARD_H
+#define SERVER_HTTP_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/fault.h"
+
+#define HTTP_GUARD_HEADERS_MAX 100
+
+struct http_header {
+    const char *name, *value; /* value may be NULL when value_size is 0 */
+    size_t name_size, value_size;
+};
+
+struct http_head {
+    const char *method, *target, *version; /* NUL-terminated; target without its query */
+    const struct http_header *headers;
+    size_t header_count;
+};
+
+/* What the rest of the server needs to know of a good head. */
+struct http_head_facts {
+    bool has_body;         /* chunked, or a length above 0 */
+    bool chunked;          /* the length is not known before the end */
+    uint64_t length;       /* Content-Length; 0 when there is none */
+    bool expects_continue; /* the client waits for a word before it sends the body */
+    bool encoded;          /* Content-Encoding names something */
+    bool json_size_given;  /* Inference-Header-Content-Length */
+    uint64_t json_size;
+};
+
+/* false, with a fault: 400 for what is in doubt, 405 without a verb of HTTP, 411 a POST without a
+ * length, 413 a length over max_body, 417 an expectation we do not know, 431 too many headers, 505
+ * another version than 1.0 and 1.1. */
+bool http_guard_check(const struct http_head *head, uint64_t max_body,
+                      struct http_head_facts *facts, struct fault *fault);
+
+#endif

@@ -1,0 +1,47 @@
+/* One infer request from the moment its body is there to its reply, whatever the wire.
+ *
+ * The connection's thread parses the message without decoding a number, holds it against the model,
+ * and takes all the memory the job will ever need, so that what does not fit is refused at once. A
+ * worker does everything that grows with the data: it decodes the numbers, computes, prints the
+ * answer. So the few threads that serve connections stay free for them.
+ *
+ * Owner: whoever created the job (the waiter), until job_submit; then nobody may touch it but
+ * through job_withdraw and job_abandon, until done is called; then the waiter again. */
+#ifndef SERVER_JOB_H
+#define SERVER_JOB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "proto/fault.h"
+#include "server/body.h"
+#include "server/budget.h"
+#include "server/model_store.h"
+#include "server/pool.h"
+#include "server/reply.h"
+
+struct job;
+
+/* Takes over body's content, also on failure. NULL: 400 what is wrong with the request, 413 it
+ * needs more than the whole budget, 503 more than is left of it. served must outlive the job. */
+struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
+                       struct fault *fault);
+void job_destroy(struct job *job);
+
+/* done(context) is called by a worker when the reply is there, exactly once, unless the job was
+ * withdrawn or abandoned. false, 503: the queue is full, the job is still the waiter's. */
+bool job_submit(struct job *job, struct pool *pool, void (*done)(void *context), void *context,
+                struct fault *fault);
+
+/* Gives the job up if no worker has started it. true: it is destroyed and done will not be called.
+ * false: nothing has changed. */
+bool job_withdraw(struct job *job);
+
+/* Gives the job up wherever it is. true: done will not be called and the job is no longer the
+ * waiter's; a worker that has started it stops soon. false: done was called or is about to be. */
+bool job_abandon(struct job *job);
+
+/* After done: moves the reply out. */
+void job_take_reply(struct job *job, struct reply *reply);
+
+#endif

@@ -1,0 +1,19 @@
+/* How much of the machine this process may use. */
+#ifndef SERVER_MACHINE_H
+#define SERVER_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/fault.h"
+
+/* Processors: the affinity mask's, or fewer where a control group's quota says so; at least 1. */
+size_t machine_cpus(void);
+
+/* Bytes of memory: the machine's, or fewer where a control group says so. */
+size_t machine_memory(void);
+
+/* Sees to it that this many files can be open at once, raising the soft limit if need be. */
+bool machine_allow_files(size_t count, struct fault *fault);
+
+#endif

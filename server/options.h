@@ -1,0 +1,50 @@
+/* What the operator asked for. One table says every option once: its key in the JSON of --config;
+ * the flag is the key with dashes (--max-body-bytes), the environment variable the key in capitals
+ * after LSTMD_ (LSTMD_MAX_BODY_BYTES). A flag beats the environment, the environment beats the
+ * file, whole options at a time: a list is never mixed from two of them. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "proto/fault.h"
+
+#define OPTIONS_COUNT_MAX 32
+
+struct option_list {
+    char **items;
+    size_t count;
+};
+
+struct options {
+    char *config;              /* NULL: none */
+    struct option_list models; /* folders */
+    struct option_list model;  /* files */
+    char *http, *zmq;          /* "none": not wanted */
+    char *kernel;              /* NULL: the best there is */
+    size_t workers, http_threads;
+    size_t queue_limit, connection_limit;
+    size_t max_body_bytes, max_memory_bytes;
+    size_t header_timeout_ms, body_timeout_ms, reply_timeout_ms, idle_timeout_ms;
+    size_t request_timeout_ms;
+    size_t min_rate_bytes; /* per second, for bodies and replies */
+    size_t drain_delay_ms, drain_timeout_ms;
+    bool ignore_half_close;
+    bool check, version, help;
+
+    int set_by[OPTIONS_COUNT_MAX]; /* per row of the table: enum option_source */
+};
+
+/* Reads all three places and fills in the defaults, which look at the machine. environment is
+ * environ's form. On success the options are the caller's (options_fini); on failure nothing is
+ * held, and the text starts with the flag, the variable, or the file and key. */
+bool options_read(struct options *options, int argc, char *const *argv, char *const *environment,
+                  struct fault *fault);
+void options_fini(struct options *options);
+
+/* The table as --help shows it. */
+void options_print_help(FILE *out);
+
+#endif

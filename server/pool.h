@@ -1,0 +1,41 @@
+/* Worker threads behind one bounded queue.
+ *
+ * Tasks run in the order they were submitted, one a worker at a time, with no lock held. Idle
+ * workers sleep. Every task that was accepted is run exactly once, unless pool_remove took it back.
+ */
+#ifndef SERVER_POOL_H
+#define SERVER_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/fault.h"
+
+/* The caller's, inside what the task is about; must stay until run was called or pool_remove
+ * returned true. run may free it. */
+struct pool_task {
+    struct pool_task *next, *prev; /* the pool's */
+    bool queued;                   /* the pool's */
+    void (*run)(struct pool_task *task);
+};
+
+struct pool;
+
+/* queue_limit: most tasks waiting, those being run not counted. The threads inherit the caller's
+ * signal mask. On failure nothing is left behind; status 503. */
+bool pool_start(struct pool **pool, size_t workers, size_t queue_limit, struct fault *fault);
+
+/* false: the queue is full or the pool is stopping, and the task is still the caller's. */
+bool pool_submit(struct pool *pool, struct pool_task *task);
+
+/* true: the task had not been started and never will be. false: it was started or never submitted.
+ */
+bool pool_remove(struct pool *pool, struct pool_task *task);
+
+/* Accepts nothing more, lets the workers finish what is queued and frees the pool. false when they
+ * are not done at that moment of clock_now's: the pool is then left as it is, and its threads with
+ * whatever they read must be left alone until the process ends. */
+bool pool_stop(struct pool *pool, uint64_t deadline);
+
+#endif

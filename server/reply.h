@@ -1,0 +1,32 @@
+/* What goes back to a client, whatever the wire: a status in HTTP's numbers and a JSON body. */
+#ifndef SERVER_REPLY_H
+#define SERVER_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/fault.h"
+#include "proto/json_writer.h"
+#include "server/budget.h"
+
+struct reply {
+    int status;        /* 0: there is no reply yet */
+    char *body;        /* owned; NULL when there was no memory for it, the status then says 503 */
+    size_t size;       /* bytes of body */
+    const char *allow; /* 405: the verbs there are, static text; else NULL */
+    bool retry_after;  /* the client may try again at once */
+
+    struct budget *budget; /* where charge bytes are given back by reply_fini, or NULL */
+    size_t charge;
+};
+
+/* {"error": text} with the fault's status; a 503 may be tried again. */
+void reply_fault(struct reply *reply, const struct fault *fault);
+
+/* Takes what was written so far out of the writer, which is then empty. */
+void reply_json(struct reply *reply, int status, struct json_writer *writer);
+
+/* Frees the body, gives the charge back; the reply is then empty. */
+void reply_fini(struct reply *reply);
+
+#endif

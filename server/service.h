@@ -1,0 +1,24 @@
+/* What the wires serve: the models, and the means to run them. Made before the first thread that
+ * uses it, gone after the last.
+ *
+ * Threads: draining is written by the thread that stops the server; the rest does not change. */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "server/budget.h"
+#include "server/model_store.h"
+#include "server/pool.h"
+
+#define SERVICE_NAME "lstmd"
+
+struct service {
+    const struct model_store *models;
+    struct pool *pool;
+    struct budget budget;
+    atomic_bool draining; /* not ready any more */
+};
+
+#endif

@@ -1,0 +1,66 @@
+#include "tests/support/tensor_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/die.h"
+#include "tests/support/whole_file.h"
+
+void tensor_file_open(struct tensor_file *file, const char *path)
+{
+    size_t size;
+    file->bytes = whole_file_read(path, &size);
+
+    struct fault fault = {0};
+    if (!safetensors_init(&file->tensors, file->bytes, size, &fault))
+        die("%s: %s", path, fault.text);
+}
+
+void tensor_file_close(struct tensor_file *file)
+{
+    safetensors_fini(&file->tensors);
+    free(file->bytes);
+}
+
+bool tensor_file_has(const struct tensor_file *file, const char *name)
+{
+    return safetensors_find(&file->tensors, name) != NULL;
+}
+
+static const struct safetensors_tensor *must_find(const struct tensor_file *file, const char *name)
+{
+    const struct safetensors_tensor *tensor = safetensors_find(&file->tensors, name);
+    if (tensor == NULL)
+        die("no tensor '%s' in the file", name);
+    return tensor;
+}
+
+float *tensor_file_f32(const struct tensor_file *file, const char *name)
+{
+    const struct safetensors_tensor *tensor = must_find(file, name);
+    float *values = must_allocate_zeros(tensor->elements, sizeof *values);
+    struct fault fault = {0};
+    if (!safetensors_read_f32(tensor, values, &fault))
+        die("%s", fault.text);
+    return values;
+}
+
+double *tensor_file_f64(const struct tensor_file *file, const char *name)
+{
+    const struct safetensors_tensor *tensor = must_find(file, name);
+    if (tensor->dtype != SAFETENSORS_F64)
+        die("tensor '%s' is not float64", name);
+    double *values = must_allocate_zeros(tensor->elements, sizeof *values);
+    memcpy(values, tensor->bytes, tensor->elements * sizeof *values);
+    return values;
+}
+
+int64_t *tensor_file_i64(const struct tensor_file *file, const char *name)
+{
+    const struct safetensors_tensor *tensor = must_find(file, name);
+    int64_t *values = must_allocate_zeros(tensor->elements, sizeof *values);
+    struct fault fault = {0};
+    if (!safetensors_read_i64(tensor, values, &fault))
+        die("%s", fault.text);
+    return values;
+}

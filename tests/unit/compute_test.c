@@ -1,0 +1,374 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/compute.h"
+
+/* One LSTM of one unit over one input, small enough to compute beside it in double:
+ * gates i,f,g,o = w x + r h + b. */
+static const float weight_ih[] = {0.5f, -0.25f, 1.0f, 0.75f};
+static const float weight_hh[] = {0.125f, 0.5f, -0.5f, 0.25f};
+static const float bias[] = {0.1f, 0.2f, -0.3f, 0.4f};
+
+/* The same with another direction, which sees the sequence from its end. */
+static const struct lstm_weights directions[2] = {
+    {.weight_ih = weight_ih, .weight_hh = weight_hh, .bias_ih = bias},
+    {.weight_ih = weight_ih, .weight_hh = weight_hh, .bias_ih = bias},
+};
+
+static struct model *model;
+static struct signature signature;
+static struct compute compute;
+static void *block;
+static const atomic_bool never = false, given_up = true;
+
+static void make_model(bool bidirectional, bool batch_first)
+{
+    const struct layer_spec layer = {
+        .type = LAYER_LSTM,
+        .as.lstm = {.input_size = 1,
+                    .hidden_size = 1,
+                    .num_layers = 1,
+                    .bidirectional = bidirectional,
+                    .weights = directions},
+    };
+    struct fault fault;
+    model = model_create(&layer, 1, kernel_find("scalar"));
+    assert_non_null(model);
+    assert_true(signature_init(&signature, model, batch_first, &fault));
+}
+
+static int clean_up(void **state)
+{
+    (void)state;
+    free(block);
+    model_destroy(model);
+    block = NULL;
+    model = NULL;
+    return 0;
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static void step(double x, double *h, double *c)
+{
+    double gate[4];
+    for (int i = 0; i < 4; i++)
+        gate[i] = (double)weight_ih[i] * x + (double)weight_hh[i] * *h + (double)bias[i];
+    *c = sigmoid(gate[1]) * *c + sigmoid(gate[0]) * tanh(gate[2]);
+    *h = sigmoid(gate[3]) * tanh(*c);
+}
+
+static struct infer_input tensor(const char *name, enum datatype datatype, size_t elements,
+                                 const char *data)
+{
+    struct infer_input input = {.datatype = datatype,
+                                .rank = 1,
+                                .shape = {elements},
+                                .elements = elements,
+                                .data = data,
+                                .data_size = strlen(data)};
+    strcpy(input.name, name);
+    return input;
+}
+
+static void want_all_outputs(struct binding *binding)
+{
+    binding->output_count = signature.output_count;
+    for (size_t i = 0; i < signature.output_count; i++)
+        binding->outputs[i] = &signature.outputs[i];
+}
+
+static void place(const struct binding *binding)
+{
+    size_t bytes;
+    assert_true(compute_plan(&compute, model, &signature, binding, &bytes));
+    block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
+    assert_non_null(block);
+    memset(block, 0xff, bytes); /* NaN wherever something was forgotten */
+    compute_place(&compute, block);
+}
+
+static void run(const struct binding *binding)
+{
+    struct fault fault;
+    place(binding);
+    if (!compute_decode(&compute, &fault))
+        fail_msg("%s", fault.text);
+    assert_true(compute_run(&compute, &never));
+}
+
+static const float *output_named(const char *name)
+{
+    static struct infer_answer answer;
+    compute_answer(&compute, &answer);
+    for (size_t i = 0; i < answer.output_count; i++)
+        if (strcmp(answer.outputs[i].name, name) == 0)
+            return answer.outputs[i].data;
+    fail_msg("no output %s", name);
+    return NULL;
+}
+
+static void near(float found, double wanted)
+{
+    if (!(fabs((double)found - wanted) < 1e-6))
+        fail_msg("%.9g, not %.9g", (double)found, wanted);
+}
+
+/* Two rows of three steps; row b's step t is x[b][t]. */
+static const double x[2][3] = {{1, 2, 3}, {-1, 0.5, 0.25}};
+#define STEP_MAJOR "[1,-1,2,0.5,3,0.25]"
+#define ROW_MAJOR  "[1,2,3,-1,0.5,0.25]"
+
+/* h0, c0 and the lengths of the two rows. */
+static void expect_rows(bool batch_first, const double *h0, const double *c0, const int *length)
+{
+    const float *output = output_named("output");
+    for (size_t b = 0; b < 2; b++) {
+        double h = h0[b], c = c0[b];
+        for (int t = 0; t < 3; t++) {
+            if (t < length[b])
+                step(x[b][t], &h, &c);
+            near(output[batch_first ? b * 3 + (size_t)t : (size_t)t * 2 + b],
+                 t < length[b] ? h : 0);
+        }
+        near(output_named("h_n")[b], h);
+        near(output_named("c_n")[b], c);
+    }
+}
+
+static const double zeros[2];
+static const int full[2] = {3, 3};
+
+static void steps_and_rows_are_where_the_layout_says(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input};
+    make_model(false, false);
+    want_all_outputs(&binding);
+    run(&binding);
+    expect_rows(false, zeros, zeros, full);
+}
+
+static void batch_first_turns_them_around(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, ROW_MAJOR);
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input};
+    make_model(false, true);
+    want_all_outputs(&binding);
+    run(&binding);
+    expect_rows(true, zeros, zeros, full);
+}
+
+static void states_go_in_and_come_out(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
+    const struct infer_input h = tensor("h_0", DATATYPE_FP32, 2, "[0.5,-0.25]");
+    const struct infer_input c = tensor("c_0", DATATYPE_FP32, 2, "[2,-1]");
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input, .h_0 = {&h}, .c_0 = {&c}};
+    make_model(false, false);
+    want_all_outputs(&binding);
+    run(&binding);
+    expect_rows(false, (double[]){0.5, -0.25}, (double[]){2, -1}, full);
+}
+
+static void ragged_rows_end_early_and_are_padded_with_zeros(void **state)
+{
+    (void)state;
+    for (int batch_first = 0; batch_first < 2; batch_first++) {
+        const struct infer_input input =
+            tensor("input", DATATYPE_FP32, 6, batch_first ? ROW_MAJOR : STEP_MAJOR);
+        const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 2, "[2,0]");
+        struct binding binding = {.steps = 3, .rows = 2, .input = &input, .lengths = &lengths};
+        make_model(false, batch_first);
+        want_all_outputs(&binding);
+        run(&binding);
+        expect_rows(batch_first, zeros, zeros, (int[]){2, 0});
+        clean_up(NULL);
+    }
+}
+
+static void both_directions_of_a_ragged_row_start_at_its_own_ends(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT32, 2, "[2,3]");
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input, .lengths = &lengths};
+    make_model(true, false);
+    want_all_outputs(&binding);
+    run(&binding);
+    const float *output = output_named("output"); /* [3,2,2] */
+    for (size_t b = 0; b < 2; b++) {
+        const int length = b == 0 ? 2 : 3;
+        double h = 0, c = 0;
+        for (int t = length - 1; t >= 0; t--) {
+            step(x[b][t], &h, &c);
+            near(output[(size_t)t * 4 + b * 2 + 1], h);
+        }
+        near(output_named("h_n")[2 + b], h); /* [2,2]: cells, then rows */
+        near(output_named("c_n")[2 + b], c);
+    }
+    assert_true(output[2 * 4] == 0 && output[2 * 4 + 1] == 0);
+}
+
+static void outputs_come_in_the_order_wanted(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input, .output_count = 2};
+    struct infer_answer answer;
+    make_model(false, false);
+    binding.outputs[0] = &signature.outputs[2];
+    binding.outputs[1] = &signature.outputs[0];
+    run(&binding);
+    compute_answer(&compute, &answer);
+    assert_int_equal(answer.output_count, 2);
+    assert_string_equal(answer.outputs[0].name, "c_n");
+    assert_int_equal(answer.outputs[0].rank, 3);
+    assert_int_equal(answer.outputs[0].shape[1], 2);
+    assert_string_equal(answer.outputs[1].name, "output");
+    assert_int_equal(answer.outputs[1].shape[0], 3);
+    assert_null(compute.h[0]); /* nobody wanted it, no memory was taken */
+}
+
+static void lengths_out_of_range_are_named(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 2, "[3,4]");
+    const struct infer_input below = tensor("lengths", DATATYPE_INT64, 2, "[-1,3]");
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input, .lengths = &lengths};
+    struct fault fault = {0};
+    make_model(false, false);
+    place(&binding);
+    assert_false(compute_decode(&compute, &fault));
+    assert_int_equal(fault.status, 400);
+    assert_string_equal(fault.text, "input 'lengths' element 1: 0 to 3 expected, got 4");
+    compute.binding.lengths = &below;
+    assert_false(compute_decode(&compute, &fault));
+    assert_string_equal(fault.text, "input 'lengths' element 0: 0 to 3 expected, got -1");
+}
+
+static void no_steps_leave_the_states_as_they_were(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 0, "[]");
+    const struct infer_input h = tensor("h_0", DATATYPE_FP32, 2, "[0.5,-0.25]");
+    const struct infer_input c = tensor("c_0", DATATYPE_FP32, 2, "[2,-1]");
+    struct binding binding = {.steps = 0, .rows = 2, .input = &input, .h_0 = {&h}, .c_0 = {&c}};
+    make_model(false, false);
+    want_all_outputs(&binding);
+    run(&binding);
+    assert_true(output_named("h_n")[1] == -0.25f && output_named("c_n")[0] == 2);
+}
+
+/* A client may say so, and no loop may believe it. */
+static void no_rows_of_very_many_steps_take_no_time(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 0, "[]");
+    struct binding binding = {.steps = SIZE_MAX / 2, .rows = 0, .input = &input};
+    for (int bidirectional = 0; bidirectional < 2; bidirectional++) {
+        make_model(bidirectional, false);
+        want_all_outputs(&binding);
+        run(&binding);
+        clean_up(NULL);
+    }
+}
+
+static void sizes_that_overflow_are_refused(void **state)
+{
+    (void)state;
+    struct binding binding = {.steps = SIZE_MAX / 4, .rows = 8};
+    size_t bytes;
+    make_model(false, false);
+    want_all_outputs(&binding);
+    assert_false(compute_plan(&compute, model, &signature, &binding, &bytes));
+    binding.steps = 1;
+    binding.rows = SIZE_MAX / 64;
+    assert_false(compute_plan(&compute, model, &signature, &binding, &bytes));
+}
+
+/* Ten million multiply-adds a step would be cut into pieces; one is enough to see the same bits. */
+static void pieces_change_no_bit(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input};
+    float whole[6];
+    struct fault fault;
+    make_model(false, false);
+    want_all_outputs(&binding);
+    run(&binding);
+    assert_int_equal(compute.piece, 3);
+    memcpy(whole, output_named("output"), sizeof whole);
+    memset(compute.output, 0xff, sizeof whole);
+    compute.piece = 1;
+    assert_true(compute_decode(&compute, &fault));
+    assert_true(compute_run(&compute, &never));
+    assert_memory_equal(whole, output_named("output"), sizeof whole);
+}
+
+static void what_was_given_up_is_not_computed(void **state)
+{
+    (void)state;
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input};
+    struct fault fault;
+    make_model(false, false);
+    want_all_outputs(&binding);
+    place(&binding);
+    assert_true(compute_decode(&compute, &fault));
+    assert_false(compute_run(&compute, &given_up));
+}
+
+static void cleared_inputs_are_zeros_of_full_length(void **state)
+{
+    (void)state;
+    struct binding binding = {.steps = 2, .rows = 1};
+    double h = 0, c = 0;
+    make_model(false, false);
+    want_all_outputs(&binding);
+    place(&binding);
+    compute_clear(&compute);
+    assert_true(compute_run(&compute, &never));
+    step(0, &h, &c);
+    step(0, &h, &c);
+    near(output_named("output")[1], h);
+    near(output_named("c_n")[0], c);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, clean_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(steps_and_rows_are_where_the_layout_says),
+        TEST(batch_first_turns_them_around),
+        TEST(states_go_in_and_come_out),
+        TEST(ragged_rows_end_early_and_are_padded_with_zeros),
+        TEST(both_directions_of_a_ragged_row_start_at_its_own_ends),
+        TEST(outputs_come_in_the_order_wanted),
+        TEST(lengths_out_of_range_are_named),
+        TEST(no_steps_leave_the_states_as_they_were),
+        TEST(no_rows_of_very_many_steps_take_no_time),
+        TEST(sizes_that_overflow_are_refused),
+        TEST(pieces_change_no_bit),
+        TEST(what_was_given_up_is_not_computed),
+        TEST(cleared_inputs_are_zeros_of_full_length),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,133 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/log.h"
+
+static int saved, reading;
+
+/* stderr becomes a pipe while a test runs. */
+static int catch_stderr(void **state)
+{
+    (void)state;
+    int ends[2];
+    saved = dup(STDERR_FILENO);
+    if (pipe2(ends, O_NONBLOCK) != 0 || fcntl(ends[1], F_SETFL, 0) != 0)
+        return -1;
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    reading = ends[0];
+    return 0;
+}
+
+static int give_stderr_back(void **state)
+{
+    (void)state;
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(reading);
+    return 0;
+}
+
+static const char *caught(void)
+{
+    static char text[1 << 17];
+    size_t size = 0;
+    for (ssize_t got; (got = read(reading, text + size, sizeof text - 1 - size)) > 0;)
+        size += (size_t)got;
+    text[size] = '\0';
+    return text;
+}
+
+static void control_characters_are_escaped(void **state)
+{
+    (void)state;
+    char out[64];
+    assert_int_equal(log_escape(out, sizeof out, "a\nb\x1b[31m\x7f\\ \xc3\xa4"), 25);
+    assert_string_equal(out, "a\\x0ab\\x1b[31m\\x7f\\x5c \xc3\xa4");
+}
+
+static void what_does_not_fit_is_cut_whole(void **state)
+{
+    (void)state;
+    char out[6];
+    assert_int_equal(log_escape(out, sizeof out, "abcdefgh"), 5);
+    assert_string_equal(out, "abcde");
+    assert_int_equal(log_escape(out, sizeof out, "ab\n"), 2);
+    assert_string_equal(out, "ab");
+    assert_int_equal(log_escape(out, sizeof out, "a\n"), 5);
+    assert_string_equal(out, "a\\x0a");
+    assert_int_equal(log_escape(out, 1, "a"), 0);
+    assert_string_equal(out, "");
+}
+
+static void a_line_is_one_line(void **state)
+{
+    (void)state;
+    log_line("got %s and %d", "a\nlstmd ready", 3);
+    assert_string_equal(caught(), "got a\\x0alstmd ready and 3\n");
+}
+
+static void a_long_line_is_cut(void **state)
+{
+    (void)state;
+    char text[3000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    log_line("%s", text);
+    const char *line = caught();
+    assert_true(strlen(line) < LOG_LINE_MAX);
+    assert_int_equal(line[strlen(line) - 1], '\n');
+}
+
+static void a_reader_that_stands_still_costs_lines_and_no_time(void **state)
+{
+    (void)state;
+    char text[1000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < 1000; i++) /* a pipe holds 64 KiB */
+        log_line("%s", text);
+    const size_t size = strlen(caught());
+    assert_true(size > 10000 && size < 1 << 17);
+    log_line("next");
+    const char *after = caught();
+    assert_non_null(strstr(after, " log lines dropped\n"));
+    assert_non_null(strstr(after, "\nnext\n"));
+    log_line("last");
+    assert_string_equal(caught(), "last\n");
+}
+
+static void limited_lines_stop_at_their_number(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        log_limited("line %d", i);
+    size_t lines = 0;
+    for (const char *c = caught(); *c != '\0'; c++)
+        lines += *c == '\n';
+    /* The second may have changed on the way. */
+    assert_true(lines >= LOG_LIMITED_PER_SECOND && lines <= 2 * LOG_LIMITED_PER_SECOND + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(control_characters_are_escaped),
+        cmocka_unit_test(what_does_not_fit_is_cut_whole),
+        cmocka_unit_test_setup_teardown(a_line_is_one_line, catch_stderr, give_stderr_back),
+        cmocka_unit_test_setup_teardown(a_long_line_is_cut, catch_stderr, give_stderr_back),
+        cmocka_unit_test_setup_teardown(a_reader_that_stands_still_costs_lines_and_no_time,
+                                        catch_stderr, give_stderr_back),
+        cmocka_unit_test_setup_teardown(limited_lines_stop_at_their_number, catch_stderr,
+                                        give_stderr_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

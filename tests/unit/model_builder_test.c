@@ -1,0 +1,368 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/model_builder.h"
+#include "tests/unit/weights_file.h"
+
+/* Builds; the fault's text, "" when all is well. */
+static const char *build_file(const struct weights_file *file, const char *config_text,
+                              struct model **model)
+{
+    static struct fault fault;
+    struct safetensors st;
+    struct model_config config;
+    fault = (struct fault){0};
+    assert_true(safetensors_init(&st, file->bytes, file->size, &fault));
+    assert_true(model_config_parse(&config, config_text, strlen(config_text), "m", &fault));
+    const bool good = model_build(&config, &st, kernel_find(NULL), model, &fault);
+    assert_int_equal(fault.status, good ? 0 : 400);
+    assert_int_equal(*model != NULL, good);
+    model_config_fini(&config);
+    safetensors_fini(&st);
+    return fault.text;
+}
+
+static const char *build(const struct weights_tensor *tensors, const char *config_text,
+                         struct model **model)
+{
+    struct weights_file file = weights_file_make(tensors);
+    const char *text = build_file(&file, config_text, model);
+    weights_file_fini(&file); /* the model keeps nothing of it */
+    return text;
+}
+
+/* One step of one row through a model without state. */
+static void run_step(const struct model *model, const float *input, float *output)
+{
+    size_t bytes;
+    assert_int_equal(model_state_size(model), 0);
+    assert_true(model_scratch_size(model, 1, 1, &bytes));
+    bytes = (bytes + MODEL_SCRATCH_ALIGNMENT) / MODEL_SCRATCH_ALIGNMENT * MODEL_SCRATCH_ALIGNMENT;
+    void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
+    assert_non_null(scratch);
+    const struct model_row row = {.input = input,
+                                  .output = output,
+                                  .input_stride = model_input_size(model),
+                                  .output_stride = model_output_size(model),
+                                  .steps = 1,
+                                  .state = NULL};
+    model_run(model, &row, 1, scratch);
+    free(scratch);
+}
+
+/* ---- what is built ---- */
+
+static void every_golden_case_becomes_a_model(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder;
+        size_t input, output, state; /* I, D*P and L*D*(P+H) of the folder's case.json */
+        bool causal;
+    } cases[] = {
+        {"batch_first", 6, 18, 72, false},
+        {"deep_5", 4, 11, 110, true},
+        {"no_bias", 5, 33, 66, true},
+        {"one_by_one", 1, 1, 2, true},
+        {"projection", 8, 10, 116, false},
+        {"ragged", 7, 17, 34, true},
+        {"ragged_bidirectional_stacked", 7, 20, 80, false},
+        {"saturated", 6, 8, 16, true},
+        {"seed_bidirectional", 10, 14, 28, false},
+        {"seed_simple", 10, 7, 14, true},
+        {"seed_stacked3_bidirectional", 10, 14, 84, false},
+        {"single_step_states", 12, 16, 64, true},
+        {"wide_130", 21, 130, 260, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[128];
+        struct model *model;
+        snprintf(path, sizeof path, "tests/golden/torch/%s/model.safetensors", cases[i].folder);
+        struct weights_file file = weights_file_read(path);
+        assert_string_equal(build_file(&file, "{\"weights\":\"w\"}", &model), "");
+        assert_int_equal(model_input_size(model), cases[i].input);
+        assert_int_equal(model_output_size(model), cases[i].output);
+        assert_int_equal(model_state_size(model), cases[i].state);
+        assert_int_equal(model_is_causal(model), cases[i].causal);
+        model_destroy(model);
+        weights_file_fini(&file);
+    }
+}
+
+static void the_example_models_build(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t input, output, state;
+    } cases[] = {
+        {"silero-vad", 128, 1, 256},
+        {"seed-simple", 10, 7, 14},
+        {"seed-bidirectional", 10, 14, 28},
+        {"seed-stacked3-bidirectional", 10, 14, 84},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[128];
+        struct fault fault = {0};
+        struct model_config config;
+        struct safetensors st;
+        struct model *model;
+        snprintf(path, sizeof path, "deploy/models/%s.json", cases[i].name);
+        struct weights_file text = weights_file_read(path);
+        assert_true(model_config_parse(&config, (const char *)text.bytes, text.size, cases[i].name,
+                                       &fault));
+        assert_string_equal(config.name, cases[i].name);
+        snprintf(path, sizeof path, "deploy/models/%s", config.weights);
+        struct weights_file file = weights_file_read(path);
+        assert_true(safetensors_init(&st, file.bytes, file.size, &fault));
+        assert_true(model_build(&config, &st, kernel_find(NULL), &model, &fault));
+        assert_int_equal(model_input_size(model), cases[i].input);
+        assert_int_equal(model_output_size(model), cases[i].output);
+        assert_int_equal(model_state_size(model), cases[i].state);
+        model_destroy(model);
+        safetensors_fini(&st);
+        weights_file_fini(&file);
+        model_config_fini(&config);
+        weights_file_fini(&text);
+    }
+}
+
+#define LAYERS(layers) "{\"weights\":\"w\",\"layers\":[" layers "]}"
+#define DENSE          "{\"type\":\"dense\"}"
+#define DENSE_AT(name) "{\"type\":\"dense\",\"weights\":\"" name "\"}"
+#define RELU           "{\"type\":\"activation\",\"function\":\"relu\"}"
+
+static void a_dense_layer_multiplies_and_adds(void **state)
+{
+    (void)state;
+    /* weight rows 0, 1/64, 2/64 and 3/64, 4/64, 5/64; bias 0, 1/64 */
+    static const struct weights_tensor tensors[] = {{"weight", 2, 3}, {"bias", 2, 0}, {NULL, 0, 0}};
+    const float input[] = {64, 128, -64};
+    float output[2];
+    struct model *model;
+    assert_string_equal(build(tensors, LAYERS(DENSE), &model), "");
+    run_step(model, input, output);
+    assert_true(output[0] == 0.0f);
+    assert_true(output[1] == 3 + 8 - 5 + 1 / 64.0f);
+    model_destroy(model);
+}
+
+static void a_convolution_of_width_one_is_a_dense_layer(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "{\"c.weight\":{\"dtype\":\"F32\",\"shape\":[1,2,1],\"data_offsets\":[0,8]}}";
+    const float weights[] = {0.5f, -2.0f}, input[] = {4, 3};
+    float output[1];
+    struct model *model;
+    struct weights_file file = weights_file_raw(header, strlen(header), weights, sizeof weights);
+    assert_string_equal(build_file(&file, LAYERS(DENSE_AT("c")), &model), "");
+    run_step(model, input, output);
+    assert_true(output[0] == -4.0f);
+    model_destroy(model);
+    weights_file_fini(&file);
+}
+
+static void half_and_double_weights_are_converted(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "{\"weight\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[0,4]},"
+        "\"bias\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[4,12]}}";
+    unsigned char data[12] = {0x00, 0x3c, 0x00, 0xc0}; /* 1, -2 */
+    const double bias = 0.25;
+    const float input[] = {4, 3};
+    float output[1];
+    struct model *model;
+    memcpy(data + 4, &bias, sizeof bias);
+    struct weights_file file = weights_file_raw(header, strlen(header), data, sizeof data);
+    assert_string_equal(build_file(&file, LAYERS(DENSE), &model), "");
+    run_step(model, input, output);
+    assert_true(output[0] == -1.75f);
+    model_destroy(model);
+    weights_file_fini(&file);
+}
+
+static void activations_before_all_weights_take_their_width(void **state)
+{
+    (void)state;
+    static const struct weights_tensor tensors[] = {{"d.weight", 1, 3}, {NULL, 0, 0}};
+    const float input[] = {5, 64, -64};
+    float output[1];
+    struct model *model;
+    assert_string_equal(
+        build(tensors, LAYERS("{\"type\":\"dropout\"}," RELU "," DENSE_AT("d") "," RELU), &model),
+        "");
+    assert_int_equal(model_input_size(model), 3);
+    run_step(model, input, output);
+    assert_true(output[0] == 1.0f);
+    model_destroy(model);
+}
+
+static void a_chain_of_all_layer_types_is_built(void **state)
+{
+    (void)state;
+    static const struct weights_tensor tensors[] = {
+        {"a.weight", 3, 5},       {"b.weight_ih_l0", 8, 3},
+        {"b.weight_hh_l0", 8, 2}, {"c.weight_ih", 16, 2},
+        {"c.weight_hh", 16, 4},   {"c.bias_ih", 16, 0},
+        {"c.bias_hh", 16, 0},     {"d.weight", 2, 4},
+        {"d.bias", 2, 0},         {NULL, 0, 0}};
+    struct model *model;
+    assert_string_equal(
+        build(tensors,
+              LAYERS(DENSE_AT("a") ",{\"type\":\"lstm\",\"weights\":\"b\"}," RELU
+                                   ",{\"type\":\"lstm\",\"weights\":\"c\"},"
+                                   "{\"type\":\"dropout\",\"p\":0.1}," DENSE_AT("d")),
+              &model),
+        "");
+    assert_int_equal(model_input_size(model), 5);
+    assert_int_equal(model_output_size(model), 2);
+    assert_int_equal(model_lstm_count(model), 2);
+    assert_int_equal(model_lstm_state(model, 1).offset, 4);
+    assert_int_equal(model_lstm_state(model, 1).c_size, 4);
+    model_destroy(model);
+}
+
+/* ---- what is refused ---- */
+
+struct refusal {
+    const char *config;
+    const char *wanted;
+    struct weights_tensor tensors[8];
+};
+
+static void expect_all_refused(const struct refusal *refusals, size_t count)
+{
+    struct model *model;
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(build(refusals[i].tensors, refusals[i].config, &model),
+                            refusals[i].wanted);
+}
+
+#define EXPECT_ALL_REFUSED(table) expect_all_refused(table, sizeof table / sizeof table[0])
+
+static void an_lstm_that_disagrees_is_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {"{\"weights\":\"w\",\"lstm\":{\"hidden_size\":64}}",
+         "lstm.hidden_size: 128 expected from weight_hh_l0 [512,128], got 64",
+         {{"weight_ih_l0", 512, 10}, {"weight_hh_l0", 512, 128}}},
+        {"{\"weights\":\"w\"}",
+         "weight_hh_l1: [8,2] expected, got [8,1]",
+         {{"weight_ih_l0", 8, 3},
+          {"weight_hh_l0", 8, 2},
+          {"weight_ih_l1", 8, 2},
+          {"weight_hh_l1", 8, 1}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void a_dense_layer_that_disagrees_is_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LAYERS(DENSE_AT("d")), "layers[0]: tensor 'd.weight' is missing", {{"weight", 1, 1}}},
+        {LAYERS(DENSE), "weight: [units,features] expected, got [4]", {{"weight", 4, 0}}},
+        {LAYERS("{\"type\":\"dense\",\"weights\":\"d\",\"units\":2}"),
+         "layers[0].units: 1 expected from d.weight [1,3], got 2",
+         {{"d.weight", 1, 3}}},
+        {LAYERS("{\"type\":\"dense\",\"weights\":\"d\",\"bias\":true}"),
+         "layers[0].bias: false expected, as there is no d.bias, got true",
+         {{"d.weight", 1, 3}}},
+        {LAYERS("{\"type\":\"dense\",\"weights\":\"d\",\"bias\":false}"),
+         "layers[0].bias: true expected, as there is d.bias, got false",
+         {{"d.weight", 1, 3}, {"d.bias", 1, 0}}},
+        {LAYERS(DENSE_AT("d")),
+         "d.bias: [2] expected, got [3]",
+         {{"d.weight", 2, 3}, {"d.bias", 3, 0}}},
+        {LAYERS(DENSE_AT("d")),
+         "d.bias: [2] expected, got [2,1]",
+         {{"d.weight", 2, 3}, {"d.bias", 2, 1}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void layers_whose_widths_differ_are_both_named(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LAYERS("{\"type\":\"lstm\"}," RELU "," DENSE_AT("d")),
+         "layers[2]: an input of size 2 expected from layers[0], got 3 from d.weight [1,3]",
+         {{"weight_ih_l0", 8, 3}, {"weight_hh_l0", 8, 2}, {"d.weight", 1, 3}}},
+        {LAYERS(DENSE_AT("d") ",{\"type\":\"lstm\",\"weights\":\"rnn\"}"),
+         "layers[1]: an input of size 1 expected from layers[0], got 3 from rnn.weight_ih [8,3]",
+         {{"rnn.weight_ih", 8, 3}, {"rnn.weight_hh", 8, 2}, {"d.weight", 1, 3}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void a_network_without_weights_is_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LAYERS(RELU ",{\"type\":\"dropout\"}"),
+         "layers: a layer with weights, lstm or dense, expected",
+         {{"weight", 1, 1}}},
+        {LAYERS("{\"type\":\"dropout\"}"),
+         "layers: a layer with weights, lstm or dense, expected",
+         {{"weight", 1, 1}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void weights_that_are_no_numbers_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header, *wanted;
+    } cases[] = {
+        {"{\"weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}",
+         "tensor 'weight': element 1 is not a finite float32"},
+        {"{\"weight\":{\"dtype\":\"I64\",\"shape\":[1,1],\"data_offsets\":[0,8]}}",
+         "tensor 'weight': F32, F16, BF16 or F64 expected, got I64"},
+        {"{\"weight\":{\"dtype\":\"F64\",\"shape\":[1,1,1,1],\"data_offsets\":[0,8]}}",
+         "weight: [units,features] expected, got [1,1,1,1]"},
+        {"{\"weight\":{\"dtype\":\"F32\",\"shape\":[1,1,2],\"data_offsets\":[0,8]}}",
+         "weight: [units,features] expected, got [1,1,2]"},
+        {"{\"weight\":{\"dtype\":\"F32\",\"shape\":[2,0],\"data_offsets\":[0,0]},"
+         "\"x\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}",
+         "weight: [units,features] expected, got [2,0]"},
+    };
+    const unsigned char data[8] = {0, 0, 0, 0, 0, 0, 0x80, 0x7f};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct model *model;
+        struct weights_file file =
+            weights_file_raw(cases[i].header, strlen(cases[i].header), data, sizeof data);
+        assert_string_equal(build_file(&file, LAYERS(DENSE), &model), cases[i].wanted);
+        weights_file_fini(&file);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_golden_case_becomes_a_model),
+        cmocka_unit_test(the_example_models_build),
+        cmocka_unit_test(a_dense_layer_multiplies_and_adds),
+        cmocka_unit_test(a_convolution_of_width_one_is_a_dense_layer),
+        cmocka_unit_test(half_and_double_weights_are_converted),
+        cmocka_unit_test(activations_before_all_weights_take_their_width),
+        cmocka_unit_test(a_chain_of_all_layer_types_is_built),
+        cmocka_unit_test(an_lstm_that_disagrees_is_refused),
+        cmocka_unit_test(a_dense_layer_that_disagrees_is_refused),
+        cmocka_unit_test(layers_whose_widths_differ_are_both_named),
+        cmocka_unit_test(a_network_without_weights_is_refused),
+        cmocka_unit_test(weights_that_are_no_numbers_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "server/router.h"
+
+static struct route route;
+static struct fault fault;
+
+static void expect_route(const char *method, const char *path, enum route_kind kind,
+                         const char *model, const char *version)
+{
+    assert_true(route_find(&route, method, path, &fault));
+    assert_int_equal(route.kind, kind);
+    assert_int_equal(route.model_size, model != NULL ? strlen(model) : 0);
+    if (model != NULL)
+        assert_memory_equal(route.model, model, strlen(model));
+    assert_int_equal(route.version_size, version != NULL ? strlen(version) : 0);
+    if (version != NULL)
+        assert_memory_equal(route.version, version, strlen(version));
+}
+
+static void expect_status(const char *method, const char *path, int status)
+{
+    fault.status = 0;
+    if (route_find(&route, method, path, &fault))
+        fail_msg("%s %s was found", method, path);
+    assert_int_equal(fault.status, status);
+}
+
+static void every_door_is_found(void **state)
+{
+    (void)state;
+    expect_route("GET", "/v2", ROUTE_SERVER_METADATA, NULL, NULL);
+    expect_route("GET", "/v2/", ROUTE_SERVER_METADATA, NULL, NULL);
+    expect_route("GET", "/v2/health/live", ROUTE_LIVE, NULL, NULL);
+    expect_route("GET", "/v2/health/ready", ROUTE_READY, NULL, NULL);
+    expect_route("GET", "/v2/models", ROUTE_MODEL_LIST, NULL, NULL);
+    expect_route("GET", "/v2/models/m", ROUTE_MODEL_METADATA, "m", NULL);
+    expect_route("GET", "/v2/models/m.x/versions/1", ROUTE_MODEL_METADATA, "m.x", "1");
+    expect_route("GET", "/v2/models/m/ready", ROUTE_MODEL_READY, "m", NULL);
+    expect_route("GET", "/v2/models/m/versions/12/ready", ROUTE_MODEL_READY, "m", "12");
+    expect_route("POST", "/v2/models/m/infer", ROUTE_INFER, "m", NULL);
+    expect_route("POST", "/v2/models/m/versions/1/infer", ROUTE_INFER, "m", "1");
+}
+
+static void head_is_found_where_get_is(void **state)
+{
+    (void)state;
+    expect_route("HEAD", "/v2", ROUTE_SERVER_METADATA, NULL, NULL);
+    expect_route("HEAD", "/v2/models/m/ready", ROUTE_MODEL_READY, "m", NULL);
+    expect_status("HEAD", "/v2/models/m/infer", 405);
+}
+
+static void models_may_be_named_like_doors(void **state)
+{
+    (void)state;
+    expect_route("GET", "/v2/models/ready", ROUTE_MODEL_METADATA, "ready", NULL);
+    expect_route("GET", "/v2/models/versions/versions/1", ROUTE_MODEL_METADATA, "versions", "1");
+    expect_route("POST", "/v2/models/infer/infer", ROUTE_INFER, "infer", NULL);
+}
+
+static void a_wrong_verb_is_405_and_told_the_right_ones(void **state)
+{
+    (void)state;
+    expect_status("POST", "/v2", 405);
+    assert_string_equal(route.allow, "GET, HEAD");
+    assert_string_equal(fault.text, "Method Not Allowed");
+    expect_status("GET", "/v2/models/m/infer", 405);
+    assert_string_equal(route.allow, "POST");
+    expect_status("DELETE", "/v2/health/live", 405);
+    expect_status("get", "/v2", 405);
+    expect_status("GE", "/v2", 405);
+    expect_status("GET, HEAD", "/v2", 405);
+    expect_status("", "/v2", 405);
+}
+
+static void an_unknown_path_is_404(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {
+        "/",
+        "/v1",
+        "/v2x",
+        "/V2",
+        "/v2//",
+        "/v2/health",
+        "/v2/health/live/",
+        "/v2/models/",
+        "/v2/models//infer",
+        "/v2/models/m/",
+        "/v2/models/m/infer/",
+        "/v2/models/m/inferx",
+        "/v2/models/m/versions",
+        "/v2/models/m/versions/",
+        "/v2/models/m/versions//infer",
+        "/v2/models/m/versions/1/2/infer",
+        "/v2/models/a/b/infer",
+        "/v2/../v2/health/live",
+        "/v2/%68ealth/live",
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        expect_status("GET", paths[i], 404);
+        assert_string_equal(fault.text, "Not Found");
+        assert_null(route.allow);
+        assert_int_equal(route.kind, ROUTE_NONE);
+        assert_null(route.model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_door_is_found),
+        cmocka_unit_test(head_is_found_where_get_is),
+        cmocka_unit_test(models_may_be_named_like_doors),
+        cmocka_unit_test(a_wrong_verb_is_405_and_told_the_right_ones),
+        cmocka_unit_test(an_unknown_path_is_404),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,291 @@
+/* HTTP that must be refused, most of it sent byte for byte: wrong verbs and paths, bodies without a
+ * length or with two, and heads that two readers could read in two ways. After each one a request
+ * hidden behind it must not have been answered, and the daemon must be as good as before. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/die.h"
+#include "tests/support/expect.h"
+#include "tests/support/fixture.h"
+#include "tests/support/raw_socket.h"
+
+#define PATIENCE 20000 /* milliseconds until a connection that should close is given up */
+#define MAX_BODY 4096
+
+static struct fixture fixture;
+
+static int start_daemon(void **state)
+{
+    static const char *const arguments[] = {"--max-body-bytes", "4096", "--body-timeout-ms", "3000",
+                                            NULL};
+    (void)state;
+    fixture_init(&fixture);
+    fixture_add_golden_as(&fixture, "one_by_one", "tiny");
+    return fixture_start(&fixture, arguments, NULL) ? 0 : -1;
+}
+
+static int stop_daemon(void **state)
+{
+    (void)state;
+    return fixture_stop(&fixture);
+}
+
+static void assert_still_good(void)
+{
+    expect_get_json(&fixture.client, "/v2/health/live", 200, "{\"live\":true}");
+}
+
+/* ---- verbs and paths ---- */
+
+static void expect_refusal(const char *method, const char *path, const char *body, long status,
+                           const char *text, const char *allow)
+{
+    struct http_response response;
+    char value[64] = "";
+    assert_true(http_send(&fixture.client, method, path, body, body != NULL ? strlen(body) : 0,
+                          NULL, &response));
+    expect_error(&response, status, text);
+    http_header(&response, "Allow", value, sizeof value);
+    assert_string_equal(value, allow);
+    http_response_fini(&response);
+    assert_still_good();
+}
+
+static void a_wrong_verb_is_405_and_told_the_right_ones(void **state)
+{
+    static const char no[] = "Method Not Allowed";
+    (void)state;
+    expect_refusal("GET", "/v2/models/tiny/infer", NULL, 405, no, "POST");
+    expect_refusal("PUT", "/v2/models/tiny/infer", "{}", 405, no, "POST");
+    expect_refusal("DELETE", "/v2/models/tiny/infer", NULL, 405, no, "POST");
+    expect_refusal("POST", "/v2/health/live", "{}", 405, no, "GET, HEAD");
+    expect_refusal("POST", "/v2/health/ready", "", 405, no, "GET, HEAD");
+    expect_refusal("POST", "/v2", "", 405, no, "GET, HEAD");
+    expect_refusal("DELETE", "/v2/models/tiny", NULL, 405, no, "GET, HEAD");
+    expect_refusal("PATCH", "/v2/models", "{}", 405, no, "GET, HEAD");
+}
+
+static void an_unknown_path_is_404(void **state)
+{
+    static const char *const paths[] = {
+        "/",
+        "/v1",
+        "/v2/health",
+        "/v2/health/live/",
+        "/V2/health/live",
+        "/v2//health/live",
+        "/v2/models/",
+        "/v2/models/tiny/",
+        "/v2/models/tiny/infers",
+        "/v2/models//infer",
+        "/v2/models/tiny/versions",
+        "/v2/models/tiny/versions//infer",
+        "/../etc/passwd",
+        "/v2/models/../../etc/passwd",
+        "/v2/health/live%00",
+        "/%2e%2e/v2",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        expect_get_error(&fixture.client, paths[i], 404, "");
+    expect_refusal("POST", "/v2/infer", "{}", 404, "Not Found", "");
+    assert_still_good();
+}
+
+/* ---- bodies ---- */
+
+static void a_body_over_the_limit_is_413(void **state)
+{
+    char *body = must_allocate(MAX_BODY + 2);
+    struct http_response response;
+    (void)state;
+    memset(body, ' ', MAX_BODY + 1);
+    assert_true(http_post(&fixture.client, "/v2/models/tiny/infer", body, MAX_BODY + 1, &response));
+    expect_error(&response, 413, "larger than 4096 bytes");
+    http_response_fini(&response);
+
+    assert_true(http_post(&fixture.client, "/v2/models/tiny/infer", body, MAX_BODY, &response));
+    expect_error(&response, 400, "got the end");
+    http_response_fini(&response);
+    free(body);
+}
+
+static void a_chunked_body_over_the_limit_is_413(void **state)
+{
+    static const char *const headers[] = {"Transfer-Encoding: chunked", "Expect:", NULL};
+    char *body = must_allocate(MAX_BODY + 2);
+    struct http_response response;
+    (void)state;
+    memset(body, ' ', MAX_BODY + 1);
+    assert_true(http_send(&fixture.client, "POST", "/v2/models/tiny/infer", body, MAX_BODY + 1,
+                          headers, &response));
+    expect_error(&response, 413, "larger than 4096 bytes");
+    http_response_fini(&response);
+    free(body);
+    assert_still_good();
+}
+
+static void a_compressed_body_is_415(void **state)
+{
+    static const char *const headers[] = {"Content-Encoding: gzip", NULL};
+    struct http_response response;
+    (void)state;
+    assert_true(
+        http_send(&fixture.client, "POST", "/v2/models/tiny/infer", "xx", 2, headers, &response));
+    expect_error(&response, 415, "Content-Encoding");
+    http_response_fini(&response);
+    assert_still_good();
+}
+
+/* ---- byte for byte ---- */
+
+#define POST    "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+#define HIDDEN  "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+
+/* status 0: the connection is closed without a word. text NULL: the HTTP library answers by itself,
+ * with a page instead of JSON, before it asks us. */
+static struct raw_case {
+    const char *name, *bytes;
+    int status;
+    const char *text;
+} table[] = {
+    /* a body's length */
+    {"a POST without a length", POST "\r\n" HIDDEN, 411, "Content-Length"},
+    {"a negative length", POST "Content-Length: -1\r\n\r\n" HIDDEN, 400, NULL},
+    {"a length with a plus", POST "Content-Length: +5\r\n\r\nhello" HIDDEN, 400, NULL},
+    {"a hexadecimal length", POST "Content-Length: 0x5\r\n\r\nhello" HIDDEN, 400, NULL},
+    {"a length that is no number", POST "Content-Length: five\r\n\r\nhello" HIDDEN, 400, NULL},
+    {"an empty length", POST "Content-Length:\r\n\r\n" HIDDEN, 400, NULL},
+    {"a list of lengths", POST "Content-Length: 5, 5\r\n\r\nhello" HIDDEN, 400, NULL},
+    {"a length over the limit", POST "Content-Length: 4097\r\n\r\n" HIDDEN, 413, "4096 bytes"},
+    {"a length of 2^64-1", POST "Content-Length: 18446744073709551615\r\n\r\n" HIDDEN, 413, ""},
+    {"a length past 2^64", POST "Content-Length: 99999999999999999999999\r\n\r\n" HIDDEN, 413,
+     NULL},
+    {"100-continue with a length over the limit",
+     POST "Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n", 413, "4096 bytes"},
+    {"another expectation", POST "Expect: coffee\r\nContent-Length: 5\r\n\r\nhello" HIDDEN, 417,
+     "100-continue"},
+    {"a GET with a body", "GET /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" HIDDEN,
+     400, "with a body"},
+
+    /* two ways to see where a body ends */
+    {"two lengths", POST "Content-Length: 5\r\nContent-Length: 50\r\n\r\nhello" HIDDEN, 400,
+     "more than one Content-Length"},
+    {"the same length twice", POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" HIDDEN,
+     400, "more than one Content-Length"},
+    {"a length and chunks", POST "Content-Length: 5\r\n" CHUNKED "\r\n0\r\n\r\n" HIDDEN, 400,
+     "both Content-Length and Transfer-Encoding"},
+    {"chunks and a length", POST CHUNKED "Content-Length: 5\r\n\r\n0\r\n\r\n" HIDDEN, 400,
+     "both Content-Length and Transfer-Encoding"},
+    {"chunks twice", POST CHUNKED CHUNKED "\r\n0\r\n\r\n" HIDDEN, 400,
+     "more than one Transfer-Encoding"},
+    {"another coding", POST "Transfer-Encoding: gzip\r\n\r\n" HIDDEN, 400, "only chunked"},
+    {"another coding before chunks", POST "Transfer-Encoding: gzip, chunked\r\n\r\n" HIDDEN, 400,
+     "only chunked"},
+    {"almost chunked", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" HIDDEN, 400,
+     "only chunked"},
+    {"chunks in HTTP/1.0",
+     "POST /v2/models/tiny/infer HTTP/1.0\r\nHost: x\r\n" CHUNKED "\r\n0\r\n\r\n" HIDDEN, 400,
+     "not allowed in HTTP/1.0"},
+    {"a space before the colon", POST "Content-Length : 5\r\n\r\nhello" HIDDEN, 400, ""},
+    {"a space before the header", POST " Content-Length: 5\r\n\r\nhello" HIDDEN, 400, ""},
+    {"a folded header", POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" HIDDEN, 411,
+     "Content-Length"},
+    {"a chunk size that is no number", POST CHUNKED "\r\nzz\r\n" HIDDEN, 400, NULL},
+    {"a chunk of 2^64-1 bytes", POST CHUNKED "\r\nffffffffffffffff\r\n", 408,
+     "did not arrive in time"},
+
+    /* who is meant */
+    {"no Host", "GET /v2 HTTP/1.1\r\n\r\n" HIDDEN, 400, "one Host header"},
+    {"two Hosts", "GET /v2 HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" HIDDEN, 400,
+     "more than one Host"},
+    {"a Host with a path", "GET /v2 HTTP/1.1\r\nHost: x/y\r\n\r\n" HIDDEN, 400, "Host"},
+    {"a whole URL as target", "GET http://x/v2 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 400,
+     "starts with '/'"},
+    {"an asterisk as target", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 400, ""},
+
+    /* the first line */
+    {"an unknown verb", "BREW /v2 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 405, "Method Not Allowed"},
+    {"TRACE", "TRACE /v2 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 405, "Method Not Allowed"},
+    {"CONNECT", "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 400, ""},
+    {"a verb with a comma", "GE,T /v2 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 400, "method"},
+    {"HTTP/1.9", "GET /v2 HTTP/1.9\r\nHost: x\r\n\r\n" HIDDEN, 505, "HTTP/1.0 or HTTP/1.1"},
+    {"HTTP/2.0", "GET /v2 HTTP/2.0\r\nHost: x\r\n\r\n" HIDDEN, 505, NULL},
+    {"no version", "GET /v2\r\n\r\n", 400, NULL},
+    {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, NULL},
+    {"a TLS greeting", "\x16\x03\x01\x02\x01\x01\xfc\x03\x03 abc\r\n\r\n", 400, NULL},
+    {"no HTTP at all", "hello\r\n\r\n", 0, NULL},
+    {"a control character in a header", "GET /v2 HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n" HIDDEN,
+     400, "malformed value of header A"},
+};
+enum { COUNT = sizeof table / sizeof table[0] };
+
+static size_t count(const char *text, const char *word)
+{
+    size_t n = 0;
+    while ((text = strstr(text, word)) != NULL) {
+        text += strlen(word);
+        n++;
+    }
+    return n;
+}
+
+/* Sends the bytes and takes what comes until the daemon closes the connection, as it must. */
+static char *exchange(const char *bytes, size_t size)
+{
+    bool closed;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(fd >= 0);
+    assert_true(raw_send(fd, bytes, size));
+    char *answer = raw_receive(fd, PATIENCE, &closed);
+    close(fd);
+    if (!closed)
+        fail_msg("the connection was not closed after: %s", answer);
+    return answer;
+}
+
+static void is_refused(void **state)
+{
+    const struct raw_case *raw = *state;
+    char status[16];
+    char *answer = exchange(raw->bytes, strlen(raw->bytes));
+    snprintf(status, sizeof status, "HTTP/1.1 %d ", raw->status);
+    assert_int_equal(count(answer, " 200 OK"), 0);
+    assert_int_equal(count(answer, "\"live\""), 0);
+    if (raw->status == 0)
+        assert_string_equal(answer, "");
+    else if (strncmp(answer, status, strlen(status)) != 0)
+        fail_msg("status %d wanted, got: %s", raw->status, answer);
+    if (raw->text != NULL &&
+        (strstr(answer, "{\"error\":\"") == NULL || strstr(answer, raw->text) == NULL))
+        fail_msg("an error with \"%s\" wanted, got: %s", raw->text, answer);
+    free(answer);
+    assert_still_good();
+}
+
+int main(void)
+{
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(a_wrong_verb_is_405_and_told_the_right_ones),
+        cmocka_unit_test(an_unknown_path_is_404),
+        cmocka_unit_test(a_body_over_the_limit_is_413),
+        cmocka_unit_test(a_chunked_body_over_the_limit_is_413),
+        cmocka_unit_test(a_compressed_body_is_415),
+    };
+    enum { OTHERS = sizeof others / sizeof others[0] };
+    struct CMUnitTest tests[COUNT + OTHERS];
+    memcpy(tests, others, sizeof others);
+    for (size_t i = 0; i < COUNT; i++)
+        tests[OTHERS + i] = (struct CMUnitTest){table[i].name, is_refused, NULL, NULL, &table[i]};
+    return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
+}

@@ -1,0 +1,282 @@
+/* How the daemon starts and stops: signals, ports, and the requests that are under way. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/daemon.h"
+#include "tests/support/expect.h"
+#include "tests/support/fixture.h"
+#include "tests/support/raw_socket.h"
+
+#define LIVE     "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define PATIENCE 60000
+
+static const char *const examples[] = {"--models", "deploy/models", NULL};
+
+/* Waits until the daemon's log holds the text. */
+static void wait_for_log(const struct daemon *daemon, const char *text)
+{
+    for (int waited = 0; waited < PATIENCE; waited += 10) {
+        char *log = daemon_log(daemon);
+        const bool there = strstr(log, text) != NULL;
+        free(log);
+        if (there)
+            return;
+        usleep(10000);
+    }
+    fail_msg("'%s' was never logged", text);
+}
+
+/* ---- ports ---- */
+
+static void port_0_is_a_free_port_and_the_log_names_it(void **state)
+{
+    struct daemon first, second;
+    struct http_client client;
+    (void)state;
+    assert_true(daemon_start(&first, examples, NULL));
+    assert_true(daemon_start(&second, examples, NULL));
+    assert_int_not_equal(first.port, second.port);
+    http_client_init(&client, second.port);
+    expect_get_json(&client, "/v2/health/live", 200, "{\"live\":true}");
+    http_client_fini(&client);
+    assert_int_equal(daemon_stop(&first), 0);
+    assert_int_equal(daemon_stop(&second), 0);
+    daemon_fini(&first);
+    daemon_fini(&second);
+}
+
+static void the_same_port_can_be_taken_again_at_once(void **state)
+{
+    struct daemon daemon;
+    char address[32];
+    const char *const arguments[] = {"--http", address, "--models", "deploy/models", NULL};
+    (void)state;
+    strcpy(address, "127.0.0.1:0");
+    for (int round = 0; round < 4; round++) {
+        struct http_client client;
+        assert_true(daemon_start_exactly(&daemon, arguments, NULL));
+        snprintf(address, sizeof address, "127.0.0.1:%u", daemon.port);
+        http_client_init(&client, daemon.port);
+        expect_get_json(&client, "/v2/health/live", 200, "{\"live\":true}");
+        assert_int_equal(daemon_stop(&daemon), 0); /* the client is still connected */
+        http_client_fini(&client);
+        daemon_fini(&daemon);
+    }
+}
+
+static void a_port_that_is_taken_is_an_error(void **state)
+{
+    struct daemon daemon;
+    char address[32], wanted[96], *output, *errors;
+    const char *const arguments[] = {"--http", address, "--models", "deploy/models", NULL};
+    (void)state;
+    assert_true(daemon_start(&daemon, examples, NULL));
+    snprintf(address, sizeof address, "127.0.0.1:%u", daemon.port);
+    snprintf(wanted, sizeof wanted, "cannot listen on %s: Address already in use", address);
+    assert_int_equal(daemon_run(arguments, NULL, &output, &errors), 1);
+    if (strstr(errors, wanted) == NULL)
+        fail_msg("'%s' wanted, got: %s", wanted, errors);
+    free(output);
+    free(errors);
+    assert_int_equal(daemon_stop(&daemon), 0);
+    daemon_fini(&daemon);
+}
+
+/* ---- signals ---- */
+
+static void stop_by(int signal_number, const char *name)
+{
+    struct daemon daemon;
+    assert_true(daemon_start(&daemon, examples, NULL));
+    program_signal(&daemon.program, signal_number);
+    assert_int_equal(program_wait(&daemon.program, PATIENCE), 0);
+    wait_for_log(&daemon, name);
+    wait_for_log(&daemon, "lstmd: stopped\n");
+    daemon_fini(&daemon);
+}
+
+static void sigterm_ends_it_with_exit_0(void **state)
+{
+    (void)state;
+    stop_by(SIGTERM, "lstmd: SIGTERM, stopping\n");
+}
+
+static void sigint_ends_it_with_exit_0(void **state)
+{
+    (void)state;
+    stop_by(SIGINT, "lstmd: SIGINT, stopping\n");
+}
+
+static void a_second_signal_ends_it_at_once(void **state)
+{
+    static const char *const arguments[] = {"--models", "deploy/models", "--drain-delay-ms",
+                                            "600000", NULL};
+    struct daemon daemon;
+    (void)state;
+    assert_true(daemon_start(&daemon, arguments, NULL));
+    program_signal(&daemon.program, SIGTERM);
+    wait_for_log(&daemon, "stopping");
+    assert_int_equal(program_wait(&daemon.program, 500), PROGRAM_STILL_RUNNING);
+    program_signal(&daemon.program, SIGTERM);
+    assert_int_equal(program_wait(&daemon.program, PATIENCE), 1);
+    daemon_fini(&daemon);
+}
+
+static void connections_without_a_request_do_not_hold_it_up(void **state)
+{
+    struct daemon daemon;
+    (void)state;
+    assert_true(daemon_start(&daemon, examples, NULL));
+    const int silent = raw_connect(daemon.port), idle = raw_connect(daemon.port);
+    bool closed;
+    assert_true(raw_send(idle, LIVE, strlen(LIVE)));
+    free(raw_receive(idle, 500, &closed));
+    assert_false(closed);
+    assert_int_equal(daemon_stop(&daemon), 0);
+    close(silent);
+    close(idle);
+    daemon_fini(&daemon);
+}
+
+/* ---- requests under way ---- */
+
+/* A body that asks the model slow for that many steps, and for nothing but the last state. */
+static char *slow_body(size_t steps)
+{
+    static const char head[] = "{\"outputs\":[{\"name\":\"h_n\"}],\"inputs\":[{\"name\":\"input\","
+                               "\"datatype\":\"FP32\",\"shape\":[%zu,1,1],\"data\":[0";
+    char *body = malloc(sizeof head + 24 + 2 * steps);
+    assert_non_null(body);
+    char *end = body + sprintf(body, head, steps);
+    for (size_t t = 1; t < steps; t++)
+        end = stpcpy(end, ",0");
+    strcpy(end, "]}]}");
+    return body;
+}
+
+/* A connection with a slow request on it, which the daemon has taken in. */
+static int send_slow(const struct fixture *fixture, size_t steps)
+{
+    bool closed;
+    const int fd = raw_connect(fixture->daemon.port);
+    char *body = slow_body(steps);
+    assert_true(raw_send(fd, LIVE, strlen(LIVE)));
+    char *live = raw_receive(fd, 500, &closed);
+    assert_non_null(strstr(live, "\"live\""));
+    assert_true(raw_post(fd, "/v2/models/slow/infer", body));
+    free(live);
+    free(body);
+    return fd;
+}
+
+static void start_slow(struct fixture *fixture, const char *drain_option, const char *milliseconds)
+{
+    const char *const arguments[] = {"--workers", "1", drain_option, milliseconds, NULL};
+    fixture_init(fixture);
+    fixture_add_zeros(fixture, "slow", SLOW_HIDDEN_SIZE);
+    assert_true(fixture_start(fixture, arguments, NULL));
+}
+
+static void what_was_accepted_is_answered_before_it_stops(void **state)
+{
+    struct fixture fixture;
+    int connections[3];
+    (void)state;
+    start_slow(&fixture, "--drain-timeout-ms", "60000");
+    for (int i = 0; i < 3; i++)
+        connections[i] = send_slow(&fixture, 4000);
+    assert_int_equal(fixture_stop(&fixture), 0);
+    for (int i = 0; i < 3; i++) {
+        bool closed;
+        char *answer = raw_receive(connections[i], PATIENCE, &closed);
+        assert_true(closed);
+        assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
+        assert_non_null(strstr(answer, "\"shape\":[1,1,512]"));
+        assert_string_equal(answer + strlen(answer) - 2, "]}"); /* whole */
+        free(answer);
+        close(connections[i]);
+    }
+}
+
+static void what_takes_too_long_is_told_so(void **state)
+{
+    struct fixture fixture;
+    int connections[2];
+    (void)state;
+    start_slow(&fixture, "--drain-timeout-ms", "100");
+    for (int i = 0; i < 2; i++)
+        connections[i] = send_slow(&fixture, 200000);
+    assert_int_equal(fixture_stop(&fixture), 0);
+    for (int i = 0; i < 2; i++) {
+        bool closed;
+        char *answer = raw_receive(connections[i], PATIENCE, &closed);
+        assert_true(closed);
+        assert_non_null(strstr(answer, "HTTP/1.1 503 "));
+        assert_non_null(strstr(answer, "{\"error\":\"the server is shutting down\"}"));
+        free(answer);
+        close(connections[i]);
+    }
+}
+
+static void wait_until_not_ready(struct http_client *client)
+{
+    long status = 200;
+    for (int waited = 0; status == 200 && waited < PATIENCE; waited += 10) {
+        struct http_response response;
+        assert_true(http_get(client, "/v2/health/ready", &response));
+        status = response.status;
+        http_response_fini(&response);
+        usleep(10000);
+    }
+    assert_int_equal(status, 503);
+}
+
+static void while_it_waits_to_drain_it_serves_but_is_not_ready(void **state)
+{
+    static const char body[] = "{\"inputs\":[{\"name\":\"input\",\"shape\":[1,1,1],"
+                               "\"datatype\":\"FP32\",\"data\":[0]}]}";
+    struct fixture fixture;
+    struct http_response response;
+    char connection[16] = "";
+    (void)state;
+    start_slow(&fixture, "--drain-delay-ms", "600000");
+    program_signal(&fixture.daemon.program, SIGTERM);
+    wait_until_not_ready(&fixture.client);
+    expect_get_json(&fixture.client, "/v2/health/live", 200, "{\"live\":true}");
+    expect_get_json(&fixture.client, "/v2/health/ready", 503, "{\"ready\":false,\"live\":true}");
+    expect_get_json(&fixture.client, "/v2/models/slow/ready", 503,
+                    "{\"name\":\"slow\",\"ready\":false}");
+    assert_true(http_post(&fixture.client, "/v2/models/slow/infer", body, strlen(body), &response));
+    assert_int_equal(response.status, 200);
+    http_header(&response, "Connection", connection, sizeof connection);
+    assert_string_equal(connection, "close");
+    http_response_fini(&response);
+    assert_int_equal(fixture_stop(&fixture), 1); /* by the second signal */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(port_0_is_a_free_port_and_the_log_names_it),
+        cmocka_unit_test(the_same_port_can_be_taken_again_at_once),
+        cmocka_unit_test(a_port_that_is_taken_is_an_error),
+        cmocka_unit_test(sigterm_ends_it_with_exit_0),
+        cmocka_unit_test(sigint_ends_it_with_exit_0),
+        cmocka_unit_test(a_second_signal_ends_it_at_once),
+        cmocka_unit_test(connections_without_a_request_do_not_hold_it_up),
+        cmocka_unit_test(what_was_accepted_is_answered_before_it_stops),
+        cmocka_unit_test(what_takes_too_long_is_told_so),
+        cmocka_unit_test(while_it_waits_to_drain_it_serves_but_is_not_ready),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

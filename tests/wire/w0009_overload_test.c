@@ -1,0 +1,269 @@
+/* More than the daemon can or will do: a full queue, memory, connections, time; and many clients at
+ * once whose answers must not mix. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/die.h"
+#include "tests/support/expect.h"
+#include "tests/support/fixture.h"
+#include "tests/support/infer_client.h"
+#include "tests/support/raw_socket.h"
+
+#define LIVE     "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define PATIENCE 60000
+
+static struct fixture fixture;
+
+static void start(const char *const *arguments)
+{
+    fixture_init(&fixture);
+    fixture_add_zeros(&fixture, "slow", SLOW_HIDDEN_SIZE);
+    fixture_add_golden_as(&fixture, "one_by_one", "tiny");
+    fixture_add_golden_as(&fixture, "seed_simple", "simple");
+    assert_true(fixture_start(&fixture, arguments, NULL));
+}
+
+/* A request to slow or tiny, both of one input: that many steps of one row. */
+static char *body_of(size_t steps, const char *output)
+{
+    char head[160];
+    const int size = snprintf(head, sizeof head,
+                              "{\"outputs\":[{\"name\":\"%s\"}],\"inputs\":[{\"name\":\"input\","
+                              "\"datatype\":\"FP32\",\"shape\":[%zu,1,1],\"data\":[0",
+                              output, steps);
+    char *body = must_allocate((size_t)size + 2 * steps + 8);
+    char *end = stpcpy(body, head);
+    for (size_t t = 1; t < steps; t++)
+        end = stpcpy(end, ",0");
+    strcpy(end, "]}]}");
+    return body;
+}
+
+static void assert_still_good(void)
+{
+    struct infer_result result;
+    char *body = body_of(3, "output");
+    assert_true(infer_post_text(&fixture.client, "tiny", body, strlen(body), &result));
+    expect_tensor(&result, "output", 3, 1, 1);
+    infer_result_fini(&result);
+    free(body);
+}
+
+static void a_full_queue_is_503_at_once_and_what_waits_is_answered(void **state)
+{
+    enum { CLIENTS = 8 };
+    static const char *const arguments[] = {"--workers", "1", "--queue-limit", "1", NULL};
+    int connections[CLIENTS], answered = 0, refused = 0;
+    char *body = body_of(10000, "h_n");
+    (void)state;
+    start(arguments);
+    for (int i = 0; i < CLIENTS; i++) {
+        connections[i] = raw_connect(fixture.daemon.port);
+        assert_true(raw_post(connections[i], "/v2/models/slow/infer", body));
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        bool closed;
+        char *answer = raw_receive(connections[i], PATIENCE, &closed);
+        answered += strstr(answer, "HTTP/1.1 200 OK") != NULL;
+        refused += strstr(answer, "HTTP/1.1 503 ") != NULL &&
+                   strstr(answer, "\r\nRetry-After: 1\r\n") != NULL &&
+                   strstr(answer, "{\"error\":\"Exceeds maximum queue size\"}") != NULL;
+        free(answer);
+        close(connections[i]);
+    }
+    free(body);
+    assert_int_equal(answered + refused, CLIENTS);
+    assert_in_range(answered, 1, 3); /* one computed, one waiting, one may come in between */
+    assert_still_good();
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
+/* ---- memory ---- */
+
+static void refuse(const char *body, long status, const char *text)
+{
+    struct http_response response;
+    assert_true(http_post(&fixture.client, "/v2/models/tiny/infer", body, strlen(body), &response));
+    expect_error(&response, status, text);
+    http_response_fini(&response);
+    assert_still_good();
+}
+
+/* A hundred bytes that would have gigabytes for an answer. */
+static void what_can_never_fit_into_memory_is_413(void **state)
+{
+    static const char *const arguments[] = {"--max-memory-bytes", "8000000", NULL};
+    char *body = body_of(500000, "h_n");
+    (void)state;
+    start(arguments);
+    refuse("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[0,1000000000,1],"
+           "\"data\":[]}]}",
+           413, "more memory than the server's whole budget of 8000000 bytes");
+    refuse(body, 413, "more memory than the server's whole budget of 8000000 bytes");
+    free(body);
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
+/* ---- connections ---- */
+
+static void connections_past_the_limit_wait_for_their_turn(void **state)
+{
+    enum { LIMIT = 8, CLIENTS = 24 };
+    static const char *const arguments[] = {"--connection-limit", "8", NULL};
+    int connections[CLIENTS];
+    (void)state;
+    start(arguments);
+    for (int i = 0; i < CLIENTS; i++) {
+        connections[i] = raw_connect(fixture.daemon.port);
+        assert_true(connections[i] >= 0);
+        assert_true(raw_send(connections[i], LIVE, strlen(LIVE)));
+    }
+    int live = 0;
+    for (int i = 0; i < CLIENTS; i++) { /* each one that is closed lets another in */
+        bool closed;
+        char *answer = raw_receive(connections[i], 1000, &closed);
+        live += strstr(answer, "\"live\"") != NULL;
+        free(answer);
+        close(connections[i]);
+    }
+    assert_true(live >= LIMIT / 2);
+    assert_still_good();
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
+/* ---- time ---- */
+
+static void what_takes_too_long_is_504(void **state)
+{
+    static const char *const arguments[] = {"--request-timeout-ms", "200", "--workers", "1", NULL};
+    struct http_response response;
+    char *body = body_of(100000, "h_n");
+    (void)state;
+    start(arguments);
+    assert_true(http_post(&fixture.client, "/v2/models/slow/infer", body, strlen(body), &response));
+    expect_error(&response, 504, "Request timeout expired");
+    http_response_fini(&response);
+    free(body);
+    assert_still_good();
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
+static void clients_that_leave_make_room(void **state)
+{
+    enum { CLIENTS = 20 };
+    static const char *const arguments[] = {"--workers", "1", NULL};
+    char *body = body_of(60000, "h_n");
+    (void)state;
+    start(arguments);
+    for (int i = 0; i < CLIENTS; i++) {
+        const int fd = raw_connect(fixture.daemon.port);
+        assert_true(raw_post(fd, "/v2/models/slow/infer", body));
+        close(fd);
+    }
+    free(body);
+    assert_still_good(); /* within the client's own two minutes: it did not compute them all */
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
+/* ---- many at once ---- */
+
+enum { THREADS = 8, ROUNDS = 40, STEPS = 5, FEATURES = 10, HIDDEN = 7 };
+
+struct caller {
+    pthread_t thread;
+    struct http_client client;
+    unsigned seed;
+    unsigned wrong; /* answers that were not the first one's bits */
+};
+
+/* This caller's question: as many rows as its seed says, other numbers than anyone else's. */
+static bool ask(struct caller *caller, struct infer_result *result)
+{
+    const size_t rows = 1 + caller->seed % 5;
+    float input[STEPS * 5 * FEATURES];
+    struct infer_body body;
+    for (size_t i = 0; i < STEPS * rows * FEATURES; i++)
+        input[i] = (float)(i % 17) * 0.1f - (float)caller->seed;
+    infer_body_begin(&body, NULL);
+    infer_body_f32(&body, "input", 3, (const size_t[]){STEPS, rows, FEATURES}, input);
+    return infer_post(&caller->client, "simple", &body, result);
+}
+
+static bool same_output(const struct infer_result *a, const struct infer_result *b)
+{
+    const struct infer_result_tensor *x = infer_result_find(a, "output");
+    const struct infer_result_tensor *y = infer_result_find(b, "output");
+    return x != NULL && y != NULL && x->elements == y->elements &&
+           memcmp(x->values, y->values, x->elements * sizeof(float)) == 0;
+}
+
+static void *call_again_and_again(void *argument)
+{
+    struct caller *caller = argument;
+    struct infer_result first;
+    if (!ask(caller, &first)) {
+        caller->wrong = ROUNDS;
+        return NULL;
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        struct infer_result result;
+        if (!ask(caller, &result)) {
+            caller->wrong++;
+            continue;
+        }
+        caller->wrong += !same_output(&first, &result);
+        infer_result_fini(&result);
+    }
+    infer_result_fini(&first);
+    return NULL;
+}
+
+static void many_clients_at_once_get_each_its_own_answer(void **state)
+{
+    static struct caller callers[THREADS];
+    struct infer_result before[THREADS], after;
+    (void)state;
+    start(NULL);
+    for (unsigned i = 0; i < THREADS; i++) {
+        callers[i].seed = i;
+        http_client_init(&callers[i].client, fixture.daemon.port);
+        assert_true(ask(&callers[i], &before[i])); /* alone */
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(
+            pthread_create(&callers[i].thread, NULL, call_again_and_again, &callers[i]), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(callers[i].thread, NULL);
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(callers[i].wrong, 0);
+        assert_true(ask(&callers[i], &after));
+        assert_true(same_output(&before[i], &after));
+        infer_result_fini(&before[i]);
+        infer_result_fini(&after);
+        http_client_fini(&callers[i].client);
+    }
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_queue_is_503_at_once_and_what_waits_is_answered),
+        cmocka_unit_test(what_can_never_fit_into_memory_is_413),
+        cmocka_unit_test(connections_past_the_limit_wait_for_their_turn),
+        cmocka_unit_test(what_takes_too_long_is_504),
+        cmocka_unit_test(clients_that_leave_make_room),
+        cmocka_unit_test(many_clients_at_once_get_each_its_own_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+/* Clients that are too slow, on purpose or not: each is cut at its deadline, however it dribbles,
+ * and nobody else waits for it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/support/expect.h"
+#include "tests/support/fixture.h"
+#include "tests/support/raw_socket.h"
+
+#define LIVE "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+/* Deadlines of a second; a machine that is busy may take this many more to hold to them. */
+#define SHORTEST 0.9
+#define LONGEST  30.0
+
+static struct fixture fixture;
+
+static int start_daemon(void **state)
+{
+    static const char *const arguments[] = {"--header-timeout-ms",
+                                            "1000",
+                                            "--body-timeout-ms",
+                                            "1000",
+                                            "--idle-timeout-ms",
+                                            "1000",
+                                            "--reply-timeout-ms",
+                                            "1000",
+                                            "--min-rate-bytes",
+                                            "100000000",
+                                            NULL};
+    (void)state;
+    fixture_init(&fixture);
+    fixture_add_golden_as(&fixture, "one_by_one", "tiny");
+    return fixture_start(&fixture, arguments, NULL) ? 0 : -1;
+}
+
+static int stop_daemon(void **state)
+{
+    (void)state;
+    return fixture_stop(&fixture);
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Another client, meanwhile. Its connection was idle, so it may be a new one. */
+static void assert_others_are_served(void)
+{
+    expect_get_json(&fixture.client, "/v2/health/live", 200, "{\"live\":true}");
+}
+
+/* Sends the drip every tenth of a second until an answer or the end comes; asserts that it came
+ * within the deadline's window and that the connection was closed. Returns what was said. */
+static char *dribble(int fd, const char *drip)
+{
+    const double start = seconds();
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    bool closed;
+    while (poll(&readable, 1, 100) == 0 && seconds() - start < LONGEST) {
+        if (drip != NULL)
+            raw_send(fd, drip, strlen(drip));
+        assert_others_are_served();
+    }
+    char *answer = raw_receive(fd, (int)LONGEST * 1000, &closed);
+    const double took = seconds() - start;
+    close(fd);
+    assert_true(closed);
+    if (took < SHORTEST || took > LONGEST)
+        fail_msg("cut after %.1f s", took);
+    return answer;
+}
+
+static void assert_told_408(char *answer)
+{
+    assert_non_null(strstr(answer, "HTTP/1.1 408 "));
+    assert_non_null(strstr(answer, "{\"error\":\"the request did not arrive in time\"}"));
+    free(answer);
+}
+
+static void one_that_says_nothing_is_cut(void **state)
+{
+    (void)state;
+    char *answer = dribble(raw_connect(fixture.daemon.port), NULL);
+    assert_string_equal(answer, "");
+    free(answer);
+}
+
+static void one_that_dribbles_its_first_line_is_cut(void **state)
+{
+    (void)state;
+    free(dribble(raw_connect(fixture.daemon.port), "G"));
+}
+
+static void one_that_dribbles_its_headers_is_told_408(void **state)
+{
+    static const char head[] = "GET /v2 HTTP/1.1\r\nHost: x\r\nX: ";
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, head, strlen(head)));
+    assert_told_408(dribble(fd, "x"));
+}
+
+static void one_that_dribbles_its_body_is_told_408(void **state)
+{
+    static const char head[] = "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 100000\r\n\r\n{";
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, head, strlen(head)));
+    assert_told_408(dribble(fd, " "));
+}
+
+static void one_that_dribbles_chunks_is_told_408(void **state)
+{
+    static const char head[] = "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n";
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, head, strlen(head)));
+    assert_told_408(dribble(fd, "1\r\n \r\n"));
+}
+
+static void one_that_stays_after_its_answer_is_cut(void **state)
+{
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    char line[512] = "";
+    assert_true(raw_send(fd, LIVE, strlen(LIVE)));
+    while (strstr(line, "{\"live\":true}") == NULL) {
+        const size_t size = strlen(line);
+        const ssize_t n = recv(fd, line + size, sizeof line - 1 - size, 0);
+        assert_true(n > 0);
+        line[size + (size_t)n] = '\0';
+    }
+    char *answer = dribble(fd, NULL);
+    assert_string_equal(answer, "");
+    free(answer);
+}
+
+/* Asks for megabytes and does not take them. */
+static void one_that_does_not_take_its_answer_is_cut(void **state)
+{
+    static const char body[] = "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
+                               "\"shape\":[0,4000000,1],\"data\":[]}]}";
+    static char piece[1 << 20];
+    size_t taken = 0;
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    const double start = seconds();
+    assert_true(raw_post(fd, "/v2/models/tiny/infer", body));
+    while (seconds() - start < 8) { /* not a byte of it */
+        assert_others_are_served();
+        usleep(200000);
+    }
+    for (ssize_t n; (n = recv(fd, piece, sizeof piece, 0)) > 0;)
+        taken += (size_t)n;
+    close(fd);
+    assert_in_range(taken, 1, 4000000 * 2 * 4); /* what the two machines' buffers hold, at most */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_says_nothing_is_cut),
+        cmocka_unit_test(one_that_dribbles_its_first_line_is_cut),
+        cmocka_unit_test(one_that_dribbles_its_headers_is_told_408),
+        cmocka_unit_test(one_that_dribbles_its_body_is_told_408),
+        cmocka_unit_test(one_that_dribbles_chunks_is_told_408),
+        cmocka_unit_test(one_that_stays_after_its_answer_is_cut),
+        cmocka_unit_test(one_that_does_not_take_its_answer_is_cut),
+    };
+    return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
+}
