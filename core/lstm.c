@@ -81,32 +81,32 @@ static bool terms_at_once(const struct lstm_cell *cell, size_t row_count, size_t
 }
 
 static struct workspace workspace_cut(const struct lstm_cell *cell, size_t row_count,
-                                      size_t max_steps, struct scratch *scratch)
+                                      size_t max_steps, struct scratch *shared, struct scratch *own)
 {
     struct workspace w = {0};
     size_t terms = 0;
     if (!terms_at_once(cell, row_count, max_steps, &terms))
-        scratch->overflow = true;
+        shared->overflow = true;
     w.group_steps = row_count == 0 ? 0 : terms / row_count;
-    w.x = scratch_take(scratch, terms, sizeof *w.x);
-    w.y = scratch_take(scratch, terms, sizeof *w.y);
-    w.gates = scratch_take(scratch, terms, gates_per_row(cell) * sizeof *w.gates);
+    w.gates = scratch_take(shared, terms, gates_per_row(cell) * sizeof *w.gates);
     w.gates_stride = terms * PANEL_WIDTH;
-    w.h_before = scratch_take(scratch, row_count, sizeof *w.h_before);
-    w.c = scratch_take(scratch, row_count, sizeof *w.c);
-    w.h_after = scratch_take(scratch, row_count, sizeof *w.h_after);
     if (cell->projected)
-        w.hidden = scratch_take(scratch, row_count, cell->hidden_size * sizeof *w.hidden);
+        w.hidden = scratch_take(shared, row_count, cell->hidden_size * sizeof *w.hidden);
+    w.x = scratch_take(own, terms, sizeof *w.x);
+    w.y = scratch_take(own, terms, sizeof *w.y);
+    w.h_before = scratch_take(own, row_count, sizeof *w.h_before);
+    w.c = scratch_take(own, row_count, sizeof *w.c);
+    w.h_after = scratch_take(own, row_count, sizeof *w.h_after);
     return w;
 }
 
 bool lstm_cell_scratch(const struct lstm_cell *cell, size_t row_count, size_t max_steps,
-                       size_t *bytes)
+                       struct lstm_scratch_size *size)
 {
-    struct scratch counting = {0};
-    workspace_cut(cell, row_count, max_steps, &counting);
-    *bytes = counting.used;
-    return !counting.overflow;
+    struct scratch shared = {0}, own = {0};
+    workspace_cut(cell, row_count, max_steps, &shared, &own);
+    *size = (struct lstm_scratch_size){shared.used, own.used};
+    return !shared.overflow && !own.overflow;
 }
 
 /* The time index of a row's s-th step in the cell's direction. */
@@ -128,48 +128,70 @@ static size_t running(const struct lstm_span *spans, size_t row_count, size_t s)
     return row_count;
 }
 
-static void linear(const struct kernel *kernel, const struct panels *panels,
-                   const struct workspace *w, size_t y_stride, size_t row_count)
+/* What one member's run works with. */
+struct run {
+    const struct lstm_cell *cell;
+    const struct kernel *kernel;
+    const struct lstm_span *spans;
+    struct workspace w;
+    struct slice gate_panels; /* this member's */
+    struct slice projection_panels;
+    const struct share *share;
+};
+
+static void linear(const struct run *run, const struct panels *panels, struct slice slice,
+                   size_t y_stride, size_t row_count)
 {
-    kernel->linear(&(struct kernel_linear){
+    run->kernel->linear(&(struct kernel_linear){
         .w = panels,
-        .x = w->x,
-        .y = w->y,
+        .x = run->w.x,
+        .y = run->w.y,
         .y_stride = y_stride,
         .row_count = row_count,
-        .end_panel = panels->panel_count,
+        .first_panel = slice.begin,
+        .end_panel = slice.end,
     });
 }
 
-/* gates = bias + W_ih x, for steps [begin, end) of all rows that reach them, step after step. */
-static void input_terms(const struct lstm_cell *cell, const struct kernel *kernel,
-                        const struct lstm_span *spans, size_t row_count, size_t begin, size_t end,
-                        struct workspace *w)
+/* gates = bias + W_ih x, for steps [begin, end) of all rows that reach them, step after step. A
+ * member computes the panels whose steps it will take, so nobody needs to wait for it. */
+static void input_terms(const struct run *run, size_t row_count, size_t begin, size_t end)
 {
+    const struct workspace *w = &run->w;
     size_t terms = 0;
     for (size_t s = begin; s < end; s++) {
-        row_count = running(spans, row_count, s);
+        row_count = running(run->spans, row_count, s);
         for (size_t r = 0; r < row_count; r++, terms++) {
-            const struct lstm_span *span = &spans[r];
-            w->x[terms] = span->input + time_of(cell, span, s) * span->input_stride;
+            const struct lstm_span *span = &run->spans[r];
+            w->x[terms] = span->input + time_of(run->cell, span, s) * span->input_stride;
             w->y[terms] = w->gates + terms * PANEL_WIDTH;
         }
     }
-    linear(kernel, &cell->input, w, w->gates_stride, terms);
+    linear(run, &run->cell->input, run->gate_panels, w->gates_stride, terms);
 }
 
-static void one_step(const struct lstm_cell *cell, const struct kernel *kernel,
-                     const struct lstm_span *spans, size_t row_count, size_t s, const float *gates,
-                     struct workspace *w)
+static void project(const struct run *run, size_t row_count, size_t s)
 {
+    share_meet(run->share); /* every member's units of `hidden` are there */
     for (size_t r = 0; r < row_count; r++) {
-        const struct lstm_span *span = &spans[r];
+        run->w.x[r] = run->w.h_after[r];
+        run->w.y[r] = output_at(run->cell, &run->spans[r], s);
+    }
+    linear(run, &run->cell->projection, run->projection_panels, PANEL_WIDTH, row_count);
+}
+
+static void one_step(const struct run *run, size_t row_count, size_t s, float *gates)
+{
+    const struct lstm_cell *cell = run->cell;
+    const struct workspace *w = &run->w;
+    for (size_t r = 0; r < row_count; r++) {
+        const struct lstm_span *span = &run->spans[r];
         w->h_before[r] = s == 0 ? span->h : output_at(cell, span, s - 1);
         w->c[r] = span->c;
         w->h_after[r] =
             cell->projected ? w->hidden + r * cell->hidden_size : output_at(cell, span, s);
     }
-    const struct kernel_lstm_step step = {
+    run->kernel->lstm_step(&(struct kernel_lstm_step){
         .recurrent = &cell->recurrent,
         .gates = gates,
         .gates_stride = w->gates_stride,
@@ -178,40 +200,55 @@ static void one_step(const struct lstm_cell *cell, const struct kernel *kernel,
         .h_after = w->h_after,
         .hidden_size = cell->hidden_size,
         .row_count = row_count,
-        .end_panel = cell->recurrent.panel_count,
-    };
-    kernel->lstm_step(&step);
-    if (!cell->projected)
-        return;
-    for (size_t r = 0; r < row_count; r++) {
-        w->x[r] = w->h_after[r];
-        w->y[r] = output_at(cell, &spans[r], s);
+        .first_panel = run->gate_panels.begin,
+        .end_panel = run->gate_panels.end,
+    });
+    if (cell->projected)
+        project(run, row_count, s);
+    share_meet(run->share); /* all of h is there for the next step */
+}
+
+/* h after each row's last step becomes its state. */
+static void keep_states(const struct run *run, size_t row_count)
+{
+    const struct slice rows = share_slice(run->share, row_count);
+    for (size_t r = rows.begin; r < rows.end; r++) {
+        const struct lstm_span *span = &run->spans[r];
+        if (span->steps > 0)
+            memcpy(span->h, output_at(run->cell, span, span->steps - 1),
+                   run->cell->output_size * sizeof(float));
     }
-    linear(kernel, &cell->projection, w, PANEL_WIDTH, row_count);
 }
 
 void lstm_cell_run(const struct lstm_cell *cell, const struct kernel *kernel,
-                   const struct lstm_span *spans, size_t row_count, void *scratch)
+                   const struct lstm_span *spans, size_t row_count, void *shared, void *own,
+                   const struct share *share)
 {
     const size_t max_steps = row_count == 0 ? 0 : spans[0].steps;
     if (max_steps == 0)
         return;
-    struct scratch cut = {.base = scratch};
-    struct workspace w = workspace_cut(cell, row_count, max_steps, &cut);
-    assert(!cut.overflow);
+    struct scratch cut_shared = {.base = shared}, cut_own = {.base = own};
+    const struct run run = {
+        .cell = cell,
+        .kernel = kernel,
+        .spans = spans,
+        .w = workspace_cut(cell, row_count, max_steps, &cut_shared, &cut_own),
+        .gate_panels = share_slice(share, cell->recurrent.panel_count),
+        .projection_panels = share_slice(share, cell->projection.panel_count),
+        .share = share,
+    };
+    assert(!cut_shared.overflow && !cut_own.overflow);
 
-    for (size_t begin = 0; begin < max_steps; begin += w.group_steps) {
+    for (size_t begin = 0; begin < max_steps; begin += run.w.group_steps) {
         const size_t left = max_steps - begin;
-        const size_t end = begin + (left < w.group_steps ? left : w.group_steps);
-        input_terms(cell, kernel, spans, row_count, begin, end, &w);
-        const float *gates = w.gates;
+        const size_t end = begin + (left < run.w.group_steps ? left : run.w.group_steps);
+        input_terms(&run, row_count, begin, end);
+        float *gates = run.w.gates;
         for (size_t s = begin; s < end; s++) {
             const size_t rows = running(spans, row_count, s);
-            one_step(cell, kernel, spans, rows, s, gates, &w);
+            one_step(&run, rows, s, gates);
             gates += rows * PANEL_WIDTH;
         }
     }
-    for (size_t r = 0; r < row_count && spans[r].steps > 0; r++)
-        memcpy(spans[r].h, output_at(cell, &spans[r], spans[r].steps - 1),
-               cell->output_size * sizeof(float));
+    keep_states(&run, row_count);
 }

@@ -11,6 +11,7 @@
 
 #include "core/kernel.h"
 #include "core/model.h"
+#include "core/team.h"
 
 struct lstm_cell {
     size_t input_size;
@@ -39,12 +40,21 @@ struct lstm_span {
     float *c; /* [hidden_size], likewise. With steps 0 both stay. */
 };
 
-/* Bytes of scratch lstm_cell_run wants; false when they do not fit a size_t. */
-bool lstm_cell_scratch(const struct lstm_cell *cell, size_t row_count, size_t max_steps,
-                       size_t *bytes);
+/* Scratch is in two parts, each aligned to MODEL_SCRATCH_ALIGNMENT: one that all members of the
+ * team share, and one that each has for itself. */
+struct lstm_scratch_size {
+    size_t shared, own; /* bytes */
+};
 
-/* Spans are sorted by steps, longest first. scratch is aligned to MODEL_SCRATCH_ALIGNMENT. */
+/* What lstm_cell_run wants; false when it does not fit a size_t. Never less for more rows or steps.
+ */
+bool lstm_cell_scratch(const struct lstm_cell *cell, size_t row_count, size_t max_steps,
+                       struct lstm_scratch_size *size);
+
+/* Spans are sorted by steps, longest first. All members of the team call this; when it returns, the
+ * member's own part is done: the team must meet before outputs or states are read. */
 void lstm_cell_run(const struct lstm_cell *cell, const struct kernel *kernel,
-                   const struct lstm_span *spans, size_t row_count, void *scratch);
+                   const struct lstm_span *spans, size_t row_count, void *shared, void *own,
+                   const struct share *share);
 
 #endif

@@ -298,8 +298,8 @@ struct plan {
     struct lstm_span *spans;       /* [row_count] */
     const float **x;               /* [row_count * chunk_steps]: for dense layers */
     float **y;
-    float *between[2]; /* [row_count][chunk_steps][widest]: read one, write the other */
-    void *cell_scratch;
+    float *between[2]; /* [row_count][chunk_steps][widest]: read one, write the other; shared */
+    void *cell_shared[2], *cell_own; /* lstm_cell_run's, one for each direction */
 };
 
 static size_t chunk_steps(const struct model *model, size_t row_count, size_t max_steps)
@@ -316,51 +316,70 @@ static size_t chunk_steps(const struct model *model, size_t row_count, size_t ma
     return fitting < max_steps ? fitting : max_steps;
 }
 
-static size_t largest_cell_scratch(const struct model *model, size_t row_count, size_t max_steps,
-                                   struct scratch *scratch)
+static struct lstm_scratch_size largest_cell_scratch(const struct model *model, size_t row_count,
+                                                     size_t max_steps, struct scratch *scratch)
 {
-    size_t largest = 0;
+    struct lstm_scratch_size largest = {0, 0}, size;
     for (size_t i = 0; i < model->op_count; i++)
         for (size_t d = 0; d < model->ops[i].direction_count; d++) {
-            size_t bytes;
-            if (!lstm_cell_scratch(&model->ops[i].cells[d], row_count, max_steps, &bytes))
+            if (!lstm_cell_scratch(&model->ops[i].cells[d], row_count, max_steps, &size))
                 scratch->overflow = true;
-            else if (bytes > largest)
-                largest = bytes;
+            if (size.shared > largest.shared)
+                largest.shared = size.shared;
+            if (size.own > largest.own)
+                largest.own = size.own;
         }
     return largest;
 }
 
-static struct plan plan_cut(const struct model *model, size_t row_count, size_t max_steps,
-                            struct scratch *scratch)
+/* A member's bookkeeping; every member has its own, so that none waits for another's. */
+static void cut_own(const struct model *model, size_t row_count, size_t steps, size_t cell_own,
+                    struct scratch *scratch, struct plan *plan)
 {
-    struct plan plan = {.chunk_steps = chunk_steps(model, row_count, max_steps)};
+    const size_t dense_terms = model->has_dense ? steps : 0;
+    plan->rows = scratch_take(scratch, row_count, sizeof *plan->rows);
+    plan->views = scratch_take(scratch, row_count, sizeof *plan->views);
+    plan->spans = scratch_take(scratch, row_count, sizeof *plan->spans);
+    plan->x = scratch_take(scratch, dense_terms, sizeof *plan->x);
+    plan->y = scratch_take(scratch, dense_terms, sizeof *plan->y);
+    plan->cell_own = scratch_take(scratch, cell_own, 1);
+}
+
+static struct plan plan_cut(const struct model *model, size_t row_count, size_t max_steps,
+                            const struct share *share, struct scratch *scratch)
+{
+    struct plan plan = {.chunk_steps = chunk_steps(model, row_count, max_steps)}, other;
     size_t steps, between;
     if (!checked_mul(row_count, plan.chunk_steps, &steps) ||
         !checked_mul(steps, model->widest, &between)) {
         scratch->overflow = true;
         return plan;
     }
-    const size_t dense_terms = model->has_dense ? steps : 0;
-    plan.rows = scratch_take(scratch, row_count, sizeof *plan.rows);
-    plan.views = scratch_take(scratch, row_count, sizeof *plan.views);
-    plan.spans = scratch_take(scratch, row_count, sizeof *plan.spans);
-    plan.x = scratch_take(scratch, dense_terms, sizeof *plan.x);
-    plan.y = scratch_take(scratch, dense_terms, sizeof *plan.y);
+    const struct lstm_scratch_size cell =
+        largest_cell_scratch(model, row_count, plan.chunk_steps, scratch);
     plan.between[0] = scratch_take(scratch, between, sizeof(float));
     plan.between[1] = scratch_take(scratch, between, sizeof(float));
-    plan.cell_scratch =
-        scratch_take(scratch, largest_cell_scratch(model, row_count, plan.chunk_steps, scratch), 1);
+    plan.cell_shared[0] = scratch_take(scratch, cell.shared, 1);
+    plan.cell_shared[1] = scratch_take(scratch, model->causal ? 0 : cell.shared, 1);
+    for (size_t m = 0; m < share->team->size && !scratch->overflow; m++)
+        cut_own(model, row_count, steps, cell.own, scratch, m == share->member ? &plan : &other);
     return plan;
+}
+
+bool model_team_scratch_size(const struct model *model, size_t team_size, size_t row_count,
+                             size_t max_steps, size_t *bytes)
+{
+    struct scratch counting = {0};
+    const struct team team = {.size = team_size};
+    plan_cut(model, row_count, max_steps, &(struct share){&team, 0}, &counting);
+    *bytes = counting.used;
+    return !counting.overflow;
 }
 
 bool model_scratch_size(const struct model *model, size_t row_count, size_t max_steps,
                         size_t *bytes)
 {
-    struct scratch counting = {0};
-    plan_cut(model, row_count, max_steps, &counting);
-    *bytes = counting.used;
-    return !counting.overflow;
+    return model_team_scratch_size(model, 1, row_count, max_steps, bytes);
 }
 
 /* Restores the heap order below `root`: shortest row on top. */
@@ -395,34 +414,45 @@ static void sort_rows(const struct model_row **rows, size_t count)
     }
 }
 
-static void run_lstm(const struct model *model, const struct op *op, const struct plan *plan,
-                     size_t row_count)
+static void run_direction(const struct model *model, const struct op *op, size_t d,
+                          const struct plan *plan, size_t row_count, const struct share *share)
 {
-    size_t state = op->state_offset;
-    size_t column = 0;
-    for (size_t d = 0; d < op->direction_count; d++) {
-        const struct lstm_cell *cell = &op->cells[d];
-        for (size_t r = 0; r < row_count; r++) {
-            const struct view *view = &plan->views[r];
-            plan->spans[r] = (struct lstm_span){
-                .input = view->input,
-                .output = view->output + column,
-                .input_stride = view->input_stride,
-                .output_stride = view->output_stride,
-                .steps = view->steps,
-                .h = plan->rows[r]->state + state,
-                .c = plan->rows[r]->state + state + cell->output_size,
-            };
-        }
-        lstm_cell_run(cell, model->kernel, plan->spans, row_count, plan->cell_scratch);
-        state += cell->output_size + cell->hidden_size;
-        column += cell->output_size;
+    const struct lstm_cell *cell = &op->cells[d];
+    const size_t column = d * cell->output_size;
+    const size_t state = op->state_offset + d * (cell->output_size + cell->hidden_size);
+    for (size_t r = 0; r < row_count; r++) {
+        const struct view *view = &plan->views[r];
+        plan->spans[r] = (struct lstm_span){
+            .input = view->input,
+            .output = view->output + column,
+            .input_stride = view->input_stride,
+            .output_stride = view->output_stride,
+            .steps = view->steps,
+            .h = plan->rows[r]->state + state,
+            .c = plan->rows[r]->state + state + cell->output_size,
+        };
     }
+    lstm_cell_run(cell, model->kernel, plan->spans, row_count, plan->cell_shared[d], plan->cell_own,
+                  share);
+}
+
+/* Two directions need nothing from each other: a team of two takes one each and never meets between
+ * steps. */
+static void run_lstm(const struct model *model, const struct op *op, const struct plan *plan,
+                     size_t row_count, const struct share *share)
+{
+    const struct team alone = {.size = 1};
+    if (op->direction_count == 2 && share->team->size == 2) {
+        run_direction(model, op, share->member, plan, row_count, &(struct share){&alone, 0});
+        return;
+    }
+    for (size_t d = 0; d < op->direction_count; d++)
+        run_direction(model, op, d, plan, row_count, share);
 }
 
 /* Steps do not depend on each other here: all of them are rows of one product. */
 static void run_dense(const struct model *model, const struct op *op, const struct plan *plan,
-                      size_t row_count)
+                      size_t row_count, const struct share *share)
 {
     size_t terms = 0;
     for (size_t r = 0; r < row_count; r++) {
@@ -432,58 +462,64 @@ static void run_dense(const struct model *model, const struct op *op, const stru
             plan->y[terms] = view->output + t * view->output_stride;
         }
     }
+    const struct slice slice = share_slice(share, terms);
     model->kernel->linear(&(struct kernel_linear){
         .w = &op->dense,
-        .x = plan->x,
-        .y = plan->y,
+        .x = plan->x + slice.begin,
+        .y = plan->y + slice.begin,
         .y_stride = PANEL_WIDTH,
-        .row_count = terms,
+        .row_count = slice.end - slice.begin,
         .end_panel = op->dense.panel_count,
     });
 }
 
-static void run_copy(const struct op *op, const struct plan *plan, size_t row_count)
+static void run_copy(const struct op *op, const struct plan *plan, size_t row_count,
+                     const struct share *share)
 {
     for (size_t r = 0; r < row_count; r++) {
         const struct view *view = &plan->views[r];
-        for (size_t t = 0; t < view->steps; t++)
+        const struct slice steps = share_slice(share, view->steps);
+        for (size_t t = steps.begin; t < steps.end; t++)
             memcpy(view->output + t * view->output_stride, view->input + t * view->input_stride,
                    op->output_size * sizeof(float));
     }
 }
 
 static void activate_outputs(const struct model *model, const struct op *op,
-                             const struct plan *plan, size_t row_count)
+                             const struct plan *plan, size_t row_count, const struct share *share)
 {
     if (op->activation == ACTIVATION_LINEAR)
         return;
+    share_meet(share); /* the outputs are there */
     for (size_t r = 0; r < row_count; r++) {
         const struct view *view = &plan->views[r];
+        const struct slice steps = share_slice(share, view->steps);
+        float *output = view->output + steps.begin * view->output_stride;
+        size_t pieces = steps.end - steps.begin, floats = op->output_size;
         if (view->output_stride == op->output_size) {
-            model->kernel->activate(op->activation, view->output, view->steps * op->output_size);
-            continue;
+            floats *= pieces;
+            pieces = 1;
         }
-        for (size_t t = 0; t < view->steps; t++)
-            model->kernel->activate(op->activation, view->output + t * view->output_stride,
-                                    op->output_size);
+        for (; pieces > 0; pieces--, output += view->output_stride)
+            model->kernel->activate(op->activation, output, floats);
     }
 }
 
 static void run_op(const struct model *model, const struct op *op, const struct plan *plan,
-                   size_t row_count)
+                   size_t row_count, const struct share *share)
 {
     switch (op->type) {
     case OP_LSTM:
-        run_lstm(model, op, plan, row_count);
+        run_lstm(model, op, plan, row_count, share);
         break;
     case OP_DENSE:
-        run_dense(model, op, plan, row_count);
+        run_dense(model, op, plan, row_count, share);
         break;
     case OP_COPY:
-        run_copy(op, plan, row_count);
+        run_copy(op, plan, row_count, share);
         break;
     }
-    activate_outputs(model, op, plan, row_count);
+    activate_outputs(model, op, plan, row_count, share);
 }
 
 /* Where each row reads and writes at operation i of the chunk that begins at step `begin`. */
@@ -514,8 +550,8 @@ static void point_views(const struct model *model, size_t i, size_t begin, const
     }
 }
 
-void model_run(const struct model *model, const struct model_row *rows, size_t row_count,
-               void *scratch)
+void model_run_member(const struct model *model, const struct model_row *rows, size_t row_count,
+                      void *scratch, const struct share *share)
 {
     size_t max_steps = 0;
     for (size_t r = 0; r < row_count; r++)
@@ -524,8 +560,8 @@ void model_run(const struct model *model, const struct model_row *rows, size_t r
     if (max_steps == 0)
         return;
     struct scratch cut = {.base = scratch};
-    const struct plan plan = plan_cut(model, row_count, max_steps, &cut);
-    assert(!cut.overflow);
+    const struct plan plan = plan_cut(model, row_count, max_steps, share, &cut);
+    assert(!cut.overflow && share->member < share->team->size);
     for (size_t r = 0; r < row_count; r++)
         plan.rows[r] = &rows[r];
     sort_rows(plan.rows, row_count);
@@ -535,7 +571,15 @@ void model_run(const struct model *model, const struct model_row *rows, size_t r
             row_count--;
         for (size_t i = 0; i < model->op_count; i++) {
             point_views(model, i, begin, &plan, row_count);
-            run_op(model, &model->ops[i], &plan, row_count);
+            run_op(model, &model->ops[i], &plan, row_count, share);
+            share_meet(share); /* the next operation reads it, the next chunk writes over it */
         }
     }
+}
+
+void model_run(const struct model *model, const struct model_row *rows, size_t row_count,
+               void *scratch)
+{
+    const struct team alone = {.size = 1};
+    model_run_member(model, rows, row_count, scratch, &(struct share){&alone, 0});
 }

@@ -15,6 +15,7 @@
 
 #include "core/activation.h"
 #include "core/kernel.h"
+#include "core/team.h"
 
 enum layer_type {
     LAYER_LSTM,
@@ -118,5 +119,13 @@ bool model_scratch_size(const struct model *model, size_t row_count, size_t max_
 #define MODEL_SCRATCH_ALIGNMENT 64
 void model_run(const struct model *model, const struct model_row *rows, size_t row_count,
                void *scratch);
+
+/* The same by a team: every member calls it with the same arguments but its own member number. When
+ * it returns to a member, that member's work is done; the answer is complete when it has returned
+ * to all. scratch holds model_team_scratch_size, and is shared. */
+bool model_team_scratch_size(const struct model *model, size_t team_size, size_t row_count,
+                             size_t max_steps, size_t *bytes);
+void model_run_member(const struct model *model, const struct model_row *rows, size_t row_count,
+                      void *scratch, const struct share *share);
 
 #endif

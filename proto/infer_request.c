@@ -127,7 +127,7 @@ static bool skip_bool(struct parser *parser)
 
 static bool refuse(struct parser *parser)
 {
-    return json_fail(&parser->reader, "not supported here");
+    return json_fail(&parser->reader, "not supported");
 }
 
 /* ---- inputs ---- */
@@ -158,7 +158,7 @@ static bool read_dimension(struct parser *parser)
     if (!json_read_uint64(&parser->reader, &dimension))
         return false;
     if (dimension > DIMENSION_MAX)
-        return json_fail(&parser->reader, "at most %d is wanted, got %llu, which is too large",
+        return json_fail(&parser->reader, "at most %d is wanted, got %llu, which is too large,",
                          DIMENSION_MAX, (unsigned long long)dimension);
     input->shape[input->rank++] = dimension;
     return true;

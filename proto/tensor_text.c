@@ -100,7 +100,8 @@ static bool fail(const struct cursor *cursor, const char *wanted, struct fault *
 {
     const struct tensor_text *tensor = cursor->tensor;
     const bool bracket = *cursor->at == '[' || *cursor->at == ']' || *cursor->at == ',';
-    const bool ends_wrong = cursor->at == cursor->last || *cursor->at == ',';
+    const bool ends_wrong =
+        cursor->at == cursor->last || *cursor->at == ',' || tensor->elements == 0;
     if (!cursor->nested && ends_wrong && count_elements(tensor) != tensor->elements)
         return fail_count(tensor, fault);
     char found[TOKEN_SHOWN_MAX + JSON_DESCRIPTION_MAX], shape[SHAPE_TEXT_MAX];

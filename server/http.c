@@ -1,6 +1,5 @@
 #include "server/http.h"
 
-#include <assert.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -374,7 +373,8 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     return exchange;
 }
 
-/* The request is over, answered or not. Never while it is suspended. */
+/* The request is over, answered or not. Never while it is suspended; but a job may have been done
+ * and resumed for a client that was found to have left before the answer was asked for. */
 static void request_ended(void *argument, struct MHD_Connection *connection, void **context,
                           enum MHD_RequestTerminationCode code)
 {
@@ -384,9 +384,10 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     (void)code;
     if (exchange == NULL)
         return;
-    assert(exchange->job == NULL);
     connections_set(exchange->http->connections, exchange->slot, CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
+    if (exchange->job != NULL)
+        job_destroy(exchange->job);
     if (exchange->body.budget != NULL)
         body_fini(&exchange->body);
     reply_fini(&exchange->reply);
@@ -420,6 +421,23 @@ static size_t leave_escaped(void *argument, struct MHD_Connection *connection, c
     return strlen(text);
 }
 
+/* What the library has to say of every client that leaves early or sends nonsense. Logged, it would
+ * hand the log to whoever can connect. */
+static bool is_client_s_doing(const char *text)
+{
+    static const char *const beginnings[] = {
+        "Connection socket is closed",   "Connection was closed by remote side",
+        "Socket has been disconnected",  "Error processing request",
+        "Failed to parse `Content-Len",  "Too large value of 'Content-Len",
+        "Failed to send the response",   "Failed to send data",
+        "Application reported internal", "Not enough memory in pool",
+    };
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
 __attribute__((format(printf, 2, 0))) static void log_library(void *argument, const char *format,
                                                               va_list arguments)
 {
@@ -427,7 +445,8 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *argument, co
     (void)argument;
     vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = '\0';
-    log_limited("lstmd: http: %s", text);
+    if (!is_client_s_doing(text))
+        log_limited("lstmd: http: %s", text);
 }
 
 static void library_panics(void *argument, const char *file, unsigned line, const char *reason)

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,59 @@ static void in_pieces(const struct model *model, struct batch *batch, struct ran
     }
 }
 
+/* ---- by a team ---- */
+
+struct member {
+    const struct model *model;
+    const struct batch *batch;
+    void *scratch;
+    struct share share;
+};
+
+static void meet(void *context)
+{
+    pthread_barrier_wait(context);
+}
+
+static void *run_member(void *argument)
+{
+    const struct member *m = argument;
+    model_run_member(m->model, m->batch->rows, m->batch->row_count, m->scratch, &m->share);
+    return NULL;
+}
+
+static void by_a_team(const struct model *model, struct batch *batch, struct random *random)
+{
+    enum { TEAM_MAX = 5 };
+    const size_t size = random_size(random, 2, TEAM_MAX);
+    pthread_barrier_t barrier;
+    pthread_t threads[TEAM_MAX];
+    struct member members[TEAM_MAX];
+    const struct team team = {size, meet, &barrier};
+    size_t longest = 0, bytes;
+    for (size_t r = 0; r < batch->row_count; r++)
+        longest = batch->rows[r].steps > longest ? batch->rows[r].steps : longest;
+    assert_true(model_team_scratch_size(model, size, batch->row_count, longest, &bytes));
+    struct guarded scratch = guarded_create(bytes / sizeof(float), 0);
+    pthread_barrier_init(&barrier, NULL, (unsigned)size);
+    for (size_t m = 0; m < size; m++) {
+        members[m] = (struct member){model, batch, scratch.floats, {&team, m}};
+        assert_int_equal(pthread_create(&threads[m], NULL, run_member, &members[m]), 0);
+    }
+    for (size_t m = 0; m < size; m++)
+        pthread_join(threads[m], NULL);
+    pthread_barrier_destroy(&barrier);
+    assert_true(guarded_intact(&scratch));
+    guarded_destroy(&scratch);
+}
+
+static void a_team_gives_the_bits_of_one(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CASES; seed++)
+        compare(seed, true, by_a_team);
+}
+
 static void every_kernel_gives_the_scalar_bits(void **state)
 {
     (void)state;
@@ -451,6 +505,7 @@ int main(void)
         cmocka_unit_test(a_row_alone_gives_the_bits_it_gives_in_a_batch),
         cmocka_unit_test(the_place_in_the_batch_does_not_matter),
         cmocka_unit_test(a_sequence_in_pieces_gives_the_bits_of_the_whole),
+        cmocka_unit_test(a_team_gives_the_bits_of_one),
         cmocka_unit_test(the_model_says_its_sizes),
         cmocka_unit_test(scratch_that_does_not_fit_a_size_is_refused),
     };

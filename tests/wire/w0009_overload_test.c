@@ -19,7 +19,7 @@
 #include "tests/support/infer_client.h"
 #include "tests/support/raw_socket.h"
 
-#define LIVE     "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define LIVE     "GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 #define PATIENCE 60000
 
 static struct fixture fixture;
@@ -103,7 +103,7 @@ static void refuse(const char *body, long status, const char *text)
 static void what_can_never_fit_into_memory_is_413(void **state)
 {
     static const char *const arguments[] = {"--max-memory-bytes", "8000000", NULL};
-    char *body = body_of(500000, "h_n");
+    char *body = body_of(1500000, "h_n");
     (void)state;
     start(arguments);
     refuse("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[0,1000000000,1],"
@@ -118,25 +118,22 @@ static void what_can_never_fit_into_memory_is_413(void **state)
 
 static void connections_past_the_limit_wait_for_their_turn(void **state)
 {
-    enum { LIMIT = 8, CLIENTS = 24 };
+    enum { CLIENTS = 40 };
     static const char *const arguments[] = {"--connection-limit", "8", NULL};
     int connections[CLIENTS];
     (void)state;
     start(arguments);
-    for (int i = 0; i < CLIENTS; i++) {
+    for (int i = 0; i < CLIENTS; i++)
         connections[i] = raw_connect(fixture.daemon.port);
-        assert_true(connections[i] >= 0);
+    for (int i = 0; i < CLIENTS; i++)
         assert_true(raw_send(connections[i], LIVE, strlen(LIVE)));
-    }
-    int live = 0;
-    for (int i = 0; i < CLIENTS; i++) { /* each one that is closed lets another in */
+    for (int i = 0; i < CLIENTS; i++) { /* each one that is answered and closed lets another in */
         bool closed;
-        char *answer = raw_receive(connections[i], 1000, &closed);
-        live += strstr(answer, "\"live\"") != NULL;
+        char *answer = raw_receive(connections[i], PATIENCE, &closed);
+        assert_non_null(strstr(answer, "{\"live\":true}"));
         free(answer);
         close(connections[i]);
     }
-    assert_true(live >= LIMIT / 2);
     assert_still_good();
     assert_int_equal(fixture_stop(&fixture), 0);
 }
@@ -160,9 +157,9 @@ static void what_takes_too_long_is_504(void **state)
 
 static void clients_that_leave_make_room(void **state)
 {
-    enum { CLIENTS = 20 };
+    enum { CLIENTS = 12 };
     static const char *const arguments[] = {"--workers", "1", NULL};
-    char *body = body_of(60000, "h_n");
+    char *body = body_of(20000, "h_n");
     (void)state;
     start(arguments);
     for (int i = 0; i < CLIENTS; i++) {
@@ -171,7 +168,7 @@ static void clients_that_leave_make_room(void **state)
         close(fd);
     }
     free(body);
-    assert_still_good(); /* within the client's own two minutes: it did not compute them all */
+    assert_still_good(); /* and what nobody waits for is not computed first */
     assert_int_equal(fixture_stop(&fixture), 0);
 }
 
