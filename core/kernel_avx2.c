@@ -28,14 +28,26 @@ struct quad {
  * asked for, a few cache lines every STRIDE inputs. */
 enum { CACHE_LINE = 64, STRIDE = 32, LINES_PER_STRIDE = STRIDE * PANEL_WIDTH * 4 / CACHE_LINE };
 
+/* Smaller matrices stay in the second-level cache from one step to the next; asking for what is
+ * there costs up to a third of the pass. */
+#define NEAR_BYTES ((size_t)384 * 1024)
+
 struct ahead {
     const char *next;
     size_t lines; /* per STRIDE inputs */
 };
 
-/* The share of the panel behind w that the block-th of block_count passes over w asks for. */
+INLINE bool is_far(const struct panels *panels)
+{
+    return panels->panel_count * panels->depth * PANEL_WIDTH * sizeof(float) > NEAR_BYTES;
+}
+
+/* The share of the panel behind w that the block-th of block_count passes over w asks for; nothing
+ * when block_count is 0. */
 INLINE struct ahead ahead_of(const float *w, size_t depth, size_t block, size_t block_count)
 {
+    if (block_count == 0)
+        return (struct ahead){NULL, 0};
     const size_t lines = (LINES_PER_STRIDE + block_count - 1) / block_count;
     if (block * lines >= LINES_PER_STRIDE)
         return (struct ahead){NULL, 0};
@@ -347,7 +359,8 @@ INLINE size_t block_count(size_t row_count)
 
 static void step_rows(const struct kernel_lstm_step *step, const struct place *at)
 {
-    const size_t blocks = block_count(step->row_count), depth = step->recurrent->depth;
+    const size_t blocks = is_far(step->recurrent) ? block_count(step->row_count) : 0;
+    const size_t depth = step->recurrent->depth;
     size_t r = 0, left = step->row_count, block = 0;
     for (; left == 3 || left > 4; left -= 3, r += 3)
         step_3_rows(step, at, r, ahead_of(at->w, depth, block++, blocks));
@@ -443,7 +456,7 @@ static void linear_1_row_2_panels(const struct kernel_linear *l, size_t p)
 
 static void linear_rows(const struct kernel_linear *l, const struct column *at)
 {
-    const size_t blocks = block_count(l->row_count), depth = l->w->depth;
+    const size_t blocks = is_far(l->w) ? block_count(l->row_count) : 0, depth = l->w->depth;
     size_t r = 0, left = l->row_count, block = 0;
     for (; left == 3 || left > 4; left -= 3, r += 3)
         linear_3_rows(l, at, r, ahead_of(at->w, depth, block++, blocks));
