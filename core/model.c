@@ -281,6 +281,31 @@ double model_flops_per_step(const struct model *model)
     return flops;
 }
 
+/* Work between two meetings from which on it pays to share it. A meeting costs about 0.3 us; so
+ * many operations take 1.5 us at the least. Measured: see MODEL.md. */
+#define FLOPS_PER_MEETING 1.5e5
+
+size_t model_team_size(const struct model *model, size_t row_count, size_t max_steps,
+                       size_t available)
+{
+    size_t meetings_per_step = 0, panels = 0;
+    for (size_t i = 0; i < model->op_count; i++)
+        for (size_t d = 0; d < model->ops[i].direction_count; d++) {
+            const struct lstm_cell *cell = &model->ops[i].cells[d];
+            meetings_per_step += cell->projected ? 2 : 1;
+            if (cell->recurrent.panel_count > panels)
+                panels = cell->recurrent.panel_count;
+        }
+    if (max_steps == 0 || row_count == 0 || meetings_per_step == 0)
+        return 1;
+    const double flops = model_flops_per_step(model) * (double)row_count;
+    const double worth = flops / (double)meetings_per_step / FLOPS_PER_MEETING;
+    size_t size = worth < (double)available ? (size_t)worth : available;
+    if (size > panels)
+        size = panels;
+    return size > 1 ? size : 1;
+}
+
 /* ---- computing ---- */
 
 /* A row's floats at one operation of one chunk. */

@@ -120,6 +120,11 @@ bool model_scratch_size(const struct model *model, size_t row_count, size_t max_
 void model_run(const struct model *model, const struct model_row *rows, size_t row_count,
                void *scratch);
 
+/* How many of `available` members are worth having for such a call, once they are running: 1 when
+ * meeting at every step would cost more than the others' help is worth. */
+size_t model_team_size(const struct model *model, size_t row_count, size_t max_steps,
+                       size_t available);
+
 /* The same by a team: every member calls it with the same arguments but its own member number. When
  * it returns to a member, that member's work is done; the answer is complete when it has returned
  * to all. scratch holds model_team_scratch_size, and is shared. */

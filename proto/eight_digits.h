@@ -40,7 +40,8 @@ static inline uint64_t eight_digits_join(uint64_t digits)
 }
 
 /* The digits of two numbers below 10^4, those of high first: fours are split into pairs, pairs into
- * ones. In each step x becomes x / n + (x % n) * 2^b, which is x * 2^b - (x / n) * (n * 2^b - 1). */
+ * ones. In each step x becomes x / n + (x % n) * 2^b, which is x * 2^b - (x / n) * (n * 2^b - 1).
+ */
 static inline uint64_t eight_digits_split(uint32_t high, uint32_t low)
 {
     const uint64_t fours = high | (uint64_t)low << 32;

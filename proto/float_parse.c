@@ -110,19 +110,23 @@ static inline uint32_t round_product(uint64_t w, int64_t q)
     return rounded < INFINITY_BITS ? rounded : INFINITY_BITS;
 }
 
-/* Decides by strtof, which is correctly rounded in glibc. It is shown no decimal point, since its
- * own depends on the locale: "8388608.5" is read as "83886085e-1". Digits past the longest
- * midpoint's count only as something or nothing. */
-__attribute__((noinline)) static uint32_t round_by_strtof(const char *text, int64_t exponent)
+/* Decides by strtof, which is correctly rounded in glibc, from the count digits that begin at text,
+ * with a point among them. It is shown no decimal point, since its own depends on the locale:
+ * "8388608.5" is read as "83886085e-1". Digits past the longest midpoint's count only as something
+ * or nothing. */
+__attribute__((noinline)) static uint32_t round_by_strtof(const char *text, int64_t count,
+                                                          int64_t exponent)
 {
     char plain[MIDPOINT_DIGITS + 32];
     size_t size = 0;
     bool more = false;
-    for (; is_digit(*text) || *text == '.'; text++) {
-        if (*text == '.' || (*text == '0' && size == 0))
+    for (; count > 0; text++) {
+        if (*text == '.')
             continue;
+        count--;
         if (size < MIDPOINT_DIGITS) {
-            plain[size++] = *text;
+            if (size > 0 || *text != '0')
+                plain[size++] = *text;
         } else {
             more |= *text != '0';
             exponent++;
@@ -145,7 +149,7 @@ __attribute__((noinline)) static uint32_t round_by_strtof(const char *text, int6
 __attribute__((noinline)) static uint32_t round_long(const char *text, int64_t count, uint64_t w,
                                                      int64_t q)
 {
-    for (; *text == '0' || *text == '.'; text++)
+    for (; count > 0 && (*text == '0' || *text == '.'); text++)
         count -= *text == '0';
     if (count <= DIGITS_MAX)
         return round_product(w, q);
@@ -210,7 +214,7 @@ const char *float_parse(const char *text, const char *end, float *value)
 
     uint32_t bits = count <= DIGITS_MAX ? round_product(w, q) : round_long(digits, count, w, q);
     if (bits == UNDECIDED)
-        bits = round_by_strtof(digits, q);
+        bits = round_by_strtof(digits, count, q);
     bits |= (uint32_t)negative << 31;
     memcpy(value, &bits, sizeof *value);
     return at;

@@ -12,6 +12,7 @@ enum {
     RANK_MAX = 8,
     SHAPE_TEXT_MAX = RANK_MAX * 21 + 3,
     TOKEN_SHOWN_MAX = 24, /* bytes of a bad number in an error text */
+    FOUND_MAX = TOKEN_SHOWN_MAX + JSON_DESCRIPTION_MAX,
 };
 
 /* What is left to read. No loop asks where the text ends: the bracket at last ends all of them. */
@@ -50,11 +51,11 @@ static const char *skip_space(const char *at)
 static void shape_text(const struct tensor_text *tensor, char *out)
 {
     assert(tensor->rank <= RANK_MAX);
-    char *at = out;
-    *at++ = '[';
+    size_t size = 0;
     for (size_t i = 0; i < tensor->rank; i++)
-        at += sprintf(at, i == 0 ? "%llu" : ",%llu", (unsigned long long)tensor->shape[i]);
-    strcpy(at, "]");
+        size += (size_t)snprintf(out + size, SHAPE_TEXT_MAX - size, "%c%llu", i == 0 ? '[' : ',',
+                                 (unsigned long long)tensor->shape[i]);
+    snprintf(out + size, SHAPE_TEXT_MAX - size, size == 0 ? "[]" : "]");
 }
 
 /* The numbers, or what stands in their places. */
@@ -90,9 +91,9 @@ static void describe_token(const char *at, const char *last, char *out)
     if (size == 0)
         json_describe(out, at, last + 1);
     else if (size <= TOKEN_SHOWN_MAX)
-        sprintf(out, "'%.*s'", (int)size, at);
+        snprintf(out, FOUND_MAX, "'%.*s'", (int)size, at);
     else
-        sprintf(out, "'%.*s...'", TOKEN_SHOWN_MAX, at);
+        snprintf(out, FOUND_MAX, "'%.*s...'", TOKEN_SHOWN_MAX, at);
 }
 
 /* A flat array of the wrong length is told by its count; all else by the place. */
@@ -104,7 +105,7 @@ static bool fail(const struct cursor *cursor, const char *wanted, struct fault *
         cursor->at == cursor->last || *cursor->at == ',' || tensor->elements == 0;
     if (!cursor->nested && ends_wrong && count_elements(tensor) != tensor->elements)
         return fail_count(tensor, fault);
-    char found[TOKEN_SHOWN_MAX + JSON_DESCRIPTION_MAX], shape[SHAPE_TEXT_MAX];
+    char found[FOUND_MAX], shape[SHAPE_TEXT_MAX];
     describe_token(cursor->at, cursor->last, found);
     if (!cursor->nested || !bracket)
         return fault_set(fault, 400, "element %zu: %s is wanted, got %s", cursor->index, wanted,

@@ -16,12 +16,15 @@
 #define EVENTS_AT_ONCE 64
 #define NEVER          UINT64_MAX
 
+/* For reading what a peer had sent before it closed its side. */
+#define GONE_GRACE CLOCK_NS_PER_S
+
 struct connection {
     struct deadline deadline; /* first: the heap's node is the connection */
     int fd;                   /* -1: free slot */
     uint32_t generation;      /* tells an event for the slot's last user from one for this one */
     enum connection_phase phase;
-    bool gone;     /* the peer closed its side */
+    bool gone;     /* the peer closed its sending side, or all of it */
     void *request; /* in WORK, until it was given up */
     struct connection *next_free;
 };
@@ -119,6 +122,36 @@ static void expire_due(struct connections *table)
     }
 }
 
+/* The latest that a deadline asked for may be, as things are. */
+static uint64_t cap_deadline(const struct connections *table, const struct connection *connection,
+                             uint64_t at)
+{
+    uint64_t cap = NEVER;
+    if (connection->phase == CONNECTION_IDLE)
+        cap = table->idle_deadline;
+    if (connection->gone && connection->phase != CONNECTION_WORK &&
+        connection->phase != CONNECTION_REPLY && cap > clock_now() + GONE_GRACE)
+        cap = clock_now() + GONE_GRACE;
+    return at < cap ? at : cap;
+}
+
+/* The same for a deadline that stands, unless the connection was cut already. */
+static void cap_standing(struct connections *table, struct connection *connection)
+{
+    const uint64_t at = connection->deadline.at;
+    if (connection->deadline.place != 0)
+        set_deadline(table, connection, cap_deadline(table, connection, at));
+}
+
+static void note_gone(struct connections *table, struct connection *connection)
+{
+    connection->gone = true;
+    if (connection->phase != CONNECTION_WORK)
+        cap_standing(table, connection);
+    else if (!table->config.ignore_half_close)
+        give_up(table, connection, GIVE_UP_GONE);
+}
+
 /* ---- the thread ---- */
 
 static void note_events(struct connections *table, const struct epoll_event *events, int count)
@@ -134,8 +167,7 @@ static void note_events(struct connections *table, const struct epoll_event *eve
         struct connection *connection = &table->slots[key >> 32];
         if (connection->fd < 0 || connection->generation != (uint32_t)key)
             continue;
-        connection->gone = true;
-        give_up(table, connection, GIVE_UP_GONE);
+        note_gone(table, connection);
     }
 }
 
@@ -260,16 +292,9 @@ void connections_stop(struct connections *table)
  * forgets the descriptor when the library closes it. */
 static void watch_peer(struct connections *table, struct connection *connection)
 {
-    struct epoll_event event = {.events = EPOLLET | EPOLLONESHOT};
-    if (table->config.watch_half_close)
-        event.events |= EPOLLRDHUP;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET | EPOLLONESHOT};
     event.data.u64 = (uint64_t)(connection - table->slots) << 32 | (uint64_t)connection->generation;
     epoll_ctl(table->epoll, EPOLL_CTL_ADD, connection->fd, &event);
-}
-
-static uint64_t idle_until(const struct connections *table, uint64_t deadline)
-{
-    return deadline < table->idle_deadline ? deadline : table->idle_deadline;
 }
 
 struct connection *connections_add(struct connections *table, int fd, uint64_t deadline)
@@ -283,7 +308,7 @@ struct connection *connections_add(struct connections *table, int fd, uint64_t d
         connection->generation++;
         connection->phase = CONNECTION_IDLE;
         connection->gone = false;
-        set_deadline(table, connection, idle_until(table, deadline));
+        set_deadline(table, connection, cap_deadline(table, connection, deadline));
         watch_peer(table, connection);
     }
     pthread_mutex_unlock(&table->lock);
@@ -310,8 +335,7 @@ void connections_set(struct connections *table, struct connection *connection,
     pthread_mutex_lock(&table->lock);
     connection->phase = phase;
     connection->request = NULL;
-    set_deadline(table, connection,
-                 phase == CONNECTION_IDLE ? idle_until(table, deadline) : deadline);
+    set_deadline(table, connection, cap_deadline(table, connection, deadline));
     pthread_mutex_unlock(&table->lock);
 }
 
@@ -325,7 +349,7 @@ void connections_work(struct connections *table, struct connection *connection, 
     if (table->giving_up)
         give_up(table, connection, GIVE_UP_STOPPING);
     else if (connection->gone)
-        give_up(table, connection, GIVE_UP_GONE);
+        note_gone(table, connection);
     pthread_mutex_unlock(&table->lock);
 }
 
@@ -335,9 +359,8 @@ void connections_close_idle(struct connections *table, uint64_t deadline)
     table->idle_deadline = deadline;
     for (size_t i = 0; i < table->config.limit; i++) {
         struct connection *connection = &table->slots[i];
-        if (connection->fd >= 0 && connection->phase == CONNECTION_IDLE &&
-            connection->deadline.place != 0)
-            set_deadline(table, connection, idle_until(table, connection->deadline.at));
+        if (connection->fd >= 0)
+            cap_standing(table, connection);
     }
     pthread_mutex_unlock(&table->lock);
 }

@@ -10,7 +10,9 @@
  * library, which closes it after connections_remove.
  *
  * The thread also hears when a peer closes its side, which the library does not notice while a
- * connection is suspended.
+ * connection is suspended and sometimes misses in the middle of a body. From then on nothing more
+ * can come: a connection in WORK is given up, one in REPLY may finish, any other has a moment for
+ * what is still to be read.
  *
  * Threads: all functions may be called from any thread. The table's lock is never held while the
  * library is called; give_up is called under it, so it must not call back into the table. */
@@ -38,8 +40,8 @@ enum give_up_reason {
 };
 
 struct connections_config {
-    size_t limit;          /* most connections at once */
-    bool watch_half_close; /* a peer that closed its sending side counts as gone */
+    size_t limit;           /* most connections at once */
+    bool ignore_half_close; /* WORK goes on for a peer that closed its side */
 
     /* The suspended request's job is to be given up for that reason. true: it was, and resume will
      * be called for the request, outside the lock. false: its answer is there or stays wanted. */

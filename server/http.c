@@ -190,19 +190,36 @@ static bool prepare_job(struct exchange *exchange)
     return exchange->job != NULL;
 }
 
+/* To suspend, hand over, wake up and resume costs more than a small model's whole answer: what is
+ * light is computed here, as long as nobody waits in the queue before it. */
+static bool belongs_here(const struct exchange *exchange)
+{
+    return job_is_light(exchange->job) && pool_is_free(exchange->http->service->pool);
+}
+
+static enum MHD_Result send_job_reply(struct exchange *exchange)
+{
+    job_take_reply(exchange->job, &exchange->reply);
+    job_destroy(exchange->job);
+    exchange->job = NULL;
+    return send_reply(exchange);
+}
+
+static enum MHD_Result drop_job(struct exchange *exchange)
+{
+    job_destroy(exchange->job);
+    exchange->job = NULL;
+    fault_set(&exchange->refusal, 503, "the server is shutting down");
+    return send_refusal(exchange);
+}
+
 /* Suspended first: from job_submit on a worker may resume the connection at any moment. It is not
  * served before this thread is back in the library, so the exchange is still ours here. */
-static enum MHD_Result start_job(struct exchange *exchange)
+static enum MHD_Result hand_over(struct exchange *exchange)
 {
     struct http *http = exchange->http;
-    if (!prepare_job(exchange))
-        return send_refusal(exchange);
-    if (!enter_suspension(http)) {
-        job_destroy(exchange->job);
-        exchange->job = NULL;
-        fault_set(&exchange->refusal, 503, "the server is shutting down");
-        return send_refusal(exchange);
-    }
+    if (!enter_suspension(http))
+        return drop_job(exchange);
     exchange->state = WORK;
     MHD_suspend_connection(exchange->connection);
     if (job_submit(exchange->job, http->service->pool, resume, exchange, &exchange->refusal)) {
@@ -216,16 +233,23 @@ static enum MHD_Result start_job(struct exchange *exchange)
     return MHD_YES;
 }
 
+static enum MHD_Result start_job(struct exchange *exchange)
+{
+    if (!prepare_job(exchange))
+        return send_refusal(exchange);
+    if (!belongs_here(exchange))
+        return hand_over(exchange);
+    job_run(exchange->job);
+    return send_job_reply(exchange);
+}
+
 /* The connection was resumed: the job is done, or it was given up. */
 static enum MHD_Result finish_job(struct exchange *exchange)
 {
     set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
     if (exchange->job == NULL)
         return send_refusal(exchange);
-    job_take_reply(exchange->job, &exchange->reply);
-    job_destroy(exchange->job);
-    exchange->job = NULL;
-    return send_reply(exchange);
+    return send_job_reply(exchange);
 }
 
 /* ---- one request ---- */
@@ -278,8 +302,9 @@ static void set_body_deadline(struct exchange *exchange)
 }
 
 /* A reply that is queued now makes the library throw the body away and close the connection. That
- * is right where the head is in doubt. Other refusals wait until the body went by, so that the
- * client is not cut off while it sends; unless it asked first whether it should. */
+ * is right where the head is in doubt or announces too much. Other refusals wait until the body
+ * went by, so that the client is not cut off while it sends and the connection stays; unless it
+ * asked first whether to send at all. */
 static enum MHD_Result head_arrived(struct exchange *exchange, const char *method,
                                     const char *target, const char *version)
 {
@@ -288,14 +313,14 @@ static enum MHD_Result head_arrived(struct exchange *exchange, const char *metho
         return send_refusal(exchange);
     if (found)
         check_request(exchange);
-    if (exchange->refusal.status != 0 && exchange->facts.has_body &&
-        exchange->facts.expects_continue)
+    if (exchange->refusal.status != 0 && exchange->facts.expects_continue)
         return send_refusal(exchange);
     exchange->state = BODY;
     if (!exchange->facts.has_body)
         return MHD_YES;
-    body_init(&exchange->body, &exchange->http->service->budget, exchange->http->config.max_body,
-              (size_t)exchange->facts.length);
+    if (exchange->refusal.status == 0)
+        body_init(&exchange->body, &exchange->http->service->budget,
+                  exchange->http->config.max_body, (size_t)exchange->facts.length);
     exchange->body_since = clock_now();
     set_body_deadline(exchange);
     return MHD_YES;
@@ -487,7 +512,7 @@ static bool start(struct http *http, struct fault *fault)
 {
     const struct connections_config config = {
         .limit = http->config.connection_limit,
-        .watch_half_close = !http->config.ignore_half_close,
+        .ignore_half_close = http->config.ignore_half_close,
         .give_up = give_up,
         .resume = resume,
     };

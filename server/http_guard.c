@@ -159,20 +159,9 @@ static bool check_coding(const struct http_head *head, const struct http_header 
            fault_set(fault, 400, "Transfer-Encoding: only chunked is understood");
 }
 
-static bool check_length(const struct http_header *header, uint64_t max_body, uint64_t *length,
-                         struct fault *fault)
-{
-    if (!parse_length(header, length))
-        return fault_set(fault, 400, "malformed Content-Length header");
-    if (*length > max_body)
-        return fault_set(fault, 413, "the request body is larger than %ju bytes (max_body_bytes)",
-                         (uintmax_t)max_body);
-    return true;
-}
-
 /* Exactly one way to find the body's end. */
 static bool check_framing(const struct http_head *head, const struct http_header **singles,
-                          uint64_t max_body, struct http_head_facts *facts, struct fault *fault)
+                          struct http_head_facts *facts, struct fault *fault)
 {
     const struct http_header *length = singles[CONTENT_LENGTH];
     const struct http_header *coding = singles[TRANSFER_ENCODING];
@@ -180,8 +169,8 @@ static bool check_framing(const struct http_head *head, const struct http_header
         return fault_set(fault, 400, "both Content-Length and Transfer-Encoding given");
     if (coding != NULL && !check_coding(head, coding, fault))
         return false;
-    if (length != NULL && !check_length(length, max_body, &facts->length, fault))
-        return false;
+    if (length != NULL && !parse_length(length, &facts->length))
+        return fault_set(fault, 400, "malformed Content-Length header");
     facts->chunked = coding != NULL;
     facts->has_body = facts->chunked || facts->length > 0;
     return true;
@@ -221,13 +210,20 @@ static bool note_facts(const struct http_header **singles, struct http_head_fact
     return true;
 }
 
+static bool check_size(const struct http_head_facts *facts, uint64_t max_body, struct fault *fault)
+{
+    return facts->length <= max_body ||
+           fault_set(fault, 413, "the request body is larger than %ju bytes (max_body_bytes)",
+                     (uintmax_t)max_body);
+}
+
 bool http_guard_check(const struct http_head *head, uint64_t max_body,
                       struct http_head_facts *facts, struct fault *fault)
 {
     const struct http_header *singles[SINGLE_COUNT] = {0};
     *facts = (struct http_head_facts){0};
     return check_line(head, fault) && check_headers(head, singles, fault) &&
-           check_host(head, singles[HOST], fault) &&
-           check_framing(head, singles, max_body, facts, fault) &&
-           check_method(head, singles, facts, fault) && note_facts(singles, facts, fault);
+           check_host(head, singles[HOST], fault) && check_framing(head, singles, facts, fault) &&
+           check_method(head, singles, facts, fault) && note_facts(singles, facts, fault) &&
+           check_size(facts, max_body, fault);
 }

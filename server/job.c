@@ -16,6 +16,11 @@
 #define ANSWER_TEXT_TENSOR  (512 + 6 * (size_t)TENSOR_NAME_MAX)
 #define ANSWER_TEXT_ELEMENT ((size_t)FLOAT_TEXT_MAX + 1)
 
+/* With AVX2 some 50 microseconds of reading, computing and printing together: about what it takes
+ * to suspend, wake a worker and resume. */
+#define LIGHT_BYTES ((size_t)32 << 10)
+#define LIGHT_FLOPS 1e6
+
 struct job {
     struct pool_task task; /* first: the pool's task is the job */
     struct pool *pool;
@@ -25,6 +30,7 @@ struct job {
     struct compute compute;
     void *block;
     struct json_writer writer;
+    size_t text_size; /* at most so long is the answer's text */
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
@@ -62,6 +68,7 @@ static bool take_memory(struct job *job, size_t block, size_t text, struct fault
     if (!budget_take(job->budget, bytes, job->charge + job->body.capacity, fault))
         return false;
     job->charge += bytes;
+    job->text_size = text;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
     json_reserve(&job->writer, text);
     if (job->block == NULL || job->writer.failed)
@@ -145,6 +152,14 @@ void job_destroy(struct job *job)
 
 /* ---- work ---- */
 
+bool job_is_light(const struct job *job)
+{
+    const struct binding *binding = &job->compute.binding;
+    const double flops =
+        model_flops_per_step(job->served->model) * (double)binding->steps * (double)binding->rows;
+    return job->body.size + job->text_size <= LIGHT_BYTES && flops <= LIGHT_FLOPS;
+}
+
 /* The reply keeps of the job's charge what its text really takes. */
 static void move_charge(struct job *job)
 {
@@ -169,21 +184,25 @@ static void answer(struct job *job)
     reply_json(&job->reply, 200, &job->writer);
 }
 
-static void work(struct pool_task *task)
+void job_run(struct job *job)
 {
-    struct job *job = (struct job *)task;
     struct fault fault;
     if (!compute_decode(&job->compute, &fault))
         reply_fault(&job->reply, &fault);
     else if (compute_run(&job->compute, &job->settled))
         answer(job);
     release_inputs(job);
-    if (atomic_exchange(&job->settled, true)) {
-        job_destroy(job);
-        return;
-    }
     move_charge(job);
-    job->done(job->context);
+}
+
+static void work(struct pool_task *task)
+{
+    struct job *job = (struct job *)task;
+    job_run(job);
+    if (atomic_exchange(&job->settled, true))
+        job_destroy(job);
+    else
+        job->done(job->context);
 }
 
 bool job_submit(struct job *job, struct pool *pool, void (*done)(void *context), void *context,

@@ -3,7 +3,8 @@
  * The connection's thread parses the message without decoding a number, holds it against the model,
  * and takes all the memory the job will ever need, so that what does not fit is refused at once. A
  * worker does everything that grows with the data: it decodes the numbers, computes, prints the
- * answer. So the few threads that serve connections stay free for them.
+ * answer. So the few threads that serve connections stay free for them. Light jobs may be run by
+ * the connection's thread itself.
  *
  * Owner: whoever created the job (the waiter), until job_submit; then nobody may touch it but
  * through job_withdraw and job_abandon, until done is called; then the waiter again. */
@@ -28,6 +29,12 @@ struct job *job_create(const struct served_model *served, struct body *body, str
                        struct fault *fault);
 void job_destroy(struct job *job);
 
+/* Is running it no more trouble than handing it to another thread? */
+bool job_is_light(const struct job *job);
+
+/* Runs it here and now, instead of job_submit; the reply is then there. */
+void job_run(struct job *job);
+
 /* done(context) is called by a worker when the reply is there, exactly once, unless the job was
  * withdrawn or abandoned. false, 503: the queue is full, the job is still the waiter's. */
 bool job_submit(struct job *job, struct pool *pool, void (*done)(void *context), void *context,
@@ -41,7 +48,7 @@ bool job_withdraw(struct job *job);
  * waiter's; a worker that has started it stops soon. false: done was called or is about to be. */
 bool job_abandon(struct job *job);
 
-/* After done: moves the reply out. */
+/* After done or job_run: moves the reply out. */
 void job_take_reply(struct job *job, struct reply *reply);
 
 #endif

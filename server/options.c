@@ -48,8 +48,8 @@ static const struct option table[] = {
     {"zmq", TEXT, ANYWHERE, AT(zmq), 0, 0, 0, "none", "none", "this build has no ZeroMQ endpoint"},
     {"workers", SIZE, ANYWHERE, AT(workers), 1, 1024, 0, NULL, "N",
      "threads that compute; default: the processors there are"},
-    {"http_threads", SIZE, ANYWHERE, AT(http_threads), 2, 64, 2, NULL, "N",
-     "threads that serve connections"},
+    {"http_threads", SIZE, ANYWHERE, AT(http_threads), 2, 64, 0, NULL, "N",
+     "threads that serve connections; default: the processors there are, 2 to 16"},
     {"kernel", TEXT, ANYWHERE, AT(kernel), 0, 0, 0, NULL, "NAME",
      "instruction set to compute with; default: the best"},
     {"queue_limit", SIZE, ANYWHERE, AT(queue_limit), 1, 1000000, 256, NULL, "N",
@@ -395,6 +395,12 @@ static bool read_config(struct options *options, struct fault *fault)
 
 /* ---- all of it ---- */
 
+static size_t default_http_threads(void)
+{
+    const size_t cpus = machine_cpus();
+    return cpus < 2 ? 2 : cpus > 16 ? 16 : cpus;
+}
+
 static bool fill_in_defaults(struct options *options, struct fault *fault)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -407,6 +413,8 @@ static bool fill_in_defaults(struct options *options, struct fault *fault)
     }
     if (options->workers == 0)
         options->workers = machine_cpus();
+    if (options->http_threads == 0)
+        options->http_threads = default_http_threads();
     if (options->max_memory_bytes == 0) {
         const size_t quarter = machine_memory() / 4;
         options->max_memory_bytes = quarter < GIB ? quarter : GIB;

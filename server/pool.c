@@ -138,6 +138,14 @@ bool pool_remove(struct pool *pool, struct pool_task *task)
     return removed;
 }
 
+bool pool_is_free(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    const bool is_free = pool->first == NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return is_free;
+}
+
 /* Called with the lock held; false when the deadline came first. */
 static bool wait_until_quiet(struct pool *pool, uint64_t deadline)
 {

@@ -33,6 +33,9 @@ bool pool_submit(struct pool *pool, struct pool_task *task);
  */
 bool pool_remove(struct pool *pool, struct pool_task *task);
 
+/* Is nothing waiting? True for a moment only. */
+bool pool_is_free(struct pool *pool);
+
 /* Accepts nothing more, lets the workers finish what is queued and frees the pool. false when they
  * are not done at that moment of clock_now's: the pool is then left as it is, and its threads with
  * whatever they read must be left alone until the process ends. */

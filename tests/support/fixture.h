@@ -3,7 +3,6 @@
 #define TESTS_SUPPORT_FIXTURE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "tests/support/daemon.h"
 #include "tests/support/http_client.h"
@@ -22,11 +21,6 @@ void fixture_init(struct fixture *fixture);
  * read off the weights. */
 void fixture_add_golden(struct fixture *fixture, const char *name);
 void fixture_add_golden_as(struct fixture *fixture, const char *name, const char *model);
-
-/* Adds an LSTM of one input and so many hidden units, all weights zero: with SLOW_HIDDEN_SIZE a
- * step takes long (about a tenth of a millisecond) for the few bytes it takes to ask for it. */
-#define SLOW_HIDDEN_SIZE 512
-void fixture_add_zeros(struct fixture *fixture, const char *model, size_t hidden_size);
 
 /* Starts the daemon on the folder, with these further arguments. false when it did not get ready;
  * its log is then on stderr. */

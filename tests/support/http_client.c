@@ -10,26 +10,27 @@
 
 struct received {
     char *text;
-    size_t size;
+    size_t size, capacity; /* capacity > size: there is a NUL behind the text */
 };
 
 static void received_init(struct received *received)
 {
-    received->text = must_allocate(1);
-    received->size = 0;
+    *received = (struct received){.text = must_allocate(4096), .capacity = 4096};
 }
 
 static size_t on_bytes(char *bytes, size_t one, size_t count, void *context)
 {
     struct received *received = context;
     const size_t size = one * count;
-    char *longer = realloc(received->text, received->size + size + 1);
-    if (longer == NULL)
-        return 0;
-    memcpy(longer + received->size, bytes, size);
-    longer[received->size + size] = '\0';
-    received->text = longer;
+    if (size >= received->capacity - received->size) {
+        received->capacity = 2 * received->capacity + size;
+        received->text = realloc(received->text, received->capacity);
+        if (received->text == NULL)
+            die("no memory for an answer");
+    }
+    memcpy(received->text + received->size, bytes, size);
     received->size += size;
+    received->text[received->size] = '\0';
     return size;
 }
 

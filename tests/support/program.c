@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +21,16 @@ static size_t list_length(const char *const *list)
     return n;
 }
 
+/* Does the list hold another value for the variable of this "NAME=VALUE"? */
+static bool is_replaced(const char *variable, const char *const *additions)
+{
+    const size_t size = strcspn(variable, "=") + 1;
+    for (; additions != NULL && *additions != NULL; additions++)
+        if (strncmp(variable, *additions, size) == 0)
+            return true;
+    return false;
+}
+
 /* This process's environment without LSTMD_..., then the additions. The strings are borrowed. */
 static char **child_environment(const char *const *additions)
 {
@@ -27,7 +38,7 @@ static char **child_environment(const char *const *additions)
     char **result = must_allocate_zeros(inherited + list_length(additions) + 1, sizeof *result);
     size_t n = 0;
     for (size_t i = 0; i < inherited; i++)
-        if (strncmp(environ[i], "LSTMD_", 6) != 0)
+        if (strncmp(environ[i], "LSTMD_", 6) != 0 && !is_replaced(environ[i], additions))
             result[n++] = environ[i];
     for (size_t i = 0; i < list_length(additions); i++)
         memcpy(&result[n++], &additions[i], sizeof *result);

@@ -14,7 +14,8 @@ struct program {
 #define PROGRAM_STILL_RUNNING (-1)
 
 /* arguments: NULL-ended, the program's path first. environment: NULL, or NULL-ended "NAME=VALUE"s
- * on top of this process's environment, from which all LSTMD_... are taken away. */
+ * that are added to this process's environment or replace what is in it; all LSTMD_... are taken
+ * away first. */
 void program_start(struct program *program, const char *const *arguments,
                    const char *const *environment);
 

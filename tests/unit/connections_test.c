@@ -78,11 +78,11 @@ static bool wait_resumed(struct request *request)
     return resumed;
 }
 
-static int start_with(bool watch_half_close)
+static int start_with(bool ignore_half_close)
 {
     const struct connections_config config = {
         .limit = LIMIT,
-        .watch_half_close = watch_half_close,
+        .ignore_half_close = ignore_half_close,
         .give_up = give_up,
         .resume = resume,
     };
@@ -93,7 +93,7 @@ static int start_with(bool watch_half_close)
 static int start(void **state)
 {
     (void)state;
-    return start_with(true);
+    return start_with(false);
 }
 
 static int stop(void **state)
@@ -242,6 +242,33 @@ static void work_for_a_peer_that_has_left_is_given_up_at_once(void **state)
     close_pair(&pair);
 }
 
+static void a_request_of_a_peer_that_left_is_cut_soon(void **state)
+{
+    (void)state;
+    char text[512];
+    struct pair pair = open_pair(in_ms(60000));
+    connections_set(table, pair.connection, CONNECTION_BODY, in_ms(60000));
+    shutdown(pair.theirs, SHUT_WR);
+    usleep(50000);
+    connections_set(table, pair.connection, CONNECTION_BODY, in_ms(60000));
+    const uint64_t begun = clock_now();
+    while (read_until_cut(&pair, text, sizeof text) < 0)
+        continue;
+    assert_true(clock_now() - begun < 3 * CLOCK_NS_PER_S);
+    close_pair(&pair);
+}
+
+static void a_reply_to_a_peer_that_sends_no_more_is_not_hurried(void **state)
+{
+    (void)state;
+    struct pair pair = open_pair(in_ms(60000));
+    connections_set(table, pair.connection, CONNECTION_REPLY, in_ms(60000));
+    shutdown(pair.theirs, SHUT_WR);
+    struct pollfd pollfd = {.fd = pair.theirs, .events = POLLIN};
+    assert_int_equal(poll(&pollfd, 1, 1500), 0);
+    close_pair(&pair);
+}
+
 static void a_new_user_of_a_slot_does_not_inherit_the_last_one_s_leaving(void **state)
 {
     (void)state;
@@ -264,7 +291,7 @@ static void half_closing_can_be_ignored(void **state)
     (void)state;
     struct request request;
     request_init(&request);
-    assert_int_equal(start_with(false), 0);
+    assert_int_equal(start_with(true), 0);
     struct pair pair = open_pair(in_ms(60000));
     connections_work(table, pair.connection, &request, in_ms(60000));
     shutdown(pair.theirs, SHUT_WR);
@@ -339,6 +366,8 @@ int main(void)
         TEST(work_that_is_done_already_is_not_resumed),
         TEST(work_for_a_peer_that_leaves_is_given_up),
         TEST(work_for_a_peer_that_has_left_is_given_up_at_once),
+        TEST(a_request_of_a_peer_that_left_is_cut_soon),
+        TEST(a_reply_to_a_peer_that_sends_no_more_is_not_hurried),
         TEST(a_new_user_of_a_slot_does_not_inherit_the_last_one_s_leaving),
         cmocka_unit_test(half_closing_can_be_ignored),
         TEST(a_full_table_takes_no_more),

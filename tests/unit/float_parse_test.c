@@ -247,13 +247,23 @@ static void number_ends_where_the_grammar_says(void **state)
         size_t size;
         float value;
     } cases[] = {
-        {"1]", 1, 1},        {"1,2]", 1, 1},
-        {"01]", 1, 0},       {"-01]", 2, -0.0f},
-        {"1 ]", 1, 1},       {"1-2]", 1, 1},
-        {"1.5.5]", 3, 1.5f}, {"0x1]", 1, 0},
-        {"1e5e5]", 3, 1e5f}, {"1e5.5]", 3, 1e5f},
-        {"00.5]", 1, 0},     {"NaNN]", 3, 0},
-        {"1f]", 1, 1},       {"12345678x]", 8, 12345678},
+        {"1]", 1, 1},
+        {"1,2]", 1, 1},
+        {"01]", 1, 0},
+        {"-01]", 2, -0.0f},
+        {"1 ]", 1, 1},
+        {"1-2]", 1, 1},
+        {"1.5.5]", 3, 1.5f},
+        {"0x1]", 1, 0},
+        {"1e5e5]", 3, 1e5f},
+        {"1e5.5]", 3, 1e5f},
+        {"00.5]", 1, 0},
+        {"NaNN]", 3, 0},
+        {"1f]", 1, 1},
+        {"12345678x]", 8, 12345678},
+        {"8388608.500000000000000.001]", 23, 8388608},
+        {"8388608.50000000000000000000000.001]", 31, 8388608},
+        {"0.0000000000000000000000.9]", 24, 0},
     };
     for (size_t i = 0; i < LENGTH(cases); i++) {
         float value = 7;
@@ -349,7 +359,7 @@ static void check_midpoint(uint32_t below, double midpoint)
     snprintf(text, sizeof text, "-%s%030d1e%d", exact, 0, exponent);
     expect_bits(text, (below + 1) | 0x80000000);
     assert_true(*last != '.'); /* no midpoint has a single digit */
-    --*last; /* and 999...: a little less */
+    --*last;                   /* and 999...: a little less */
     snprintf(text, sizeof text, "%s999999999999999999999999999999e%d", exact, exponent);
     expect_bits(text, below);
 }

@@ -374,6 +374,26 @@ static void a_long_sequence_passes(void **state)
     infer_result_fini(&result);
 }
 
+static void a_state_that_is_not_sent_is_zeros(void **state)
+{
+    struct infer_result one, both;
+    (void)state;
+    ask_tiny("{\"inputs\":[" INPUT("[1,2,1]", "[1,2]") H_0("[1,2,1]", "[0.5,-0.5]") "]}", &one);
+    ask_tiny("{\"inputs\":[" INPUT("[1,2,1]", "[1,2]") H_0("[1,2,1]", "[0.5,-0.5]")
+                 C_0("[1,2,1]", "[0,0]") "]}",
+             &both);
+    assert_same_answers(&one, &both);
+    infer_result_fini(&one);
+    infer_result_fini(&both);
+    ask_tiny("{\"inputs\":[" INPUT("[1,2,1]", "[1,2]") C_0("[1,2,1]", "[0.5,-0.5]") "]}", &one);
+    ask_tiny("{\"inputs\":[" INPUT("[1,2,1]", "[1,2]") C_0("[1,2,1]", "[0.5,-0.5]")
+                 H_0("[1,2,1]", "[0,0]") "]}",
+             &both);
+    assert_same_answers(&one, &both);
+    infer_result_fini(&one);
+    infer_result_fini(&both);
+}
+
 /* ---- lengths ---- */
 
 /* The case's request with its rows in another order: row b of the request is row order[b]. */
@@ -542,6 +562,7 @@ int main(void)
         cmocka_unit_test(no_rows_give_empty_tensors),
         cmocka_unit_test(no_steps_give_zero_states),
         cmocka_unit_test(a_long_sequence_passes),
+        cmocka_unit_test(a_state_that_is_not_sent_is_zeros),
         cmocka_unit_test(ragged_rows_may_come_in_any_order_and_padding_does_not_matter),
         cmocka_unit_test(a_row_of_length_0_keeps_its_state_and_outputs_zeros),
     };

@@ -160,8 +160,6 @@ static struct bad {
     {"a list that does not end", DATA("[0.5,1"), ""},
 
     /* states */
-    {"h_0 without c_0", INPUTS(GOOD "," TENSOR("h_0", "[1,1,1]", "[0]")), "'c_0'"},
-    {"c_0 without h_0", INPUTS(GOOD "," TENSOR("c_0", "[1,1,1]", "[0]")), "'h_0'"},
     {"h_0 for other rows",
      INPUTS(GOOD "," TENSOR("h_0", "[1,2,1]", "[0,0]") "," TENSOR("c_0", "[1,1,1]", "[0]")),
      "unexpected shape for input 'h_0' for model 'tiny'. Expected [1,1,1], got [1,2,1]"},

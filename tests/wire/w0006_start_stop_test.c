@@ -16,6 +16,7 @@
 #include "tests/support/expect.h"
 #include "tests/support/fixture.h"
 #include "tests/support/raw_socket.h"
+#include "tests/support/slow_model.h"
 
 #define LIVE     "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define PATIENCE 60000
@@ -150,30 +151,16 @@ static void connections_without_a_request_do_not_hold_it_up(void **state)
 
 /* ---- requests under way ---- */
 
-/* A body that asks the model slow for that many steps, and for nothing but the last state. */
-static char *slow_body(size_t steps)
-{
-    static const char head[] = "{\"outputs\":[{\"name\":\"h_n\"}],\"inputs\":[{\"name\":\"input\","
-                               "\"datatype\":\"FP32\",\"shape\":[%zu,1,1],\"data\":[0";
-    char *body = malloc(sizeof head + 24 + 2 * steps);
-    assert_non_null(body);
-    char *end = body + sprintf(body, head, steps);
-    for (size_t t = 1; t < steps; t++)
-        end = stpcpy(end, ",0");
-    strcpy(end, "]}]}");
-    return body;
-}
-
-/* A connection with a slow request on it, which the daemon has taken in. */
+/* A connection with a request on it that the daemon has taken in. */
 static int send_slow(const struct fixture *fixture, size_t steps)
 {
     bool closed;
     const int fd = raw_connect(fixture->daemon.port);
-    char *body = slow_body(steps);
+    char *body = slow_model_body(steps);
     assert_true(raw_send(fd, LIVE, strlen(LIVE)));
     char *live = raw_receive(fd, 500, &closed);
     assert_non_null(strstr(live, "\"live\""));
-    assert_true(raw_post(fd, "/v2/models/slow/infer", body));
+    assert_true(raw_post(fd, SLOW_MODEL_PATH, body));
     free(live);
     free(body);
     return fd;
@@ -181,9 +168,10 @@ static int send_slow(const struct fixture *fixture, size_t steps)
 
 static void start_slow(struct fixture *fixture, const char *drain_option, const char *milliseconds)
 {
-    const char *const arguments[] = {"--workers", "1", drain_option, milliseconds, NULL};
+    const char *const arguments[] = {
+        "--workers", "1", "--max-memory-bytes", "4000000000", drain_option, milliseconds, NULL};
     fixture_init(fixture);
-    fixture_add_zeros(fixture, "slow", SLOW_HIDDEN_SIZE);
+    slow_model_add(fixture);
     assert_true(fixture_start(fixture, arguments, NULL));
 }
 
@@ -193,8 +181,9 @@ static void what_was_accepted_is_answered_before_it_stops(void **state)
     int connections[3];
     (void)state;
     start_slow(&fixture, "--drain-timeout-ms", "60000");
+    const size_t steps = slow_model_steps(&fixture, 0.7);
     for (int i = 0; i < 3; i++)
-        connections[i] = send_slow(&fixture, 4000);
+        connections[i] = send_slow(&fixture, steps);
     assert_int_equal(fixture_stop(&fixture), 0);
     for (int i = 0; i < 3; i++) {
         bool closed;
@@ -214,8 +203,9 @@ static void what_takes_too_long_is_told_so(void **state)
     int connections[2];
     (void)state;
     start_slow(&fixture, "--drain-timeout-ms", "100");
+    const size_t steps = slow_model_steps(&fixture, 5);
     for (int i = 0; i < 2; i++)
-        connections[i] = send_slow(&fixture, 200000);
+        connections[i] = send_slow(&fixture, steps);
     assert_int_equal(fixture_stop(&fixture), 0);
     for (int i = 0; i < 2; i++) {
         bool closed;

@@ -1,0 +1,173 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/infer_message.h"
+
+static void datatypes_have_names(void **state)
+{
+    (void)state;
+    static const enum datatype all[] = {DATATYPE_FP32, DATATYPE_INT32, DATATYPE_INT64};
+    static const char *const names[] = {"FP32", "INT32", "INT64"};
+    enum datatype datatype;
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(datatype_name(all[i]), names[i]);
+        assert_true(datatype_from_name(names[i], &datatype));
+        assert_int_equal(datatype, all[i]);
+    }
+    assert_true(datatype_from_name("BYTES", &datatype));
+    assert_int_equal(datatype, DATATYPE_OTHER);
+    assert_string_equal(datatype_name(DATATYPE_OTHER), "other");
+    assert_false(datatype_from_name("fp32", &datatype));
+    assert_false(datatype_from_name("", &datatype));
+}
+
+static void elements_are_the_product_of_the_shape(void **state)
+{
+    (void)state;
+    size_t elements;
+    assert_true(infer_elements(NULL, 0, &elements));
+    assert_int_equal(elements, 1);
+    assert_true(infer_elements((const uint64_t[]){17, 2, 10}, 3, &elements));
+    assert_int_equal(elements, 340);
+    assert_true(infer_elements((const uint64_t[]){1ull << 32, (1ull << 32) - 1}, 2, &elements));
+    assert_true(elements == UINT64_MAX - UINT32_MAX);
+    assert_false(infer_elements((const uint64_t[]){1ull << 32, 1ull << 32}, 2, &elements));
+    assert_true(infer_elements((const uint64_t[]){1ull << 32, 1ull << 32, 0}, 3, &elements));
+    assert_int_equal(elements, 0);
+    assert_true(infer_elements((const uint64_t[]){0, 1ull << 32, 1ull << 32}, 3, &elements));
+    assert_int_equal(elements, 0);
+}
+
+/* An input named x as a parsed request has it. */
+static struct infer_input input_of(enum datatype datatype, size_t elements, const char *data)
+{
+    struct infer_input input = {
+        .name = "x",
+        .datatype = datatype,
+        .rank = 1,
+        .shape = {elements},
+        .elements = elements,
+        .data = data,
+        .data_size = strlen(data),
+    };
+    return input;
+}
+
+static void floats_are_decoded(void **state)
+{
+    (void)state;
+    const struct infer_input input = input_of(DATATYPE_FP32, 3, "[0.5,-1e-3,Infinity]");
+    struct fault fault = {0};
+    float out[3];
+    assert_true(infer_input_decode_f32(&input, out, &fault));
+    assert_true(out[0] == 0.5f && out[1] == -1e-3f && isinf(out[2]));
+    assert_int_equal(fault.status, 0);
+}
+
+static void whole_numbers_are_decoded_by_their_datatype(void **state)
+{
+    (void)state;
+    struct infer_input input = input_of(DATATYPE_INT64, 2, "[2147483648,-1.0]");
+    struct fault fault = {0};
+    int64_t out[2];
+    assert_true(infer_input_decode_i64(&input, out, &fault));
+    assert_true(out[0] == 2147483648 && out[1] == -1);
+    input.datatype = DATATYPE_INT32;
+    assert_false(infer_input_decode_i64(&input, out, &fault));
+    assert_string_equal(fault.text, "input 'x': element 0: a whole number from -2147483648 to "
+                                    "2147483647 is wanted, got '2147483648'");
+    assert_int_equal(fault.status, 400);
+}
+
+static void failures_name_the_tensor(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    float out[340];
+    struct infer_input input = input_of(DATATYPE_FP32, 2, "[1,\"2\"]");
+    assert_false(infer_input_decode_f32(&input, out, &fault));
+    assert_string_equal(fault.text, "input 'x': element 1: a number is wanted, got '\"'");
+    char data[2 * 339 + 2], *at = data;
+    for (int i = 0; i < 339; i++)
+        at += sprintf(at, i == 0 ? "[%d" : ",%d", i % 10);
+    strcpy(at, "]");
+    input = (struct infer_input){.name = "input",
+                                 .rank = 3,
+                                 .shape = {17, 2, 10},
+                                 .elements = 340,
+                                 .data = data,
+                                 .data_size = strlen(data)};
+    assert_false(infer_input_decode_f32(&input, out, &fault));
+    assert_string_equal(fault.text,
+                        "input 'input': 340 numbers are wanted by shape [17,2,10], got 339");
+    strcpy(input.name, "a\nb");
+    assert_false(infer_input_decode_f32(&input, out, &fault));
+    assert_string_equal(fault.text,
+                        "input 'a?b': 340 numbers are wanted by shape [17,2,10], got 339");
+}
+
+static void expect_answer(const struct infer_answer *answer, const char *wanted)
+{
+    struct json_writer writer;
+    char *text;
+    size_t size;
+    json_writer_init(&writer);
+    infer_answer_write(&writer, answer);
+    assert_true(json_writer_take(&writer, &text, &size));
+    assert_int_equal(size, strlen(wanted));
+    assert_memory_equal(text, wanted, size);
+    free(text);
+}
+
+static void answer_is_written_whole(void **state)
+{
+    (void)state;
+    static const float output[] = {0.5f, -0.25f, 1, 2, 3e-7f, NAN}, h_n[] = {7};
+    struct infer_answer answer = {
+        .model_name = "m",
+        .model_version = "1",
+        .id = "r \"1\"",
+        .output_count = 3,
+        .outputs = {{"output", 3, {3, 1, 2}, output},
+                    {"h_n", 1, {1}, h_n},
+                    {"none", 2, {0, 5}, NULL}},
+    };
+    expect_answer(
+        &answer,
+        "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"r \\\"1\\\"\",\"outputs\":["
+        "{\"name\":\"output\",\"datatype\":\"FP32\",\"shape\":[3,1,2],"
+        "\"data\":[0.5,-0.25,1.0,2.0,3e-7,NaN]},"
+        "{\"name\":\"h_n\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[7.0]},"
+        "{\"name\":\"none\",\"datatype\":\"FP32\",\"shape\":[0,5],\"data\":[]}]}");
+}
+
+static void answer_without_id_has_none(void **state)
+{
+    (void)state;
+    struct infer_answer answer = {.model_name = "m", .model_version = "1"};
+    static const char wanted[] = "{\"model_name\":\"m\",\"model_version\":\"1\",\"outputs\":[]}";
+    expect_answer(&answer, wanted);
+    answer.id = "";
+    expect_answer(&answer, wanted);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(datatypes_have_names),
+        cmocka_unit_test(elements_are_the_product_of_the_shape),
+        cmocka_unit_test(floats_are_decoded),
+        cmocka_unit_test(whole_numbers_are_decoded_by_their_datatype),
+        cmocka_unit_test(failures_name_the_tensor),
+        cmocka_unit_test(answer_is_written_whole),
+        cmocka_unit_test(answer_without_id_has_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

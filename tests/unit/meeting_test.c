@@ -1,0 +1,87 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include "server/meeting.h"
+
+enum { MEMBERS_MAX = 6, ROUNDS = 8000 };
+
+struct party {
+    struct meeting meeting;
+    unsigned size;
+    /* Plain memory: only the meetings order what members write and read. */
+    unsigned round_of[MEMBERS_MAX];
+    unsigned errors[MEMBERS_MAX];
+};
+
+struct member {
+    struct party *party;
+    unsigned number;
+};
+
+/* Every member says its round, meets, checks what all others said, and meets again. Every few
+ * rounds one dawdles, so that the others fall asleep. */
+static void *attend(void *argument)
+{
+    const struct member *m = argument;
+    struct party *party = m->party;
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        party->round_of[m->number] = round;
+        if (round % 2000 == m->number)
+            for (int i = 0; i < 2000; i++)
+                sched_yield();
+        meeting_wait(&party->meeting);
+        for (unsigned other = 0; other < party->size; other++)
+            party->errors[m->number] += party->round_of[other] != round;
+        meeting_wait(&party->meeting);
+    }
+    return NULL;
+}
+
+static void hold(unsigned size)
+{
+    struct party party = {.size = size};
+    struct member members[MEMBERS_MAX];
+    pthread_t threads[MEMBERS_MAX];
+    meeting_init(&party.meeting, size);
+    for (unsigned i = 0; i < size; i++) {
+        members[i] = (struct member){&party, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, attend, &members[i]), 0);
+    }
+    for (unsigned i = 0; i < size; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(party.errors[i], 0);
+    }
+}
+
+static void nobody_leaves_before_all_have_come(void **state)
+{
+    (void)state;
+    hold(2);
+}
+
+static void a_meeting_of_one_waits_for_nobody(void **state)
+{
+    (void)state;
+    hold(1);
+}
+
+static void more_members_than_processors_still_meet(void **state)
+{
+    (void)state;
+    hold(3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_leaves_before_all_have_come),
+        cmocka_unit_test(a_meeting_of_one_waits_for_nobody),
+        cmocka_unit_test(more_members_than_processors_still_meet),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
