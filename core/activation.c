@@ -43,16 +43,19 @@ float activation_sigmoid(float x)
     float scale, p;
     exp_parts(fabsf(x), &scale, &p);
     const float e = fmaf(scale, p, scale);
-    /* 1 / (1 + exp(-x)), for negative x as exp(x) / (1 + exp(x)): precise in the tail. */
-    return (signbit(x) ? e : 1.0f) / (e + 1.0f);
+    /* exp(-|x|) / (1 + exp(-|x|)) is the smaller of sigmoid(x) and 1 - sigmoid(x): precise in both
+     * tails. */
+    const float small = e / (e + 1.0f);
+    return signbit(x) ? small : 1.0f - small;
 }
 
 float activation_tanh(float x)
 {
     float scale, p;
     exp_parts(fabsf(x) * 2.0f, &scale, &p);
-    const float em1 = fmaf(scale, p, scale - 1.0f); /* exp(-2|x|) - 1 */
-    return copysignf(em1 / (em1 + 2.0f), x);
+    const float e = fmaf(scale, p, scale); /* exp(-2|x|) */
+    const float em1 = fmaf(scale, p, scale - 1.0f);
+    return copysignf(em1 / (e + 1.0f), x);
 }
 
 static float relu(float x)

@@ -1,8 +1,10 @@
 /* The inner loops, one set of them per instruction set, behind one table.
  *
  * What every kernel computes, bit for bit:
- *   - a pre-activation is one chain of float32 fused multiply-adds: it starts with the bias (or
- * with what an earlier call of the chain left), then adds x[k] * w[k] for k = 0, 1, 2...;
+ *   - a sum is one chain of float32 fused multiply-adds: it starts with the bias (0 where there is
+ *     none), then adds x[k] * w[k] for k = 0, 1, 2...;
+ *   - a gate's pre-activation is two such sums, of the inputs and of the recurrent terms with the
+ *     biases, added;
  *   - the activations are those of core/activation.h;
  *   - the cell is  c = fma(f, c, i * g),  h = o * tanh(c).
  * The scalar kernel (kernel_scalar.c) is the definition. */
@@ -29,8 +31,8 @@ struct kernel_linear {
 /* One step of one direction of one LSTM layer, for rows [0, row_count) and the units of panels
  * [first_panel, end_panel). H is hidden_size, P the length of h_before. */
 struct kernel_lstm_step {
-    const struct panels *recurrent; /* weight_hh, gate panels: depth P */
-    const float *gates;             /* bias and input terms, summed: row r of panel p at
+    const struct panels *recurrent; /* weight_hh and the biases, gate panels: depth P */
+    const float *gates;             /* input terms: row r of panel p at
                                      * gates + p * gates_stride + r * 32 */
     size_t gates_stride;
     const float *const *h_before; /* [row_count] -> [P] */

@@ -202,18 +202,20 @@ INLINE __m256 sigmoid(__m256 x)
     const __m256 one = _mm256_set1_ps(1.0f);
     const struct exp_parts parts = exp_parts(_mm256_andnot_ps(sign, x));
     const __m256 e = _mm256_fmadd_ps(parts.scale, parts.p, parts.scale);
-    return _mm256_div_ps(_mm256_blendv_ps(one, e, x), _mm256_add_ps(e, one));
+    const __m256 small = _mm256_div_ps(e, _mm256_add_ps(e, one));
+    return _mm256_blendv_ps(_mm256_sub_ps(one, small), small, x);
 }
 
 INLINE __m256 tanh8(__m256 x)
 {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     const __m256 one = _mm256_set1_ps(1.0f);
-    const __m256 two = _mm256_set1_ps(2.0f);
-    const struct exp_parts parts = exp_parts(_mm256_mul_ps(_mm256_andnot_ps(sign, x), two));
+    const __m256 absolute = _mm256_andnot_ps(sign, x);
+    const struct exp_parts parts = exp_parts(_mm256_add_ps(absolute, absolute));
+    const __m256 e = _mm256_fmadd_ps(parts.scale, parts.p, parts.scale);
     const __m256 em1 = _mm256_fmadd_ps(parts.scale, parts.p, _mm256_sub_ps(parts.scale, one));
-    const __m256 magnitude = _mm256_andnot_ps(sign, _mm256_div_ps(em1, _mm256_add_ps(em1, two)));
-    return _mm256_or_ps(magnitude, _mm256_and_ps(sign, x));
+    const __m256 quotient = _mm256_div_ps(em1, _mm256_add_ps(e, one));
+    return _mm256_or_ps(_mm256_andnot_ps(sign, quotient), _mm256_and_ps(sign, x));
 }
 
 INLINE __m256 relu(__m256 x)
@@ -287,15 +289,16 @@ INLINE void finish(const struct quad *gates, float *c, float *h, size_t units)
 
 /* The part of a step that one call of an accumulate function covers. */
 struct place {
-    const float *w;     /* the panel's weights */
-    const float *gates; /* the panel's input terms, row 0 */
-    size_t unit, units; /* the panel's first unit; how many there are from it on */
+    const float *w, *bias; /* the panel's */
+    const float *gates;    /* the panel's input terms, row 0 */
+    size_t unit, units;    /* the panel's first unit; how many there are from it on */
 };
 
 INLINE struct place place_of(const struct kernel_lstm_step *step, size_t p)
 {
     return (struct place){
         .w = step->recurrent->weights + p * PANEL_WIDTH * step->recurrent->depth,
+        .bias = step->recurrent->bias + p * PANEL_WIDTH,
         .gates = step->gates + p * step->gates_stride,
         .unit = p * PANEL_LANES,
         .units = step->hidden_size - p * PANEL_LANES,
@@ -303,17 +306,20 @@ INLINE struct place place_of(const struct kernel_lstm_step *step, size_t p)
 }
 
 INLINE void finish_row(const struct kernel_lstm_step *step, const struct place *at, size_t r,
-                       const struct quad *gates)
+                       const struct quad *recurrent)
 {
-    finish(gates, step->c[r] + at->unit, step->h_after[r] + at->unit, at->units);
+    const float *input = at->gates + r * PANEL_WIDTH;
+    const struct quad gates = {_mm256_add_ps(recurrent->i, _mm256_loadu_ps(input)),
+                               _mm256_add_ps(recurrent->f, _mm256_loadu_ps(input + 8)),
+                               _mm256_add_ps(recurrent->g, _mm256_loadu_ps(input + 16)),
+                               _mm256_add_ps(recurrent->o, _mm256_loadu_ps(input + 24))};
+    finish(&gates, step->c[r] + at->unit, step->h_after[r] + at->unit, at->units);
 }
 
 static void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
                         struct ahead ahead)
 {
-    struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
-    struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
-    struct quad c = quad_load(at->gates + (r + 2) * PANEL_WIDTH);
+    struct quad a = quad_load(at->bias), b = a, c = a;
     accumulate_3(&a, &b, &c, at->w, step->h_before[r], step->h_before[r + 1], step->h_before[r + 2],
                  step->recurrent->depth, ahead);
     finish_row(step, at, r, &a);
@@ -324,8 +330,7 @@ static void step_3_rows(const struct kernel_lstm_step *step, const struct place 
 static void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
                         struct ahead ahead)
 {
-    struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
-    struct quad b = quad_load(at->gates + (r + 1) * PANEL_WIDTH);
+    struct quad a = quad_load(at->bias), b = a;
     accumulate_2(&a, &b, at->w, step->h_before[r], step->h_before[r + 1], step->recurrent->depth,
                  ahead);
     finish_row(step, at, r, &a);
@@ -334,7 +339,7 @@ static void step_2_rows(const struct kernel_lstm_step *step, const struct place 
 
 static void step_1_row(const struct kernel_lstm_step *step, const struct place *at, size_t r)
 {
-    struct quad a = quad_load(at->gates + r * PANEL_WIDTH);
+    struct quad a = quad_load(at->bias);
     accumulate_1(&a, at->w, step->h_before[r], step->recurrent->depth);
     finish_row(step, at, r, &a);
 }
@@ -344,8 +349,8 @@ static void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p)
 {
     const struct place here = place_of(step, p);
     const struct place next = place_of(step, p + 1);
-    struct quad a = quad_load(here.gates);
-    struct quad b = quad_load(next.gates);
+    struct quad a = quad_load(here.bias);
+    struct quad b = quad_load(next.bias);
     accumulate_1x2(&a, &b, here.w, next.w, step->h_before[0], step->recurrent->depth);
     finish_row(step, &here, 0, &a);
     finish_row(step, &next, 0, &b);

@@ -62,8 +62,10 @@ static void scalar_lstm_step(const struct kernel_lstm_step *step)
             const float *gates = step->gates + p * step->gates_stride + r * PANEL_WIDTH;
             float acc[PANEL_WIDTH];
             for (size_t j = 0; j < PANEL_WIDTH; j++)
-                acc[j] = gates[j];
+                acc[j] = w->bias[p * PANEL_WIDTH + j];
             accumulate(acc, panel_weights(w, p), PANEL_WIDTH, step->h_before[r], w->depth);
+            for (size_t j = 0; j < PANEL_WIDTH; j++)
+                acc[j] += gates[j];
             cell(acc, step->c[r] + first_unit, step->h_after[r] + first_unit, units);
         }
     }

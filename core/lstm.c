@@ -23,10 +23,9 @@ bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_weights *weights, 
         .projected = proj_size != 0,
         .reverse = reverse,
     };
-    if (panels_pack_gates(&cell->input, weights->weight_ih, weights->bias_ih, weights->bias_hh,
-                          hidden_size, input_size) &&
-        panels_pack_gates(&cell->recurrent, weights->weight_hh, NULL, NULL, hidden_size,
-                          cell->output_size) &&
+    if (panels_pack_gates(&cell->input, weights->weight_ih, NULL, NULL, hidden_size, input_size) &&
+        panels_pack_gates(&cell->recurrent, weights->weight_hh, weights->bias_ih, weights->bias_hh,
+                          hidden_size, cell->output_size) &&
         (!cell->projected ||
          panels_pack_linear(&cell->projection, weights->weight_hr, NULL, proj_size, hidden_size)))
         return true;
@@ -153,7 +152,7 @@ static void linear(const struct run *run, const struct panels *panels, struct sl
     });
 }
 
-/* gates = bias + W_ih x, for steps [begin, end) of all rows that reach them, step after step. A
+/* gates = W_ih x, for steps [begin, end) of all rows that reach them, step after step. A
  * member computes the panels whose steps it will take, so nobody needs to wait for it. */
 static void input_terms(const struct run *run, size_t row_count, size_t begin, size_t end)
 {

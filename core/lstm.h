@@ -19,8 +19,8 @@ struct lstm_cell {
     size_t output_size; /* P: proj_size, or hidden_size */
     bool projected;
     bool reverse;
-    struct panels input;      /* weight_ih and the biases, gate panels */
-    struct panels recurrent;  /* weight_hh, gate panels, no bias */
+    struct panels input;      /* weight_ih, gate panels, no bias */
+    struct panels recurrent;  /* weight_hh and the biases, gate panels */
     struct panels projection; /* weight_hr, where projected */
 };
 
