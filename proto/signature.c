@@ -183,16 +183,6 @@ static bool check_needed(const struct binder *b)
     const struct binding *binding = b->binding;
     if (binding->input == NULL)
         return fault_set(b->fault, 400, "missing inference input 'input' for model '%s'", b->model);
-    for (size_t k = 0; k < b->signature->state_count; k++) {
-        const struct infer_input *h = binding->h_0[k], *c = binding->c_0[k];
-        if ((h == NULL) == (c == NULL))
-            continue;
-        const char *given = h != NULL ? h->name : c->name;
-        return fault_set(b->fault, 400,
-                         "missing inference input '%c%s' for model '%s': '%s' is given, and h_0 "
-                         "and c_0 go together",
-                         h != NULL ? 'c' : 'h', given + 1, b->model, given);
-    }
     return true;
 }
 

@@ -69,7 +69,7 @@ struct binding {
     size_t steps, rows; /* T, B; either may be 0, which leaves the other unbounded by the body */
     const struct infer_input *input;
     const struct infer_input *lengths;                   /* or NULL */
-    const struct infer_input *h_0[SIGNATURE_STATES_MAX]; /* both, or both NULL */
+    const struct infer_input *h_0[SIGNATURE_STATES_MAX]; /* or NULL, each for itself */
     const struct infer_input *c_0[SIGNATURE_STATES_MAX];
     size_t output_count;
     const struct signature_tensor *outputs[INFER_TENSOR_MAX]; /* wanted, in the order asked for */

@@ -156,10 +156,12 @@ static bool check_options(struct setup *setup, struct fault *fault)
     if (strcmp(options->zmq, "none") != 0)
         return fault_set(fault, 400,
                          "zmq: this build has no ZeroMQ endpoint yet, only none is possible");
-    if (strcmp(options->http, "none") == 0)
+    if (strcmp(options->http, "none") != 0) {
+        if (!address_parse(&setup->http.address, options->http, fault))
+            return fault_prefix(fault, "http");
+    } else if (!options->check) {
         return fault_set(fault, 400, "http: none, and no other endpoint is there to serve on");
-    if (!address_parse(&setup->http.address, options->http, fault))
-        return fault_prefix(fault, "http");
+    }
     if (options->models.count + options->model.count == 0)
         return fault_set(fault, 400,
                          "no model to serve: name a folder of model configs with --models DIR or "

@@ -8,7 +8,8 @@
 
 #include "core/activation.h"
 
-/* Every 251st bit pattern: 17 million floats of every exponent and sign. `make nightly` takes all.
+/* Every 251st bit pattern: 17 million floats of every exponent and sign. `make exhaustive` takes
+ * all.
  */
 enum { SAMPLE_STEP = 251 };
 

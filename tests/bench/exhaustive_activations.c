@@ -1,0 +1,307 @@
+/* Every activation of every kernel over all 2^32 floats: the kernels' bits against the scalar
+ * definition's, and that definition's error against core/activation.h's promises. `make
+ * exhaustive`; some minutes on two processors. Prints TAP, and the worst input of each bound. */
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/activation.h"
+#include "core/kernel.h"
+#include "tests/support/die.h"
+
+enum {
+    BLOCK_BITS = 14, /* floats a block: 2^14, in and out fit the second-level cache */
+    BLOCK = 1 << BLOCK_BITS,
+    BLOCKS = 1 << (32 - BLOCK_BITS),
+    PROGRESS_STEPS = 20,
+    ACTIVATIONS = ACTIVATION_TANH + 1,
+    KERNELS_MAX = 8,
+};
+
+/* core/activation.h's promises. */
+enum bound {
+    BOUND_SIGMOID_ULPS,
+    BOUND_SIGMOID_TAIL_ULPS,
+    BOUND_SIGMOID_ABSOLUTE,
+    BOUND_TANH_ULPS,
+    BOUND_TANH_ABSOLUTE,
+    BOUNDS,
+};
+
+#define TAIL_END (-20.0f) /* where the sigmoid's looser bound begins */
+
+static const struct {
+    const char *text;
+    double largest;
+} bounds[BOUNDS] = {
+    [BOUND_SIGMOID_ULPS] = {"sigmoid above -20, units in the last place", 2.5},
+    [BOUND_SIGMOID_TAIL_ULPS] = {"sigmoid from -20 down, units in the last place", 4.5},
+    [BOUND_SIGMOID_ABSOLUTE] = {"sigmoid above -20, absolute", 9e-8},
+    [BOUND_TANH_ULPS] = {"tanh, units in the last place", 2.5},
+    [BOUND_TANH_ABSOLUTE] = {"tanh, absolute", 1.5e-7},
+};
+
+/* Inputs are kept as bit patterns: NaNs have payloads. */
+struct worst {
+    double error;
+    uint32_t input;
+};
+
+struct count {
+    uint64_t count;
+    uint32_t first; /* input of the first one counted */
+};
+
+struct tally {
+    struct count different[KERNELS_MAX][ACTIVATIONS];
+    struct count bad_limits; /* NaN not kept, out of range, denormal or zero changed by tanh */
+    struct worst worst[BOUNDS];
+};
+
+struct survey {
+    atomic_uint next_block;
+};
+
+struct member {
+    struct survey *survey;
+    struct tally tally;
+    pthread_t thread;
+    float input[BLOCK], found[BLOCK];
+    float wanted[ACTIVATIONS][BLOCK];
+};
+
+static float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static void count_one(struct count *count, uint32_t input)
+{
+    if (count->count++ == 0)
+        count->first = input;
+}
+
+/* ---- a kernel's bits ---- */
+
+static bool same(float a, float b)
+{
+    return bits_of(a) == bits_of(b) || (isnan(a) && isnan(b));
+}
+
+static void compare_activation(struct member *member, const struct kernel *kernel,
+                               enum activation activation, struct count *different)
+{
+    memcpy(member->found, member->input, sizeof member->found);
+    kernel->activate(activation, member->found, BLOCK);
+    for (size_t i = 0; i < BLOCK; i++)
+        if (!same(member->found[i], member->wanted[activation][i]))
+            count_one(different, bits_of(member->input[i]));
+}
+
+static void compare_kernels(struct member *member)
+{
+    for (size_t k = 0; kernel_table[k] != NULL; k++) {
+        if (!kernel_table[k]->supported())
+            continue;
+        for (int a = 0; a < ACTIVATIONS; a++)
+            compare_activation(member, kernel_table[k], (enum activation)a,
+                               &member->tally.different[k][a]);
+    }
+}
+
+/* ---- the definition's error ---- */
+
+static double ulp_of(double exact)
+{
+    int exponent;
+    frexp(exact, &exponent);
+    return fabs(exact) < FLT_MIN ? 0x1p-149 : ldexp(1.0, exponent - FLT_MANT_DIG);
+}
+
+static void note(struct worst *worst, double error, float input)
+{
+    if (error > worst->error)
+        *worst = (struct worst){error, bits_of(input)};
+}
+
+static void judge_sigmoid(struct tally *tally, float x, float found)
+{
+    const double exact = 1.0 / (1.0 + exp(-(double)x));
+    const double error = fabs((double)found - exact);
+    if (x > TAIL_END) {
+        note(&tally->worst[BOUND_SIGMOID_ULPS], error / ulp_of(exact), x);
+        note(&tally->worst[BOUND_SIGMOID_ABSOLUTE], error, x);
+    } else if (exact >= FLT_MIN || found > FLT_MIN) { /* below, 0 will do */
+        note(&tally->worst[BOUND_SIGMOID_TAIL_ULPS], error / ulp_of(exact), x);
+    }
+    if (!(found >= 0.0f && found <= 1.0f))
+        count_one(&tally->bad_limits, bits_of(x));
+}
+
+static void judge_tanh(struct tally *tally, float x, float found)
+{
+    const double exact = tanh((double)x);
+    const double error = fabs((double)found - exact);
+    note(&tally->worst[BOUND_TANH_ULPS], error / ulp_of(exact), x);
+    note(&tally->worst[BOUND_TANH_ABSOLUTE], error, x);
+    const bool tiny = fabsf(x) < FLT_MIN;
+    if (!(found >= -1.0f && found <= 1.0f) || (tiny && bits_of(found) != bits_of(x)))
+        count_one(&tally->bad_limits, bits_of(x));
+}
+
+static void judge_block(struct member *member)
+{
+    struct tally *tally = &member->tally;
+    for (size_t i = 0; i < BLOCK; i++) {
+        const float x = member->input[i];
+        const float sigmoid = member->wanted[ACTIVATION_SIGMOID][i];
+        const float tangent = member->wanted[ACTIVATION_TANH][i];
+        if (!isnan(x)) {
+            judge_sigmoid(tally, x, sigmoid);
+            judge_tanh(tally, x, tangent);
+        } else if (!isnan(sigmoid) || !isnan(tangent) ||
+                   !isnan(member->wanted[ACTIVATION_RELU][i])) {
+            count_one(&tally->bad_limits, bits_of(x));
+        }
+    }
+}
+
+/* ---- all blocks ---- */
+
+static void survey_block(struct member *member, uint32_t block)
+{
+    for (uint32_t i = 0; i < BLOCK; i++)
+        member->input[i] = float_of(block << BLOCK_BITS | i);
+    for (int a = 0; a < ACTIVATIONS; a++)
+        for (size_t i = 0; i < BLOCK; i++)
+            member->wanted[a][i] = activation_apply((enum activation)a, member->input[i]);
+    compare_kernels(member);
+    judge_block(member);
+}
+
+static void *run_member(void *argument)
+{
+    struct member *member = argument;
+    for (;;) {
+        const uint32_t block = atomic_fetch_add(&member->survey->next_block, 1);
+        if (block >= BLOCKS)
+            return NULL;
+        survey_block(member, block);
+        if (block % (BLOCKS / PROGRESS_STEPS) == 0) {
+            printf("# %.0f %%\n", 100.0 * block / BLOCKS);
+            fflush(stdout);
+        }
+    }
+}
+
+static void add_count(struct count *sum, const struct count *part)
+{
+    if (sum->count == 0)
+        sum->first = part->first;
+    sum->count += part->count;
+}
+
+static void add_tally(struct tally *sum, const struct tally *part)
+{
+    for (size_t k = 0; k < KERNELS_MAX; k++)
+        for (size_t a = 0; a < ACTIVATIONS; a++)
+            add_count(&sum->different[k][a], &part->different[k][a]);
+    add_count(&sum->bad_limits, &part->bad_limits);
+    for (size_t b = 0; b < BOUNDS; b++)
+        if (part->worst[b].error > sum->worst[b].error)
+            sum->worst[b] = part->worst[b];
+}
+
+static struct tally survey_all(size_t threads)
+{
+    struct survey survey = {0};
+    struct tally tally = {0};
+    struct member *members = must_allocate_zeros(threads, sizeof *members);
+    for (size_t m = 0; m < threads; m++) {
+        members[m].survey = &survey;
+        if (pthread_create(&members[m].thread, NULL, run_member, &members[m]) != 0)
+            die("no thread");
+    }
+    for (size_t m = 0; m < threads; m++) {
+        pthread_join(members[m].thread, NULL);
+        add_tally(&tally, &members[m].tally);
+    }
+    free(members);
+    return tally;
+}
+
+/* ---- what is said about it ---- */
+
+struct verdict {
+    size_t said;
+    size_t failed;
+};
+
+static void say(struct verdict *verdict, bool good, const char *text)
+{
+    verdict->said++;
+    verdict->failed += !good;
+    printf("%s %zu - %s\n", good ? "ok" : "not ok", verdict->said, text);
+}
+
+static void say_different(struct verdict *verdict, const char *kernel, enum activation activation,
+                          const struct count *different)
+{
+    char text[128];
+    snprintf(text, sizeof text, "%s of kernel %s has the scalar bits for all floats",
+             activation_name(activation), kernel);
+    say(verdict, different->count == 0, text);
+    if (different->count != 0)
+        printf("# %" PRIu64 " differ, one at %a (0x%08" PRIx32 ")\n", different->count,
+               (double)float_of(different->first), different->first);
+}
+
+static void say_bound(struct verdict *verdict, enum bound bound, const struct worst *worst)
+{
+    char text[128];
+    snprintf(text, sizeof text, "%s: at most %g", bounds[bound].text, bounds[bound].largest);
+    say(verdict, worst->error <= bounds[bound].largest, text);
+    printf("# worst %.6g at %a (0x%08" PRIx32 ")\n", worst->error, (double)float_of(worst->input),
+           worst->input);
+}
+
+static void say_limits(struct verdict *verdict, const struct count *bad)
+{
+    say(verdict, bad->count == 0,
+        "NaN stays NaN, results stay in their range, tanh keeps zeros and denormals");
+    if (bad->count != 0)
+        printf("# %" PRIu64 " do not, one at 0x%08" PRIx32 "\n", bad->count, bad->first);
+}
+
+int main(void)
+{
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    const struct tally tally = survey_all(processors > 0 ? (size_t)processors : 1);
+    struct verdict verdict = {0};
+    for (size_t k = 0; kernel_table[k] != NULL; k++)
+        for (int a = 0; a < ACTIVATIONS && kernel_table[k]->supported(); a++)
+            say_different(&verdict, kernel_table[k]->name, (enum activation)a,
+                          &tally.different[k][a]);
+    for (int b = 0; b < BOUNDS; b++)
+        say_bound(&verdict, (enum bound)b, &tally.worst[b]);
+    say_limits(&verdict, &tally.bad_limits);
+    printf("1..%zu\n", verdict.said);
+    return verdict.failed != 0;
+}
