@@ -42,7 +42,6 @@ SERVER_STD := -std=c11 -D_GNU_SOURCE
 
 SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
-DEMO_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 VERSION := 0.1.0
 
 ifeq ($(V),0)
@@ -117,7 +116,7 @@ $(BIN)/tests/wire/%_test: $(O)/tests/wire/%_test.o $(call objects,tests/support)
 
 $(BIN)/demo: $(O)/tests/demo/demo.o $(call objects,tests/support) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(DEMO_LIBS) $(SERVER_LIBS)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
 $(BIN)/tests/fuzz/%_replay: $(O)/tests/fuzz/%_fuzz.o $(O)/tests/fuzz/replay.o \
 		$(SERVER_O) $(PROTO_O) $(CORE_O)
@@ -152,7 +151,7 @@ demo: deps-test
 	$(Q)$(MAKE) --no-print-directory all $(BIN)/demo
 	$(Q)$(BIN)/demo $(BIN)/lstmd
 
-tests: $(BIN)/lstmd $(TESTS) $(FUZZ_REPLAYS)
+tests: $(BIN)/lstmd $(BIN)/demo $(TESTS) $(FUZZ_REPLAYS)
 
 test: deps-test
 	$(Q)$(MAKE) --no-print-directory tests
