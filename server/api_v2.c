@@ -125,6 +125,7 @@ static int write_body(struct json_writer *writer, const struct service *service,
                       const struct route *route, const struct served_model *served)
 {
     const bool ready = !atomic_load(&service->draining);
+    assert(route->kind != ROUTE_NONE && route->kind != ROUTE_INFER);
     switch (route->kind) {
     case ROUTE_SERVER_METADATA:
         write_server(writer);
@@ -148,7 +149,6 @@ static int write_body(struct json_writer *writer, const struct service *service,
     case ROUTE_INFER:
         break;
     }
-    assert(!"a route that is answered here");
     return 500;
 }
 

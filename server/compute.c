@@ -9,6 +9,10 @@
  * abandoned request is soon off the worker. */
 #define PIECE_FLOPS 4e8
 
+/* From so much work in a piece on, half a millisecond and more, waking idle workers to share it
+ * pays. */
+#define TEAM_FLOPS 2e7
+
 /* ---- the block ---- */
 
 /* Walked twice: without a base to sum up sizes, with one to hand out places. */
@@ -67,7 +71,8 @@ static void lay_out(struct compute *compute, struct layout *layout)
     compute->states = take(layout, rows, model_state_size(compute->model), 1, sizeof(float));
     compute->rows = take(layout, rows, 1, 1, sizeof *compute->rows);
     lay_out_states(compute, layout);
-    if (layout->fits && !model_scratch_size(compute->model, rows, compute->piece, &scratch))
+    if (layout->fits &&
+        !model_team_scratch_size(compute->model, compute->team, rows, compute->piece, &scratch))
         layout->fits = false;
     compute->scratch = take_bytes(layout, scratch);
 }
@@ -83,14 +88,26 @@ static size_t piece_of(const struct model *model, const struct binding *binding)
     return steps >= (double)binding->steps ? binding->steps : steps > 1 ? (size_t)steps : 1;
 }
 
+static size_t team_of(const struct compute *compute)
+{
+    const double rows = (double)compute->binding.rows, steps = (double)compute->piece;
+    if (compute->pool == NULL || model_flops_per_step(compute->model) * rows * steps < TEAM_FLOPS)
+        return 1;
+    return model_team_size(compute->model, compute->binding.rows, compute->piece,
+                           pool_size(compute->pool));
+}
+
 bool compute_plan(struct compute *compute, const struct model *model,
-                  const struct signature *signature, const struct binding *binding, size_t *bytes)
+                  const struct signature *signature, const struct binding *binding,
+                  struct pool *pool, size_t *bytes)
 {
     struct layout layout = {.fits = true};
     compute->model = model;
     compute->signature = signature;
     compute->binding = *binding;
     compute->piece = piece_of(model, binding);
+    compute->pool = pool;
+    compute->team = team_of(compute);
     lay_out(compute, &layout);
     *bytes = layout.size != 0 ? layout.size : MODEL_SCRATCH_ALIGNMENT;
     return layout.fits;
@@ -240,6 +257,12 @@ bool compute_decode(struct compute *compute, struct fault *fault)
 
 /* ---- running ---- */
 
+static void run_share(void *context, const struct share *share)
+{
+    const struct compute *compute = context;
+    model_run_member(compute->model, compute->rows, compute->binding.rows, compute->scratch, share);
+}
+
 /* Steps [from, from + piece) of every row that has any of them. */
 static void run_piece(struct compute *compute, size_t from)
 {
@@ -249,7 +272,10 @@ static void run_piece(struct compute *compute, size_t from)
         const size_t left = length > from ? length - from : 0;
         row->steps = left < compute->piece ? left : compute->piece;
     }
-    model_run(compute->model, compute->rows, compute->binding.rows, compute->scratch);
+    if (compute->team > 1)
+        pool_share(compute->pool, compute->team, run_share, compute);
+    else
+        model_run(compute->model, compute->rows, compute->binding.rows, compute->scratch);
     for (size_t b = 0; b < compute->binding.rows; b++) {
         struct model_row *row = &compute->rows[b];
         row->input += row->steps * row->input_stride;

@@ -1,5 +1,5 @@
 /* One request's tensors on their way through a model: sized, laid out in one block of memory,
- * decoded, computed, shown as an answer. The only file that calls model_run.
+ * decoded, computed, shown as an answer. The only file that has the core compute.
  *
  * Order of calls: compute_plan, then compute_place with memory of that size, then compute_decode
  * (or compute_clear), compute_run, compute_answer. */
@@ -15,13 +15,16 @@
 #include "proto/fault.h"
 #include "proto/infer_message.h"
 #include "proto/signature.h"
+#include "server/pool.h"
 
 /* T steps, B rows, S floats of state a row; all pointers go into the one block. */
 struct compute {
     const struct model *model;
     const struct signature *signature;
     struct binding binding;
-    size_t piece; /* steps that one call of model_run takes */
+    size_t piece; /* steps that one call of the model takes */
+    struct pool *pool;
+    size_t team; /* workers that may share a call */
 
     float *input;                   /* [T,B,I] or [B,T,I] */
     float *output;                  /* [T,B,O] or [B,T,O] */
@@ -34,9 +37,11 @@ struct compute {
 };
 
 /* Keeps a copy of binding, whose pointers must stay good, and says how many bytes the block needs;
- * false when the number does not fit a size_t. */
+ * false when the number does not fit a size_t. pool: the workers compute_run will be called by one
+ * of, so that idle ones can help it with large pieces; NULL when it is nobody's worker. */
 bool compute_plan(struct compute *compute, const struct model *model,
-                  const struct signature *signature, const struct binding *binding, size_t *bytes);
+                  const struct signature *signature, const struct binding *binding,
+                  struct pool *pool, size_t *bytes);
 
 /* block: of compute_plan's size, aligned to MODEL_SCRATCH_ALIGNMENT, the caller's throughout. */
 void compute_place(struct compute *compute, void *block);

@@ -186,7 +186,7 @@ static bool prepare_job(struct exchange *exchange)
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
-                               &exchange->refusal);
+                               exchange->http->service->pool, &exchange->refusal);
     return exchange->job != NULL;
 }
 
@@ -197,20 +197,17 @@ static bool belongs_here(const struct exchange *exchange)
     return job_is_light(exchange->job) && pool_is_free(exchange->http->service->pool);
 }
 
+static void drop_job(struct exchange *exchange)
+{
+    job_destroy(exchange->job);
+    exchange->job = NULL;
+}
+
 static enum MHD_Result send_job_reply(struct exchange *exchange)
 {
     job_take_reply(exchange->job, &exchange->reply);
-    job_destroy(exchange->job);
-    exchange->job = NULL;
+    drop_job(exchange);
     return send_reply(exchange);
-}
-
-static enum MHD_Result drop_job(struct exchange *exchange)
-{
-    job_destroy(exchange->job);
-    exchange->job = NULL;
-    fault_set(&exchange->refusal, 503, "the server is shutting down");
-    return send_refusal(exchange);
 }
 
 /* Suspended first: from job_submit on a worker may resume the connection at any moment. It is not
@@ -218,17 +215,19 @@ static enum MHD_Result drop_job(struct exchange *exchange)
 static enum MHD_Result hand_over(struct exchange *exchange)
 {
     struct http *http = exchange->http;
-    if (!enter_suspension(http))
-        return drop_job(exchange);
+    if (!enter_suspension(http)) {
+        drop_job(exchange);
+        fault_set(&exchange->refusal, 503, "the server is shutting down");
+        return send_refusal(exchange);
+    }
     exchange->state = WORK;
     MHD_suspend_connection(exchange->connection);
-    if (job_submit(exchange->job, http->service->pool, resume, exchange, &exchange->refusal)) {
+    if (job_submit(exchange->job, resume, exchange, &exchange->refusal)) {
         connections_work(http->connections, exchange->slot, exchange,
                          clock_now() + http->config.request_timeout);
         return MHD_YES;
     }
-    job_destroy(exchange->job);
-    exchange->job = NULL;
+    drop_job(exchange);
     resume(exchange);
     return MHD_YES;
 }
@@ -326,8 +325,8 @@ static enum MHD_Result head_arrived(struct exchange *exchange, const char *metho
     return MHD_YES;
 }
 
-/* The library takes no reply in the middle of a body. What is refused is thrown away until its end
- * or, for one without an announced end, until it was as long as any may be. */
+/* The library takes no reply in the middle of a body. What is refused is thrown away until its end,
+ * which for one in chunks must come before twice the length that is allowed. */
 static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t *size)
 {
     const size_t steps_before = exchange->received / exchange->http->config.min_rate;
@@ -412,7 +411,7 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     connections_set(exchange->http->connections, exchange->slot, CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
     if (exchange->job != NULL)
-        job_destroy(exchange->job);
+        drop_job(exchange);
     if (exchange->body.budget != NULL)
         body_fini(&exchange->body);
     reply_fini(&exchange->reply);

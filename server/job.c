@@ -90,7 +90,8 @@ static bool prepare(struct job *job, struct fault *fault)
                          "build; send h_0 and c_0");
     if (!signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
-    if (!compute_plan(&job->compute, served->model, &served->signature, &binding, &block) ||
+    if (!compute_plan(&job->compute, served->model, &served->signature, &binding, job->pool,
+                      &block) ||
         !answer_text_size(&binding, &text))
         return fail_size(job, fault);
     return take_memory(job, block, text, fault);
@@ -119,7 +120,7 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
 }
 
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct fault *fault)
+                       struct pool *pool, struct fault *fault)
 {
     struct job *job = allocate(served, budget, body->capacity, fault);
     if (job == NULL) {
@@ -127,6 +128,7 @@ struct job *job_create(const struct served_model *served, struct body *body, str
         return NULL;
     }
     body_move(&job->body, body);
+    job->pool = pool;
     if (prepare(job, fault))
         return job;
     job_destroy(job);
@@ -205,14 +207,13 @@ static void work(struct pool_task *task)
         job->done(job->context);
 }
 
-bool job_submit(struct job *job, struct pool *pool, void (*done)(void *context), void *context,
-                struct fault *fault)
+bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault)
 {
-    job->pool = pool;
     job->task = (struct pool_task){.run = work};
     job->done = done;
     job->context = context;
-    return pool_submit(pool, &job->task) || fault_set(fault, 503, "Exceeds maximum queue size");
+    return pool_submit(job->pool, &job->task) ||
+           fault_set(fault, 503, "Exceeds maximum queue size");
 }
 
 bool job_withdraw(struct job *job)

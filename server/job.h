@@ -24,9 +24,10 @@
 struct job;
 
 /* Takes over body's content, also on failure. NULL: 400 what is wrong with the request, 413 it
- * needs more than the whole budget, 503 more than is left of it. served must outlive the job. */
+ * needs more than the whole budget, 503 more than is left of it. served and pool must outlive the
+ * job. */
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct fault *fault);
+                       struct pool *pool, struct fault *fault);
 void job_destroy(struct job *job);
 
 /* Is running it no more trouble than handing it to another thread? */
@@ -37,8 +38,7 @@ void job_run(struct job *job);
 
 /* done(context) is called by a worker when the reply is there, exactly once, unless the job was
  * withdrawn or abandoned. false, 503: the queue is full, the job is still the waiter's. */
-bool job_submit(struct job *job, struct pool *pool, void (*done)(void *context), void *context,
-                struct fault *fault);
+bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault);
 
 /* Gives the job up if no worker has started it. true: it is destroyed and done will not be called.
  * false: nothing has changed. */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/team.h"
 #include "proto/fault.h"
 
 /* The caller's, inside what the task is about; must stay until run was called or pool_remove
@@ -35,6 +36,15 @@ bool pool_remove(struct pool *pool, struct pool_task *task);
 
 /* Is nothing waiting? True for a moment only. */
 bool pool_is_free(struct pool *pool);
+
+size_t pool_size(const struct pool *pool); /* workers */
+
+/* Called by a worker: run(context, share) on this worker, as member 0, and on up to `wanted` - 1
+ * others that have nothing to do at this moment, all at once, as one team. Returns when all have
+ * returned. Nobody waits for a busy worker: the team may be smaller than wanted, down to the caller
+ * alone. */
+void pool_share(struct pool *pool, size_t wanted,
+                void (*run)(void *context, const struct share *share), void *context);
 
 /* Accepts nothing more, lets the workers finish what is queued and frees the pool. false when they
  * are not done at that moment of clock_now's: the pool is then left as it is, and its threads with

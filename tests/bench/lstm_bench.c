@@ -3,13 +3,15 @@
  *   lstm-bench --shape T,B,I,H,L,D --threads N [--seconds S] [--kernel NAME] [--output FILE]
  *
  * Weights and inputs are random; everything is prepared before timing. A timed pass starts from
- * h_0 and c_0 and gives output, h_n and c_n, as the peers' passes do. */
+ * h_0 and c_0 and gives output, h_n and c_n, as the peers' passes do. Of the N threads as many work
+ * on a pass as the core finds worth having. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/model.h"
 #include "tests/bench/bench_line.h"
 #include "tests/bench/bench_options.h"
+#include "tests/bench/bench_team.h"
 #include "tests/bench/lstm_case.h"
 #include "tests/bench/stopwatch.h"
 #include "tests/support/die.h"
@@ -17,6 +19,7 @@
 /* What a pass works on. A row's state is what model.h says: per cell h, then c. */
 struct pass {
     struct model *model;
+    struct bench_team *team;
     struct model_row *rows; /* [B] */
     float *state_0;         /* [B, model_state_size] */
     float *state;           /* the same, used up by each pass */
@@ -55,10 +58,11 @@ static struct model *create_model(const struct lstm_case *lstm, const struct ker
     return model;
 }
 
-static void *create_scratch(const struct model *model, const struct lstm_shape *shape)
+static void *create_scratch(const struct model *model, const struct lstm_shape *shape,
+                            size_t team_size)
 {
     size_t bytes;
-    if (!model_scratch_size(model, shape->batch, shape->steps, &bytes))
+    if (!model_team_scratch_size(model, team_size, shape->batch, shape->steps, &bytes))
         die("the scratch's size does not fit a size_t");
     const size_t lines = bytes / MODEL_SCRATCH_ALIGNMENT + 1;
     void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, lines * MODEL_SCRATCH_ALIGNMENT);
@@ -83,34 +87,44 @@ static void move_states(const struct pass *pass, const struct lstm_shape *shape,
         }
 }
 
-static struct pass create_pass(const struct lstm_case *lstm, const struct kernel *kernel)
+static void set_rows(struct pass *pass, const struct lstm_case *lstm)
 {
     const struct lstm_shape *shape = &lstm->shape;
-    struct pass pass = {.model = create_model(lstm, kernel), .row_count = shape->batch};
-    const size_t state_size = model_state_size(pass.model);
-    pass.rows = must_allocate_zeros(shape->batch, sizeof *pass.rows);
-    pass.state_bytes = shape->batch * state_size * sizeof(float);
-    pass.state_0 = must_allocate(pass.state_bytes);
-    pass.state = must_allocate(pass.state_bytes);
-    pass.scratch = create_scratch(pass.model, shape);
-
-    move_states(&pass, shape, 0, lstm->h_0, pass.state_0, true);
-    move_states(&pass, shape, shape->hidden_size, lstm->c_0, pass.state_0, true);
+    const size_t state_size = model_state_size(pass->model);
     const size_t width = shape->directions * shape->hidden_size;
     for (size_t row = 0; row < shape->batch; row++)
-        pass.rows[row] = (struct model_row){
+        pass->rows[row] = (struct model_row){
             .input = lstm->input + row * shape->input_size,
             .output = lstm->output + row * width,
             .input_stride = shape->batch * shape->input_size,
             .output_stride = shape->batch * width,
             .steps = shape->steps,
-            .state = pass.state + row * state_size,
+            .state = pass->state + row * state_size,
         };
+}
+
+static struct pass create_pass(const struct lstm_case *lstm, const struct kernel *kernel,
+                               size_t threads)
+{
+    const struct lstm_shape *shape = &lstm->shape;
+    struct pass pass = {.model = create_model(lstm, kernel), .row_count = shape->batch};
+    const size_t team_size = model_team_size(pass.model, shape->batch, shape->steps, threads);
+    pass.team = bench_team_create(team_size);
+    pass.scratch = create_scratch(pass.model, shape, team_size);
+    pass.state_bytes = shape->batch * model_state_size(pass.model) * sizeof(float);
+    pass.state_0 = must_allocate(pass.state_bytes);
+    pass.state = must_allocate(pass.state_bytes);
+    pass.rows = must_allocate_zeros(shape->batch, sizeof *pass.rows);
+
+    move_states(&pass, shape, 0, lstm->h_0, pass.state_0, true);
+    move_states(&pass, shape, shape->hidden_size, lstm->c_0, pass.state_0, true);
+    set_rows(&pass, lstm);
     return pass;
 }
 
 static void destroy_pass(struct pass *pass)
 {
+    bench_team_destroy(pass->team);
     free(pass->scratch);
     free(pass->state);
     free(pass->state_0);
@@ -118,12 +132,18 @@ static void destroy_pass(struct pass *pass)
     model_destroy(pass->model);
 }
 
+static void run_share(void *context, const struct share *share)
+{
+    const struct pass *pass = context;
+    model_run_member(pass->model, pass->rows, pass->row_count, pass->scratch, share);
+}
+
 /* The copy is what a caller does who keeps his initial states. */
 static void run_pass(void *context)
 {
     struct pass *pass = context;
     memcpy(pass->state, pass->state_0, pass->state_bytes);
-    model_run(pass->model, pass->rows, pass->row_count, pass->scratch);
+    bench_team_run(pass->team, run_share, pass);
 }
 
 static void write_answer(struct pass *pass, struct lstm_case *lstm, const char *path)
@@ -137,12 +157,10 @@ int main(int argc, char **argv)
 {
     struct bench_options options;
     bench_options_parse(argc, argv, "[--kernel NAME]", &options);
-    if (options.threads != 1)
-        bench_options_refuse("--threads: a pass runs on 1 thread, got %zu", options.threads);
 
     const struct kernel *kernel = find_kernel(options.kernel);
     struct lstm_case *lstm = lstm_case_create(&options.shape);
-    struct pass pass = create_pass(lstm, kernel);
+    struct pass pass = create_pass(lstm, kernel, options.threads);
     const struct stopwatch_times times = stopwatch_measure(run_pass, &pass, options.seconds);
     const double flops =
         model_flops_per_step(pass.model) * (double)(options.shape.steps * options.shape.batch);

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/clock.h"
 #include "server/compute.h"
+#include "tests/support/random.h"
 
 /* One LSTM of one unit over one input, small enough to compute beside it in double:
  * gates i,f,g,o = w x + r h + b. */
@@ -92,7 +94,7 @@ static void want_all_outputs(struct binding *binding)
 static void place(const struct binding *binding)
 {
     size_t bytes;
-    assert_true(compute_plan(&compute, model, &signature, binding, &bytes));
+    assert_true(compute_plan(&compute, model, &signature, binding, NULL, &bytes));
     block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     assert_non_null(block);
     memset(block, 0xff, bytes); /* NaN wherever something was forgotten */
@@ -296,10 +298,10 @@ static void sizes_that_overflow_are_refused(void **state)
     size_t bytes;
     make_model(false, false);
     want_all_outputs(&binding);
-    assert_false(compute_plan(&compute, model, &signature, &binding, &bytes));
+    assert_false(compute_plan(&compute, model, &signature, &binding, NULL, &bytes));
     binding.steps = 1;
     binding.rows = SIZE_MAX / 64;
-    assert_false(compute_plan(&compute, model, &signature, &binding, &bytes));
+    assert_false(compute_plan(&compute, model, &signature, &binding, NULL, &bytes));
 }
 
 /* Ten million multiply-adds a step would be cut into pieces; one is enough to see the same bits. */
@@ -351,6 +353,64 @@ static void cleared_inputs_are_zeros_of_full_length(void **state)
     near(output_named("c_n")[0], c);
 }
 
+enum { WIDE = 96, WIDE_STEPS = 40, WIDE_ROWS = 16 };
+
+static void make_wide_model(void)
+{
+    static float ih[4 * WIDE * WIDE], hh[4 * WIDE * WIDE];
+    struct random random = {7};
+    random_floats(&random, ih, sizeof ih / sizeof *ih, 0.2f);
+    random_floats(&random, hh, sizeof hh / sizeof *hh, 0.2f);
+    const struct lstm_weights weights = {.weight_ih = ih, .weight_hh = hh};
+    const struct layer_spec layer = {
+        .type = LAYER_LSTM,
+        .as.lstm = {.input_size = WIDE, .hidden_size = WIDE, .num_layers = 1, .weights = &weights},
+    };
+    struct fault fault;
+    model = model_create(&layer, 1, kernel_find(NULL));
+    assert_non_null(model);
+    assert_true(signature_init(&signature, model, false, &fault));
+}
+
+/* The wide model's answer to one random input, with or without helpers. */
+static float *wide_answer(const struct binding *binding, struct pool *pool)
+{
+    const size_t floats = (size_t)WIDE_STEPS * WIDE_ROWS * WIDE;
+    struct random random = {11};
+    size_t bytes;
+    assert_true(compute_plan(&compute, model, &signature, binding, pool, &bytes));
+    assert_int_equal(compute.team > 1, pool != NULL);
+    void *memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
+    float *answer = malloc(floats * sizeof *answer);
+    assert_true(memory != NULL && answer != NULL);
+    compute_place(&compute, memory);
+    compute_clear(&compute);
+    random_floats(&random, compute.input, floats, 1.0f);
+    assert_true(compute_run(&compute, &never));
+    memcpy(answer, compute.output, floats * sizeof *answer);
+    free(memory);
+    return answer;
+}
+
+static void helpers_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    struct binding binding = {.steps = WIDE_STEPS, .rows = WIDE_ROWS};
+    struct pool *pool;
+    struct fault fault;
+    make_wide_model();
+    want_all_outputs(&binding);
+    float *alone = wide_answer(&binding, NULL);
+    assert_true(pool_start(&pool, 3, 4, &fault));
+    for (int i = 0; i < 50; i++) {
+        float *together = wide_answer(&binding, pool);
+        assert_memory_equal(alone, together, (size_t)WIDE_STEPS * WIDE_ROWS * WIDE * sizeof *alone);
+        free(together);
+    }
+    assert_true(pool_stop(pool, clock_now() + 10 * CLOCK_NS_PER_S));
+    free(alone);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, clean_up)
 
 int main(void)
@@ -361,6 +421,7 @@ int main(void)
         TEST(states_go_in_and_come_out),
         TEST(ragged_rows_end_early_and_are_padded_with_zeros),
         TEST(both_directions_of_a_ragged_row_start_at_its_own_ends),
+        TEST(helpers_do_not_change_a_bit),
         TEST(outputs_come_in_the_order_wanted),
         TEST(lengths_out_of_range_are_named),
         TEST(no_steps_leave_the_states_as_they_were),

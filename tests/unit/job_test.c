@@ -118,7 +118,7 @@ static struct job *create(const char *text)
     struct body body;
     body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
-    struct job *job = job_create(&served, &body, &budget, &fault);
+    struct job *job = job_create(&served, &body, &budget, pool, &fault);
     body_fini(&body);
     return job;
 }
@@ -147,7 +147,7 @@ static void a_submitted_job_is_answered_by_a_worker(void **state)
 {
     (void)state;
     struct job *job = create_good();
-    assert_true(job_submit(job, pool, done, NULL, &fault));
+    assert_true(job_submit(job, done, NULL, &fault));
     wait_done();
     expect_reply(job, 200, ANSWER);
 }
@@ -166,7 +166,7 @@ static void wrong_numbers_are_found_by_the_worker(void **state)
     (void)state;
     struct job *job = create("{\"inputs\":[" INPUT("[1,x]") "]}");
     assert_non_null(job);
-    assert_true(job_submit(job, pool, done, NULL, &fault));
+    assert_true(job_submit(job, done, NULL, &fault));
     wait_done();
     struct reply reply;
     job_take_reply(job, &reply);
@@ -209,9 +209,9 @@ static void a_full_queue_is_503_and_the_job_stays_ours(void **state)
     close_gate();
     for (size_t i = 0; i < 3; i++)
         jobs[i] = create_good();
-    assert_true(job_submit(jobs[0], pool, done, NULL, &fault));
-    assert_true(job_submit(jobs[1], pool, done, NULL, &fault));
-    assert_false(job_submit(jobs[2], pool, done, NULL, &fault));
+    assert_true(job_submit(jobs[0], done, NULL, &fault));
+    assert_true(job_submit(jobs[1], done, NULL, &fault));
+    assert_false(job_submit(jobs[2], done, NULL, &fault));
     assert_int_equal(fault.status, 503);
     assert_string_equal(fault.text, "Exceeds maximum queue size");
     job_destroy(jobs[2]);
@@ -227,8 +227,8 @@ static void a_waiting_job_can_be_withdrawn_and_abandoned(void **state)
     (void)state;
     close_gate();
     struct job *withdrawn = create_good(), *abandoned = create_good();
-    assert_true(job_submit(withdrawn, pool, done, NULL, &fault));
-    assert_true(job_submit(abandoned, pool, done, NULL, &fault));
+    assert_true(job_submit(withdrawn, done, NULL, &fault));
+    assert_true(job_submit(abandoned, done, NULL, &fault));
     assert_true(job_withdraw(withdrawn));
     assert_true(job_abandon(abandoned));
     assert_int_equal(atomic_load(&budget.used), 0);
@@ -240,7 +240,7 @@ static void a_done_job_can_be_neither(void **state)
 {
     (void)state;
     struct job *job = create_good();
-    assert_true(job_submit(job, pool, done, NULL, &fault));
+    assert_true(job_submit(job, done, NULL, &fault));
     wait_done();
     assert_false(job_withdraw(job));
     assert_false(job_abandon(job));
@@ -253,7 +253,7 @@ static void abandoning_races_with_the_worker_and_one_of_them_wins(void **state)
     (void)state;
     for (int i = 0; i < 2000; i++) {
         struct job *job = create_good();
-        assert_true(job_submit(job, pool, done, NULL, &fault));
+        assert_true(job_submit(job, done, NULL, &fault));
         for (volatile int spin = 0; spin < (i % 100) * 100; spin++)
             continue;
         if (job_abandon(job))

@@ -96,7 +96,7 @@ static void an_unknown_path_is_404(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
-        expect_get_error(&fixture.client, paths[i], 404, "");
+        expect_get_error(&fixture.client, paths[i], 404, "Not Found");
     expect_refusal("POST", "/v2/infer", "{}", 404, "Not Found", "");
     assert_still_good();
 }
