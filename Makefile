@@ -63,15 +63,17 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests lint format fuzz install clean deps-run deps-test deps-fuzz
+.PHONY: all run demo test tests bench exhaustive lint format fuzz install clean \
+	deps-run deps-test deps-fuzz
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
 
-all: $(BIN)/lstmd
+all: $(BIN)/lstmd $(BIN)/lstm-bench
 
 $(BIN)/lstmd: $(O)/server/main.o $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
 
 $(O)/core/%.o: core/%.c
@@ -123,6 +125,45 @@ $(BIN)/tests/fuzz/%_replay: $(O)/tests/fuzz/%_fuzz.o $(O)/tests/fuzz/replay.o \
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+# Speed: lstm-bench for one shape, `make bench` for the table against the peers, which are installed
+# under build/ (tests/bench/run_bench.py has the arguments: BENCH_ARGS="--shape vad_step").
+BENCH_VENV := build/bench-venv
+BENCH_O := $(patsubst %,$(O)/tests/bench/%.o,bench_line bench_numbers bench_options lstm_case \
+	lstm_shape stopwatch) $(O)/tests/support/die.o
+
+$(BIN)/lstm-bench: $(O)/tests/bench/lstm_bench.o $(O)/tests/bench/bench_team.o $(BENCH_O) \
+		$(O)/server/meeting.o $(CORE_O)
+build/bench/machine-peaks: $(O)/tests/bench/machine_peaks.o $(O)/tests/support/die.o
+build/bench/exhaustive-activations: $(O)/tests/bench/exhaustive_activations.o \
+		$(O)/tests/support/die.o $(CORE_O)
+$(BIN)/lstm-bench build/bench/machine-peaks build/bench/exhaustive-activations:
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) -lm
+
+$(BENCH_VENV)/installed: tests/bench/install_peers.sh
+	$(Q)tests/bench/install_peers.sh $(BENCH_VENV)
+	$(Q)touch $@
+
+PEER_LIBRARY_onednn := -ldnnl
+PEER_LIBRARY_openvino := -lopenvino_c
+build/bench/onednn-bench build/bench/openvino-bench: build/bench/%-bench: tests/bench/%_bench.c \
+		$(BENCH_O) $(BENCH_VENV)/installed
+	$(call say,PEER,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -isystem $(BENCH_VENV)/peers/$*/include -o $@ $< \
+		$(BENCH_O) $(ALL_LDFLAGS) -Wl,--allow-shlib-undefined -L$(BENCH_VENV)/peers/$*/lib \
+		$(PEER_LIBRARY_$*) -lm
+
+bench: deps-run
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstm-bench \
+		$(addprefix build/bench/,machine-peaks onednn-bench openvino-bench)
+	$(Q)python3 -B tests/bench/run_bench.py $(BENCH_ARGS)
+
+# All 2^32 inputs of every activation of every kernel: some minutes.
+exhaustive: build/bench/exhaustive-activations
+	$(Q)$<
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60
