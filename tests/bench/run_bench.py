@@ -13,6 +13,7 @@ import argparse
 import array
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -49,7 +50,8 @@ class Program:
         return arguments + (["--output", str(output)] if output else [])
 
 
-LSTMD = Program("lstmd", [ROOT / "build" / "lstm-bench"])
+# A copy, so that a build in the meantime does not change what is measured.
+LSTMD = Program("lstmd", [BUILD / "lstm-bench"])
 
 PEERS = [
     Program("onnxruntime", [VENV / "bin" / "python", "-B", HERE / "ort_bench.py"], needs_model=True),
@@ -152,21 +154,26 @@ def answer_file(program):
     return BUILD / f"answer-{program.name}.bin"
 
 
+def show_progress(text):
+    """A line that the next one replaces; nothing where nobody watches."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
 def measure_shape(name, threads, programs, options):
     """{program name: Times} and the largest difference between answers."""
     shape, difference = SHAPES[name], 0.0
     times = {program.name: Times() for program in programs}
     for number in range(options.rounds):
         for program in programs:
-            print(f"\r\033[K{name}, threads {threads}, round {number + 1} of {options.rounds}: "
-                  f"{program.name}", end="", file=sys.stderr, flush=True)
+            show_progress(f"{name}, threads {threads}, round {number + 1}: {program.name}")
             output = answer_file(program) if number == 0 else None
             line = run(program.command + program.arguments(shape, threads, options.seconds, output),
                        program.environment)
             times[program.name].add(fields_of(line))
         if number == 0:
             difference = check_answers(name, threads, programs)
-    print("\r\033[K", end="", file=sys.stderr)
+    show_progress("")
     return times, difference
 
 
@@ -193,6 +200,7 @@ def main():
     programs = [LSTMD] + [p for p in PEERS if not options.peer or p.name in options.peer]
     record = speed_record.Record()
 
+    shutil.copy2(ROOT / "build" / "lstm-bench", BUILD)
     measure_peaks(record.peaks, thread_counts)
     for threads in thread_counts:
         for name in names:

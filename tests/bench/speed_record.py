@@ -25,7 +25,7 @@ The peers, in their best configuration, in the same run with the same number of 
 
 - **onnxruntime**: Python's binding with inputs and outputs bound beforehand, all graph
   optimisations, sequential execution. What its call takes on a model that computes nothing is taken
-  off (column `raw`: the median as measured).
+  off (`onnxruntime raw`: the median as measured).
 - **openvino**: C interface, one synchronous request, hint LATENCY, float32 kept.
 - **onednn**: C interface, one inference primitive a layer, weights reordered beforehand as the
   primitive asks; Intel's current package, whose CPU engine stands on SYCL and TBB. What that takes
@@ -114,7 +114,7 @@ class Record:
         for peer, times in self.peers(threads, first).items():
             columns.append((peer, lambda name, p=peer: self._cell(self.peers(threads, name)[p])))
             if times.overhead > 0:
-                columns.append(("raw", lambda name, p=peer: number(
+                columns.append((f"{peer} raw", lambda name, p=peer: number(
                     self.peers(threads, name)[p].raw_median)))
         peak = self.peaks[threads]
 

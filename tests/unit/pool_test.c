@@ -200,13 +200,14 @@ static void many_producers_lose_no_task_and_run_none_twice(void **state)
     assert_int_equal(atomic_load(&counted), expected);
 }
 
-/* Shares its work as often as it is told; the members count themselves and meet. */
+/* Shares its work again and again; the members count themselves and meet. */
 enum { SHARERS = 8, SHARINGS = 300, SHARE_WORKERS = 4 };
 
 struct sharer {
     struct pool_task task;
     struct pool *pool;
     atomic_int present[SHARE_WORKERS]; /* by member number */
+    bool until_all_come;               /* the workers' threads may still be on their way */
     size_t largest_team;
     int wrong;
     sem_t done;
@@ -222,7 +223,10 @@ static void attend(void *context, const struct share *share)
 static void share_often(struct pool_task *task)
 {
     struct sharer *sharer = (struct sharer *)task;
-    for (int i = 0; i < SHARINGS; i++) {
+    const uint64_t deadline = soon();
+    for (int i = 0; i < SHARINGS || (sharer->until_all_come && clock_now() < deadline &&
+                                     sharer->largest_team < SHARE_WORKERS);
+         i++) {
         pool_share(sharer->pool, SHARE_WORKERS, attend, sharer);
         size_t members = 0;
         for (size_t m = 0; m < SHARE_WORKERS; m++) {
@@ -236,9 +240,10 @@ static void share_often(struct pool_task *task)
     sem_post(&sharer->done);
 }
 
-static void sharer_submit(struct sharer *sharer, struct pool *pool)
+static void sharer_submit(struct sharer *sharer, struct pool *pool, bool until_all_come)
 {
-    *sharer = (struct sharer){.task.run = share_often, .pool = pool};
+    *sharer =
+        (struct sharer){.task.run = share_often, .pool = pool, .until_all_come = until_all_come};
     sem_init(&sharer->done, 0, 0);
     assert_true(pool_submit(pool, &sharer->task));
 }
@@ -248,7 +253,7 @@ static void a_lone_task_is_shared_by_all_idle_workers(void **state)
     (void)state;
     struct pool *pool = start(SHARE_WORKERS, 10);
     struct sharer sharer;
-    sharer_submit(&sharer, pool);
+    sharer_submit(&sharer, pool, true);
     while (sem_wait(&sharer.done) != 0)
         continue;
     assert_int_equal(sharer.wrong, 0);
@@ -262,7 +267,7 @@ static void many_tasks_share_whoever_is_idle(void **state)
     struct pool *pool = start(SHARE_WORKERS, SHARERS);
     struct sharer sharers[SHARERS];
     for (size_t i = 0; i < SHARERS; i++)
-        sharer_submit(&sharers[i], pool);
+        sharer_submit(&sharers[i], pool, false);
     for (size_t i = 0; i < SHARERS; i++) {
         while (sem_wait(&sharers[i].done) != 0)
             continue;
