@@ -16,7 +16,8 @@ struct pool {
     pthread_cond_t quiet;  /* stopping, and nothing is queued or running */
     pthread_cond_t helped; /* the last helper of some sharing is done */
     struct pool_task *first, *last;
-    size_t queued, queue_limit;
+    size_t queued, queue_limit; /* tasks waiting, those of sharings not counted */
+    size_t called;              /* tasks of sharings whose idle worker has not come yet */
     size_t running;
     size_t idle; /* workers asleep, or woken and not yet here */
     bool stopping;
@@ -34,6 +35,7 @@ static void append(struct pool *pool, struct pool_task *task)
         pool->first = task;
     pool->last = task;
     task->queued = true;
+    task->helps = false;
     pool->queued++;
 }
 
@@ -48,7 +50,10 @@ static void unlink_task(struct pool *pool, struct pool_task *task)
     else
         pool->last = task->prev;
     task->queued = false;
-    pool->queued--;
+    if (task->helps)
+        pool->called--;
+    else
+        pool->queued--;
 }
 
 /* The next task, unlinked; NULL when the pool has stopped. Called with the lock held. */
@@ -206,7 +211,8 @@ static void prepend(struct pool *pool, struct pool_task *task)
         pool->last = task;
     pool->first = task;
     task->queued = true;
-    pool->queued++;
+    task->helps = true;
+    pool->called++;
 }
 
 /* Every helper's task goes to the head of the queue, and there is an idle worker for each: so all
@@ -215,7 +221,8 @@ static void call_helpers(struct pool *pool, struct sharing *sharing, struct help
                          size_t wanted)
 {
     pthread_mutex_lock(&pool->lock);
-    size_t free_workers = pool->idle > pool->queued ? pool->idle - pool->queued : 0;
+    const size_t awaited = pool->queued + pool->called;
+    size_t free_workers = pool->idle > awaited ? pool->idle - awaited : 0;
     if (free_workers > HELPERS_MAX)
         free_workers = HELPERS_MAX;
     const size_t count = wanted - 1 < free_workers ? wanted - 1 : free_workers;

@@ -18,6 +18,7 @@
 struct pool_task {
     struct pool_task *next, *prev; /* the pool's */
     bool queued;                   /* the pool's */
+    bool helps;                    /* the pool's: one of pool_share's, not counted as waiting */
     void (*run)(struct pool_task *task);
 };
 
