@@ -1,11 +1,11 @@
 """The speed table: lstmd and its peers over all shapes, on this machine, in one run.
 
     run_bench.py [--shape NAME]... [--threads N]... [--peer NAME]... [--rounds N] [--seconds S]
-                 [--record | --no-record]
+                 [--patience S] [--record | --no-record]
 
 Programs run in turn, shape by shape and round by round, so that whatever else the machine does hits
-all of them alike. A program's time is the median of its rounds' medians, and the least of their
-minima. In the first round every program's answer is compared with lstmd's. A run of everything is
+all of them alike; a run beside other processes' work is repeated while patience lasts. A program's
+time is the median of its rounds' medians, and the least of their minima. In the first round every program's answer is compared with lstmd's. A run of everything is
 recorded: a section at the end of SPEED.md, and speed.svg made anew.
 """
 
@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 
+import quiet_machine
 import speed_chart
 import speed_record
 from bench_shapes import SHAPES, Peaks, text_of
@@ -95,10 +96,10 @@ def model_file(shape):
     return path
 
 
-def measure_peaks(peaks, thread_counts):
+def measure_peaks(peaks, thread_counts, machine):
     for threads in thread_counts:
-        lines = run([str(BUILD / "machine-peaks"), "--threads", str(threads)]).splitlines()
-        for line in lines:
+        command = [str(BUILD / "machine-peaks"), "--threads", str(threads)]
+        for line in machine.run(lambda c=command: run(c)).splitlines():
             peaks.setdefault(threads, Peaks()).add(fields_of(line))
 
 
@@ -160,7 +161,7 @@ def show_progress(text):
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def measure_shape(name, threads, programs, options):
+def measure_shape(name, threads, programs, options, machine):
     """{program name: Times} and the largest difference between answers."""
     shape, difference = SHAPES[name], 0.0
     times = {program.name: Times() for program in programs}
@@ -168,8 +169,8 @@ def measure_shape(name, threads, programs, options):
         for program in programs:
             show_progress(f"{name}, threads {threads}, round {number + 1}: {program.name}")
             output = answer_file(program) if number == 0 else None
-            line = run(program.command + program.arguments(shape, threads, options.seconds, output),
-                       program.environment)
+            command = program.command + program.arguments(shape, threads, options.seconds, output)
+            line = machine.run(lambda p=program, c=command: run(c, p.environment))
             times[program.name].add(fields_of(line))
         if number == 0:
             difference = check_answers(name, threads, programs)
@@ -184,6 +185,8 @@ def parse_options():
     parser.add_argument("--peer", action="append", choices=[peer.name for peer in PEERS])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.7)
+    parser.add_argument("--patience", type=float, default=600,
+                        help="seconds that waiting for other processes may take altogether")
     parser.add_argument("--record", action=argparse.BooleanOptionalAction)
     options = parser.parse_args()
     if options.rounds < 1:
@@ -199,17 +202,18 @@ def main():
     names = options.shape or list(SHAPES)
     programs = [LSTMD] + [p for p in PEERS if not options.peer or p.name in options.peer]
     record = speed_record.Record()
+    machine = quiet_machine.QuietMachine(options.patience)
 
     shutil.copy2(ROOT / "build" / "lstm-bench", BUILD)
-    measure_peaks(record.peaks, thread_counts)
+    measure_peaks(record.peaks, thread_counts, machine)
     for threads in thread_counts:
         for name in names:
-            times, difference = measure_shape(name, threads, programs, options)
+            times, difference = measure_shape(name, threads, programs, options, machine)
             record.add(threads, name, times, difference)
             print(record.line(threads, name), flush=True)
-    measure_peaks(record.peaks, thread_counts)
+    measure_peaks(record.peaks, thread_counts, machine)
 
-    section = record.section(ROOT, sys.argv[1:])
+    section = record.section(ROOT, sys.argv[1:], machine)
     print("\n" + section)
     if options.record:
         record.append_to(HERE / "SPEED.md", section)

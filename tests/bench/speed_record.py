@@ -2,7 +2,6 @@
 
 import datetime
 import math
-import os
 import re
 import subprocess
 
@@ -163,15 +162,16 @@ class Record:
         versions += [times.version for times in self.peers(threads, name).values()]
         return ", ".join(versions)
 
-    def section(self, root, arguments):
+    def section(self, root, arguments, machine):
         """Markdown."""
         now = datetime.datetime.now(datetime.timezone.utc)
         command = "make bench" + (f' BENCH_ARGS="{" ".join(arguments)}"' if arguments else "")
-        load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         parts = [
             f"## {now:%Y-%m-%d %H:%M} UTC, commit {describe_commit(root)}",
             f"- `{command}`, {self._versions()}\n"
-            f"- {describe_machine(root)}; load averages at the end {load}\n"
+            f"- {describe_machine(root)}\n"
+            f"- {machine.disturbed} of {machine.runs} program runs beside more than a tenth of a "
+            f"processor of other work\n"
             f"- largest difference between a peer's answer and lstmd's: {self.difference:.1e}",
         ]
         for threads in self.thread_counts():

@@ -142,12 +142,12 @@ static void assert_good_again(void)
 
 static void what_takes_too_long_is_504(void **state)
 {
-    static const char *const arguments[] = {"--request-timeout-ms", "2000",       "--workers", "1",
+    static const char *const arguments[] = {"--request-timeout-ms", "3000",       "--workers", "1",
                                             "--max-memory-bytes",   "4000000000", NULL};
     struct http_response response;
     (void)state;
     start(arguments);
-    char *body = slow_model_body(slow_model_steps(&fixture, 10));
+    char *body = slow_model_body(slow_model_steps(&fixture, 15));
     assert_true(http_post(&fixture.client, SLOW_MODEL_PATH, body, strlen(body), &response));
     expect_error(&response, 504, "Request timeout expired");
     http_response_fini(&response);
