@@ -26,6 +26,7 @@ struct kernel_linear {
     size_t y_stride;       /* 32 for plain rows; more where panels lie apart */
     size_t row_count;
     size_t first_panel, end_panel;
+    bool descending; /* visit the panels last to first: see MODEL.md; the bits are the same */
 };
 
 /* One step of one direction of one LSTM layer, for rows [0, row_count) and the units of panels
@@ -41,6 +42,7 @@ struct kernel_lstm_step {
     size_t hidden_size;
     size_t row_count;
     size_t first_panel, end_panel;
+    bool descending;
 };
 
 struct kernel {

@@ -33,8 +33,15 @@ enum { CACHE_LINE = 64, STRIDE = 32, LINES_PER_STRIDE = STRIDE * PANEL_WIDTH * 4
 #define NEAR_BYTES ((size_t)384 * 1024)
 
 struct ahead {
-    const char *next;
+    uintptr_t next;
     size_t lines; /* per STRIDE inputs */
+};
+
+/* How the panels of a matrix are gone through. */
+struct walk {
+    size_t depth;
+    size_t block_count; /* passes over each panel; 0: nothing need be asked for ahead */
+    bool descending;
 };
 
 INLINE bool is_far(const struct panels *panels)
@@ -42,24 +49,25 @@ INLINE bool is_far(const struct panels *panels)
     return panels->panel_count * panels->depth * PANEL_WIDTH * sizeof(float) > NEAR_BYTES;
 }
 
-/* The share of the panel behind w that the block-th of block_count passes over w asks for; nothing
- * when block_count is 0. */
-INLINE struct ahead ahead_of(const float *w, size_t depth, size_t block, size_t block_count)
+/* The share of the panel after w that the block-th pass over w asks for. */
+INLINE struct ahead ahead_of(const struct walk *walk, const float *w, size_t block)
 {
-    if (block_count == 0)
-        return (struct ahead){NULL, 0};
-    const size_t lines = (LINES_PER_STRIDE + block_count - 1) / block_count;
+    if (walk->block_count == 0)
+        return (struct ahead){0, 0};
+    const size_t lines = (LINES_PER_STRIDE + walk->block_count - 1) / walk->block_count;
     if (block * lines >= LINES_PER_STRIDE)
-        return (struct ahead){NULL, 0};
-    const size_t strides = (depth + STRIDE - 1) / STRIDE;
-    const char *next = (const char *)(w + depth * PANEL_WIDTH);
+        return (struct ahead){0, 0};
+    const size_t strides = (walk->depth + STRIDE - 1) / STRIDE;
+    const uintptr_t panel = walk->depth * PANEL_WIDTH * sizeof(float);
+    /* An address, not a pointer: past the last panel there may be nothing, which does no harm. */
+    const uintptr_t next = walk->descending ? (uintptr_t)w - panel : (uintptr_t)w + panel;
     return (struct ahead){next + block * strides * lines * CACHE_LINE, lines};
 }
 
 INLINE void ask(struct ahead *ahead)
 {
     for (size_t i = 0; i < ahead->lines; i++, ahead->next += CACHE_LINE)
-        _mm_prefetch(ahead->next, _MM_HINT_T0);
+        _mm_prefetch((const void *)ahead->next, _MM_HINT_T0);
 }
 
 INLINE struct quad quad_load(const float *from)
@@ -345,10 +353,10 @@ static void step_1_row(const struct kernel_lstm_step *step, const struct place *
 }
 
 /* A lone row: two panels side by side. */
-static void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p)
+static void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p, size_t q)
 {
     const struct place here = place_of(step, p);
-    const struct place next = place_of(step, p + 1);
+    const struct place next = place_of(step, q);
     struct quad a = quad_load(here.bias);
     struct quad b = quad_load(next.bias);
     accumulate_1x2(&a, &b, here.w, next.w, step->h_before[0], step->recurrent->depth);
@@ -356,34 +364,46 @@ static void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p)
     finish_row(step, &next, 0, &b);
 }
 
-/* Passes over a panel: 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
-INLINE size_t block_count(size_t row_count)
+/* 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
+INLINE struct walk walk_of(const struct panels *panels, size_t row_count, bool descending)
 {
-    return (row_count + 2) / 3;
+    return (struct walk){
+        .depth = panels->depth,
+        .block_count = is_far(panels) ? (row_count + 2) / 3 : 0,
+        .descending = descending,
+    };
 }
 
-static void step_rows(const struct kernel_lstm_step *step, const struct place *at)
+static void step_rows(const struct kernel_lstm_step *step, const struct walk *walk,
+                      const struct place *at)
 {
-    const size_t blocks = is_far(step->recurrent) ? block_count(step->row_count) : 0;
-    const size_t depth = step->recurrent->depth;
     size_t r = 0, left = step->row_count, block = 0;
     for (; left == 3 || left > 4; left -= 3, r += 3)
-        step_3_rows(step, at, r, ahead_of(at->w, depth, block++, blocks));
+        step_3_rows(step, at, r, ahead_of(walk, at->w, block++));
     for (; left >= 2; left -= 2, r += 2)
-        step_2_rows(step, at, r, ahead_of(at->w, depth, block++, blocks));
+        step_2_rows(step, at, r, ahead_of(walk, at->w, block++));
     if (left == 1)
         step_1_row(step, at, r);
 }
 
+/* The i-th of the panels [first, end) to be visited. */
+INLINE size_t nth_panel(size_t first, size_t end, size_t i, bool descending)
+{
+    return descending ? end - 1 - i : first + i;
+}
+
 static void avx2_lstm_step(const struct kernel_lstm_step *step)
 {
-    size_t p = step->first_panel;
+    const size_t first = step->first_panel, end = step->end_panel;
+    const struct walk walk = walk_of(step->recurrent, step->row_count, step->descending);
+    size_t i = 0;
     if (step->row_count == 1)
-        for (; p + 1 < step->end_panel; p += 2)
-            step_1_row_2_panels(step, p);
-    for (; p < step->end_panel; p++) {
-        const struct place at = place_of(step, p);
-        step_rows(step, &at);
+        for (; i + 1 < end - first; i += 2)
+            step_1_row_2_panels(step, nth_panel(first, end, i, step->descending),
+                                nth_panel(first, end, i + 1, step->descending));
+    for (; i < end - first; i++) {
+        const struct place at = place_of(step, nth_panel(first, end, i, step->descending));
+        step_rows(step, &walk, &at);
     }
 }
 
@@ -449,24 +469,24 @@ static void linear_1_row(const struct kernel_linear *l, const struct column *at,
     quad_store(l->y[r] + at->offset, &a, at->columns);
 }
 
-static void linear_1_row_2_panels(const struct kernel_linear *l, size_t p)
+static void linear_1_row_2_panels(const struct kernel_linear *l, size_t p, size_t q)
 {
     const struct column here = column_of(l, p);
-    const struct column next = column_of(l, p + 1);
+    const struct column next = column_of(l, q);
     struct quad a = quad_load(here.bias), b = quad_load(next.bias);
     accumulate_1x2(&a, &b, here.w, next.w, l->x[0], l->w->depth);
     quad_store(l->y[0] + here.offset, &a, here.columns);
     quad_store(l->y[0] + next.offset, &b, next.columns);
 }
 
-static void linear_rows(const struct kernel_linear *l, const struct column *at)
+static void linear_rows(const struct kernel_linear *l, const struct walk *walk,
+                        const struct column *at)
 {
-    const size_t blocks = is_far(l->w) ? block_count(l->row_count) : 0, depth = l->w->depth;
     size_t r = 0, left = l->row_count, block = 0;
     for (; left == 3 || left > 4; left -= 3, r += 3)
-        linear_3_rows(l, at, r, ahead_of(at->w, depth, block++, blocks));
+        linear_3_rows(l, at, r, ahead_of(walk, at->w, block++));
     for (; left >= 2; left -= 2, r += 2)
-        linear_2_rows(l, at, r, ahead_of(at->w, depth, block++, blocks));
+        linear_2_rows(l, at, r, ahead_of(walk, at->w, block++));
     if (left == 1)
         linear_1_row(l, at, r);
 }
@@ -528,21 +548,30 @@ static void linear_narrow(const struct kernel_linear *l, struct column at, size_
     }
 }
 
+static void full_panels(const struct kernel_linear *l, size_t first, size_t end)
+{
+    const struct walk walk = walk_of(l->w, l->row_count, l->descending);
+    size_t i = 0;
+    if (l->row_count == 1)
+        for (; i + 1 < end - first; i += 2)
+            linear_1_row_2_panels(l, nth_panel(first, end, i, l->descending),
+                                  nth_panel(first, end, i + 1, l->descending));
+    for (; i < end - first; i++) {
+        const struct column at = column_of(l, nth_panel(first, end, i, l->descending));
+        linear_rows(l, &walk, &at);
+    }
+}
+
 static void avx2_linear(const struct kernel_linear *linear)
 {
     const size_t last = linear->w->panel_count - 1;
-    const bool narrow = panels_width(linear->w, last) < PANEL_WIDTH;
-    const size_t full = narrow && linear->end_panel > last ? last : linear->end_panel;
-    size_t p = linear->first_panel;
-    if (linear->row_count == 1)
-        for (; p + 1 < full; p += 2)
-            linear_1_row_2_panels(linear, p);
-    for (; p < full; p++) {
-        const struct column at = column_of(linear, p);
-        linear_rows(linear, &at);
-    }
-    if (p < linear->end_panel)
-        linear_narrow(linear, column_of(linear, p), panels_width(linear->w, p));
+    const size_t width = panels_width(linear->w, last);
+    const bool narrow = linear->end_panel > last && width < PANEL_WIDTH;
+    if (linear->first_panel == linear->end_panel)
+        return;
+    full_panels(linear, linear->first_panel, narrow ? last : linear->end_panel);
+    if (narrow)
+        linear_narrow(linear, column_of(linear, last), width);
 }
 
 /* gcc asks CPUID and whether the system saves the wide registers. */

@@ -139,7 +139,7 @@ struct run {
 };
 
 static void linear(const struct run *run, const struct panels *panels, struct slice slice,
-                   size_t y_stride, size_t row_count)
+                   size_t y_stride, size_t row_count, bool descending)
 {
     run->kernel->linear(&(struct kernel_linear){
         .w = panels,
@@ -149,6 +149,7 @@ static void linear(const struct run *run, const struct panels *panels, struct sl
         .row_count = row_count,
         .first_panel = slice.begin,
         .end_panel = slice.end,
+        .descending = descending,
     });
 }
 
@@ -156,6 +157,7 @@ static void linear(const struct run *run, const struct panels *panels, struct sl
  * member computes the panels whose steps it will take, so nobody needs to wait for it. */
 static void input_terms(const struct run *run, size_t row_count, size_t begin, size_t end)
 {
+    const bool descending = begin / run->w.group_steps % 2 == 1;
     const struct workspace *w = &run->w;
     size_t terms = 0;
     for (size_t s = begin; s < end; s++) {
@@ -166,7 +168,7 @@ static void input_terms(const struct run *run, size_t row_count, size_t begin, s
             w->y[terms] = w->gates + terms * PANEL_WIDTH;
         }
     }
-    linear(run, &run->cell->input, run->gate_panels, w->gates_stride, terms);
+    linear(run, &run->cell->input, run->gate_panels, w->gates_stride, terms, descending);
 }
 
 static void project(const struct run *run, size_t row_count, size_t s)
@@ -176,9 +178,12 @@ static void project(const struct run *run, size_t row_count, size_t s)
         run->w.x[r] = run->w.h_after[r];
         run->w.y[r] = output_at(run->cell, &run->spans[r], s);
     }
-    linear(run, &run->cell->projection, run->projection_panels, PANEL_WIDTH, row_count);
+    linear(run, &run->cell->projection, run->projection_panels, PANEL_WIDTH, row_count, s % 2 == 1);
 }
 
+/* Every other step goes through the panels backwards: it begins with those that the step before it
+ * used last, which are still in whatever cache holds a part of the weights. Always going forwards,
+ * each weight would be the one thrown out just before it is wanted. */
 static void one_step(const struct run *run, size_t row_count, size_t s, float *gates)
 {
     const struct lstm_cell *cell = run->cell;
@@ -201,6 +206,7 @@ static void one_step(const struct run *run, size_t row_count, size_t s, float *g
         .row_count = row_count,
         .first_panel = run->gate_panels.begin,
         .end_panel = run->gate_panels.end,
+        .descending = s % 2 == 1,
     });
     if (cell->projected)
         project(run, row_count, s);

@@ -75,6 +75,7 @@ static void compare_linear(const struct kernel *kernel, uint64_t seed)
         .row_count = rows,
         .first_panel = first,
         .end_panel = random_size(&random, first, panels.panel_count),
+        .descending = random_size(&random, 0, 1) == 1,
     };
     call.y = ys[0];
     kernel_scalar.linear(&call);
@@ -140,6 +141,7 @@ static void compare_step(const struct kernel *kernel, uint64_t seed)
     struct step_rows s[2];
     const size_t first = random_size(&random, 0, panels.panel_count - 1);
     const size_t end = random_size(&random, first, panels.panel_count);
+    const bool descending = random_size(&random, 0, 1) == 1;
     for (int k = 0; k < 2; k++) {
         random = same;
         step_rows_init(&s[k], &random, rows, hidden, depth, panels.panel_count * stride);
@@ -154,6 +156,7 @@ static void compare_step(const struct kernel *kernel, uint64_t seed)
             .row_count = rows,
             .first_panel = first,
             .end_panel = end,
+            .descending = descending,
         };
         (k == 0 ? &kernel_scalar : kernel)->lstm_step(&step);
     }
