@@ -58,10 +58,11 @@ PROTO_O := $(call objects,proto)
 SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server))
 UNIT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/unit/*_test.c))
 GOLDEN_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/golden/*_test.c))
+FAULT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/fault/*_test.c))
 WIRE_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(sort $(wildcard tests/wire/*_test.c)))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-TESTS := $(UNIT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
+TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
 .PHONY: all run demo test tests bench exhaustive lint format fuzz install clean \
 	deps-run deps-test deps-fuzz
@@ -103,6 +104,13 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+# Their own malloc stands between the project and the library's.
+FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
+$(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(FAULT_WRAPS) $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
 $(BIN)/tests/golden/%_test: $(O)/tests/golden/%_test.o $(call objects,tests/support) \
 		$(PROTO_O) $(CORE_O)

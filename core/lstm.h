@@ -1,4 +1,4 @@
-/* One direction of one layer of an LSTM over the rows of a batch: what model.c chains together.
+/* One direction of one layer of an LSTM over the rows of a batch: what model_run.c chains together.
  *
  * Rows come sorted, longest first, so that the rows still running at a step are always the first
  * few: ragged batches cost what their steps cost, nothing is padded. A reverse cell walks each row

@@ -1,0 +1,159 @@
+/* Loading a model while memory runs out: the first allocation fails, then the second, and so on
+ * until one run meets no failure. Each run must end with a clear refusal and hold nothing.
+ *
+ * The linker routes this project's own allocations here (--wrap in the Makefile); libraries' are
+ * left alone. Live blocks are counted, so a leak shows without a sanitizer too. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/model_builder.h"
+#include "proto/model_config.h"
+#include "proto/safetensors.h"
+
+enum { FILE_MAX = 1 << 20, RUNS_MAX = 1000 };
+
+static long countdown; /* allocations that still succeed; negative: all do */
+static bool refused;   /* one was refused in this run */
+static long live;
+
+static bool may_allocate(void)
+{
+    if (countdown < 0)
+        return true;
+    if (countdown == 0) {
+        refused = true;
+        return false;
+    }
+    countdown--;
+    return true;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+
+static void *counted(void *block)
+{
+    live += block != NULL;
+    return block;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return may_allocate() ? counted(__real_malloc(size)) : NULL;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return may_allocate() ? counted(__real_calloc(count, size)) : NULL;
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    if (!may_allocate())
+        return NULL;
+    void *moved = __real_realloc(block, size);
+    live += block == NULL && moved != NULL;
+    return moved;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return may_allocate() ? counted(__real_aligned_alloc(alignment, size)) : NULL;
+}
+
+void __wrap_free(void *block)
+{
+    live -= block != NULL;
+    __real_free(block);
+}
+
+static char file[FILE_MAX];
+
+static size_t read_file(const char *path)
+{
+    FILE *stream = fopen(path, "rb");
+    assert_non_null(stream);
+    const size_t size = fread(file, 1, sizeof file, stream);
+    assert_true(size > 0 && size < sizeof file);
+    fclose(stream);
+    return size;
+}
+
+static bool load(const char *config_text, size_t size, struct fault *fault)
+{
+    struct model_config config;
+    struct safetensors weights;
+    struct model *model = NULL;
+    if (!model_config_parse(&config, config_text, strlen(config_text), "m", fault))
+        return false;
+    bool loaded = safetensors_init(&weights, file, size, fault);
+    if (loaded) {
+        loaded = model_build(&config, &weights, kernel_find(NULL), &model, fault);
+        safetensors_fini(&weights);
+    }
+    model_config_fini(&config);
+    model_destroy(model);
+    return loaded;
+}
+
+static void fail_each_allocation(const char *weights_path, const char *config_text)
+{
+    const size_t size = read_file(weights_path);
+    long failing = 0;
+    for (bool done = false; !done; failing++) {
+        struct fault fault = {0};
+        assert_true(failing < RUNS_MAX);
+        countdown = failing;
+        refused = false;
+        live = 0;
+        done = load(config_text, size, &fault);
+        countdown = -1;
+        assert_int_equal(live, 0);
+        assert_true(done != refused);
+        if (!done)
+            assert_int_equal(fault.status, 503);
+    }
+    assert_true(failing > 10);
+}
+
+static void a_bidirectional_stack_is_refused_whole(void **state)
+{
+    (void)state;
+    fail_each_allocation("tests/golden/torch/projection/model.safetensors", "{\"weights\":\"w\"}");
+}
+
+static void a_network_of_layers_is_refused_whole(void **state)
+{
+    (void)state;
+    fail_each_allocation(
+        "deploy/models/silero-vad.safetensors",
+        "{\"weights\":\"w\",\"layers\":[{\"type\":\"lstm\",\"weights\":\"decoder.rnn\"},"
+        "{\"type\":\"activation\",\"function\":\"relu\"},"
+        "{\"type\":\"dense\",\"weights\":\"decoder.decoder.2\",\"activation\":\"sigmoid\"}]}");
+}
+
+int main(void)
+{
+    countdown = -1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bidirectional_stack_is_refused_whole),
+        cmocka_unit_test(a_network_of_layers_is_refused_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
