@@ -183,8 +183,8 @@ def parse_options():
     parser.add_argument("--shape", action="append", choices=SHAPES)
     parser.add_argument("--threads", action="append", type=int)
     parser.add_argument("--peer", action="append", choices=[peer.name for peer in PEERS])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.7)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--patience", type=float, default=600,
                         help="seconds that waiting for other processes may take altogether")
     parser.add_argument("--record", action=argparse.BooleanOptionalAction)
@@ -201,7 +201,7 @@ def main():
     thread_counts = options.threads or [1, 2]
     names = options.shape or list(SHAPES)
     programs = [LSTMD] + [p for p in PEERS if not options.peer or p.name in options.peer]
-    record = speed_record.Record()
+    record = speed_record.Record(ROOT)
     machine = quiet_machine.QuietMachine(options.patience)
 
     shutil.copy2(ROOT / "build" / "lstm-bench", BUILD)
@@ -213,7 +213,7 @@ def main():
             print(record.line(threads, name), flush=True)
     measure_peaks(record.peaks, thread_counts, machine)
 
-    section = record.section(ROOT, sys.argv[1:], machine)
+    section = record.section(sys.argv[1:], machine)
     print("\n" + section)
     if options.record:
         record.append_to(HERE / "SPEED.md", section)

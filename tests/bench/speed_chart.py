@@ -19,8 +19,10 @@ FONT = "font-family=\"'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-se
 
 
 def text(x, y, content, size=12, colour=INK, anchor="start", weight="normal"):
+    """On a white edge, so that it can be read where lines cross it."""
     return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" '
-            f'text-anchor="{anchor}" font-weight="{weight}">{escape(content)}</text>')
+            f'text-anchor="{anchor}" font-weight="{weight}" stroke="#ffffff" stroke-width="3" '
+            f'stroke-linejoin="round" paint-order="stroke">{escape(content)}</text>')
 
 
 def rectangle(x, y, width, height, colour, radius=2.0):
@@ -76,17 +78,31 @@ class Chart:
         return [line(self.x(1), TOP - 8, self.end + 6, PEER_LINE, 1.2, "4 3"),
                 text(self.x(1), TOP - 13, "fastest peer", 11, PEER_LINE, "middle")]
 
-    def bars(self, name, top):
-        middle = top + self.group / 2
-        parts = [text(LEFT - 12, middle - 1, name, 12.5, anchor="end", weight="600"),
-                 text(LEFT - 12, middle + 12, text_of(SHAPES[name]), 10, FAINT, "end")]
-        for index, threads in enumerate(self.threads):
-            ratio = self.record.ratio(threads, name)
-            y = top + index * (BAR + GAP)
-            parts.append(rectangle(LEFT, y, ratio * self.scale, BAR, BAR_COLOURS[index]))
-            parts.append(text(self.x(ratio) + 6, y + BAR - 2.5, f"{ratio:.2f}×", 11, weight="600"))
-            parts.append(text(self.x(ratio) + 46, y + BAR - 2.5,
-                              self.record.fastest_peer(threads, name), 10, FAINT))
+    def _places(self):
+        """(shape's name, threads, top of the bar, colour) for every bar."""
+        for row, name in enumerate(self.names):
+            top = TOP + row * (self.group + GROUP_GAP)
+            for index, threads in enumerate(self.threads):
+                yield name, threads, top + index * (BAR + GAP), BAR_COLOURS[index]
+
+    def bars(self):
+        return [rectangle(LEFT, top, self.record.ratio(threads, name) * self.scale, BAR, colour)
+                for name, threads, top, colour in self._places()]
+
+    def names_of_shapes(self):
+        parts = []
+        for row, name in enumerate(self.names):
+            middle = TOP + row * (self.group + GROUP_GAP) + self.group / 2
+            parts += [text(LEFT - 12, middle - 1, name, 12.5, anchor="end", weight="600"),
+                      text(LEFT - 12, middle + 12, text_of(SHAPES[name]), 10, FAINT, "end")]
+        return parts
+
+    def values(self):
+        parts = []
+        for name, threads, top, _ in self._places():
+            ratio, y = self.record.ratio(threads, name), top + BAR - 2.5
+            parts += [text(self.x(ratio) + 46, y, self.record.fastest_peer(threads, name), 10, FAINT),
+                      text(self.x(ratio) + 6, y, f"{ratio:.2f}×", 11, weight="600")]
         return parts
 
     def foot(self):
@@ -103,10 +119,9 @@ class Chart:
                  f'viewBox="0 0 {WIDTH} {height:.0f}" role="img" {FONT}>',
                  "<title>lstmd against its fastest peer</title>",
                  rectangle(0, 0, WIDTH, height, "#ffffff", 6)]
-        parts += self.head() + self.axis()
-        for index, name in enumerate(self.names):
-            parts += self.bars(name, TOP + index * (self.group + GROUP_GAP))
-        return "\n".join(parts + self.peer_line() + self.foot() + ["</svg>"]) + "\n"
+        parts += self.head() + self.axis() + self.bars() + self.peer_line()
+        parts += self.names_of_shapes() + self.values() + self.foot()
+        return "\n".join(parts + ["</svg>"]) + "\n"
 
 
 def draw(record):

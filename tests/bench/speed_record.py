@@ -3,6 +3,7 @@
 import datetime
 import math
 import re
+import statistics
 import subprocess
 
 from bench_shapes import SHAPES, bound_us, flops, text_of
@@ -14,11 +15,12 @@ met another machine, or the same one with other work on it.
 
 A pass takes an input [T,B,I] with initial states and gives output and final states, float32, weights
 prepared beforehand. Shapes are T,B,I,H,L,D: steps, batch, input size, hidden size, layers,
-directions. Times are microseconds, `median / least` of all rounds. `×` is the fastest peer's time
-over lstmd's, by the medians and by the least times. GFLOP/s, and the shares of the FMA peak and of
-the bound, are by lstmd's least time. The bound is the larger of arithmetic at the peak and of
-reading: all weights once, at the speed measured for a buffer of the model's size, and each
-direction's recurrent weights again at every further step, at that for their size.
+directions. Times are microseconds, `median / least`: the median of the rounds' medians, the least of
+all. `×` is the fastest peer's time over lstmd's: the median of the rounds' quotients of medians;
+`× least` is by the least times. GFLOP/s, and the shares of the FMA peak and of the bound, are by
+lstmd's least time. The bound is the larger of arithmetic at the peak and of reading: all weights
+once, at the speed measured for a buffer of the model's size, and each direction's recurrent weights
+again at every further step, at that for their size.
 
 The peers, in their best configuration, in the same run with the same number of threads:
 
@@ -63,7 +65,9 @@ def describe_machine(root):
 
 
 class Record:
-    def __init__(self):
+    def __init__(self, root):
+        self._commit = describe_commit(root)  # now: the tree may change while the run goes on
+        self._machine = describe_machine(root)
         self.peaks = {}  # threads -> Peaks
         self.difference = 0.0
         self._times = {}  # threads -> shape name -> program name -> Times
@@ -84,24 +88,35 @@ class Record:
     def peers(self, threads, name):
         return {k: v for k, v in self._times[threads][name].items() if k != "lstmd"}
 
-    def ratio(self, threads, name, which="median"):
-        """How many times as long the fastest peer takes."""
-        fastest = min(getattr(times, which) for times in self.peers(threads, name).values())
-        return fastest / getattr(self.ours(threads, name), which)
+    def _peer_ratios(self, threads, name):
+        """{peer: how many times lstmd's time it takes}: the median over the rounds of what each
+        round says, because a round's programs meet the machine in the same mood."""
+        ours = self.ours(threads, name).medians
+        return {peer: statistics.median((theirs - times.overhead) / our
+                                        for theirs, our in zip(times.medians, ours))
+                for peer, times in self.peers(threads, name).items()}
 
     def fastest_peer(self, threads, name):
-        peers = self.peers(threads, name)
-        return min(peers, key=lambda peer: peers[peer].median)
+        ratios = self._peer_ratios(threads, name)
+        return min(ratios, key=ratios.get)
 
-    def ratios(self, threads, which="median"):
-        return {name: self.ratio(threads, name, which) for name in self.shape_names(threads)}
+    def ratio(self, threads, name):
+        return min(self._peer_ratios(threads, name).values())
+
+    def least_ratio(self, threads, name):
+        """The same by the least times of all rounds."""
+        fastest = min(times.least for times in self.peers(threads, name).values())
+        return fastest / self.ours(threads, name).least
+
+    def ratios(self, threads):
+        return {name: self.ratio(threads, name) for name in self.shape_names(threads)}
 
     def line(self, threads, name):
         """While the run goes on."""
         ours = self.ours(threads, name)
         return (f"{name:14} threads {threads}: {number(ours.median):>7} us, "
                 f"{self.ratio(threads, name):5.2f}x {self.fastest_peer(threads, name)} "
-                f"(least {number(ours.least)} us, {self.ratio(threads, name, 'least'):.2f}x)")
+                f"(least {number(ours.least)} us, {self.least_ratio(threads, name):.2f}x)")
 
     # ---- SPEED.md ----
 
@@ -124,8 +139,8 @@ class Record:
             return bound_us(SHAPES[name], peak) / self.ours(threads, name).least
 
         return columns + [
-            ("× median", lambda name: f"**{self.ratio(threads, name):.2f}**"),
-            ("× least", lambda name: f"{self.ratio(threads, name, 'least'):.2f}"),
+            ("×", lambda name: f"**{self.ratio(threads, name):.2f}**"),
+            ("× least", lambda name: f"{self.least_ratio(threads, name):.2f}"),
             ("GFLOP/s", lambda name: f"{rate(name):.1f}"),
             ("of peak", lambda name: f"{rate(name) / peak.gflops:.0%}"),
             ("of bound", lambda name: f"{of_bound(name):.0%}"),
@@ -142,11 +157,11 @@ class Record:
         return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
     def _summary(self, threads):
-        by_median, by_least = self.ratios(threads), self.ratios(threads, "least")
-        slowest = min(by_median, key=by_median.get)
-        return (f"Geometric mean {geometric_mean(by_median.values()):.2f}× by the medians, "
-                f"{geometric_mean(by_least.values()):.2f}× by the least times; "
-                f"smallest {by_median[slowest]:.2f}× ({slowest}).")
+        ratios = self.ratios(threads)
+        least = [self.least_ratio(threads, name) for name in ratios]
+        lowest = min(ratios, key=ratios.get)
+        return (f"Geometric mean {geometric_mean(ratios.values()):.2f}×, by the least times "
+                f"{geometric_mean(least):.2f}×; lowest {ratios[lowest]:.2f}× ({lowest}).")
 
     def _limits(self, threads):
         peak = self.peaks[threads]
@@ -162,14 +177,14 @@ class Record:
         versions += [times.version for times in self.peers(threads, name).values()]
         return ", ".join(versions)
 
-    def section(self, root, arguments, machine):
+    def section(self, arguments, machine):
         """Markdown."""
         now = datetime.datetime.now(datetime.timezone.utc)
         command = "make bench" + (f' BENCH_ARGS="{" ".join(arguments)}"' if arguments else "")
         parts = [
-            f"## {now:%Y-%m-%d %H:%M} UTC, commit {describe_commit(root)}",
+            f"## {now:%Y-%m-%d %H:%M} UTC, commit {self._commit}",
             f"- `{command}`, {self._versions()}\n"
-            f"- {describe_machine(root)}\n"
+            f"- {self._machine}\n"
             f"- {machine.disturbed} of {machine.runs} program runs beside more than a tenth of a "
             f"processor of other work\n"
             f"- largest difference between a peer's answer and lstmd's: {self.difference:.1e}",
