@@ -2,9 +2,9 @@
 
     onnx_model.py T,B,I,H,L,D FILE.onnx
 
-One LSTM operator a layer, with PyTorch's weights in ONNX' gate order i,o,f,c, and shapes fixed. Each
-layer's states are inputs and outputs of their own, and a single direction's output keeps its [T,1,B,H],
-so that the graph holds nothing beside the operators but what stands between two layers.
+One LSTM operator a layer, with PyTorch's weights in ONNX' gate order i,o,f,c, and shapes fixed.
+Each layer's states are inputs and outputs of their own, and a single direction's output keeps its
+[T,1,B,H], so that the graph holds nothing beside the operators but what stands between two layers.
 """
 
 import sys
@@ -75,11 +75,15 @@ def add_layer(graph, x, width, layer, shape):
                       direction="bidirectional" if directions == 2 else "forward")[0]
 
 
+def state_shapes(names, layers, shape):
+    return {f"{name}_{layer}": shape for layer in range(layers) for name in names}
+
+
 def input_shapes(shape):
     """The model's inputs in order: X, then each layer's h_0 and c_0."""
     steps, batch, input_size, hidden, layers, directions = shape
-    states = {f"{n}_{k}": [directions, batch, hidden] for k in range(layers) for n in ("h_0", "c_0")}
-    return {"X": [steps, batch, input_size], **states}
+    return {"X": [steps, batch, input_size],
+            **state_shapes(("h_0", "c_0"), layers, [directions, batch, hidden])}
 
 
 def output_shapes(shape):
@@ -89,8 +93,7 @@ def output_shapes(shape):
     output = {last: [steps, 1, batch, hidden]}
     if directions == 2:
         output = {f"{last}_merged": [steps, batch, 2 * hidden]}
-    states = {f"{n}_{k}": [directions, batch, hidden] for k in range(layers) for n in ("h_n", "c_n")}
-    return {**output, **states}
+    return {**output, **state_shapes(("h_n", "c_n"), layers, [directions, batch, hidden])}
 
 
 def make_model(name, graph, inputs, outputs):
@@ -116,7 +119,7 @@ def lstm_model(shape):
 
 
 def empty_model(shape):
-    """As many inputs and outputs, of one float each, and nothing between them: what a call costs."""
+    """As many inputs and outputs, of one float each, and nothing between: what a call costs."""
     graph = Graph()
     inputs, outputs = list(input_shapes(shape)), list(output_shapes(shape))
     for source, target in zip(inputs, outputs):

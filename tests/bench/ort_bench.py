@@ -3,8 +3,9 @@
     ort_bench.py --shape T,B,I,H,L,D --threads N [--seconds S] [--output FILE] --model FILE.onnx
 
 The model is onnx_model.py's of that shape. Inputs and outputs are bound beforehand, all graph
-optimisations are on, execution is sequential with N threads inside an operator. What the call itself
-costs, Python and all, is measured on a model of the same inputs and outputs that computes nothing.
+optimisations are on, execution is sequential with N threads inside an operator. What the call
+itself costs, Python and all, is measured on a model of the same inputs and outputs that computes
+nothing.
 """
 
 import argparse

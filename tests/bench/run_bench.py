@@ -5,8 +5,9 @@
 
 Programs run in turn, shape by shape and round by round, so that whatever else the machine does hits
 all of them alike; a run beside other processes' work is repeated while patience lasts. A program's
-time is the median of its rounds' medians, and the least of their minima. In the first round every program's answer is compared with lstmd's. A run of everything is
-recorded: a section at the end of SPEED.md, and speed.svg made anew.
+time is the median of its rounds' medians, and the least of their minima. In the first round every
+program's answer is compared with lstmd's. A run of everything is recorded: a section at the end of
+SPEED.md, and speed.svg made anew.
 """
 
 import argparse
@@ -45,7 +46,8 @@ class Program:
             self.environment["LD_LIBRARY_PATH"] = ":".join(str(path) for path in library_path)
 
     def arguments(self, shape, threads, seconds, output):
-        arguments = ["--shape", text_of(shape), "--threads", str(threads), "--seconds", str(seconds)]
+        arguments = ["--shape", text_of(shape), "--threads", str(threads)]
+        arguments += ["--seconds", str(seconds)]
         if self.needs_model:
             arguments += ["--model", str(model_file(shape))]
         return arguments + (["--output", str(output)] if output else [])
@@ -55,7 +57,8 @@ class Program:
 LSTMD = Program("lstmd", [BUILD / "lstm-bench"])
 
 PEERS = [
-    Program("onnxruntime", [VENV / "bin" / "python", "-B", HERE / "ort_bench.py"], needs_model=True),
+    Program("onnxruntime", [VENV / "bin" / "python", "-B", HERE / "ort_bench.py"],
+            needs_model=True),
     Program("openvino", [BUILD / "openvino-bench"], [LIBRARIES / "openvino" / "lib"],
             needs_model=True),
     # SYCL looks for processors in the OpenCL runtimes it is told of.

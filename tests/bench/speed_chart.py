@@ -101,7 +101,8 @@ class Chart:
         parts = []
         for name, threads, top, _ in self._places():
             ratio, y = self.record.ratio(threads, name), top + BAR - 2.5
-            parts += [text(self.x(ratio) + 46, y, self.record.fastest_peer(threads, name), 10, FAINT),
+            peer = self.record.fastest_peer(threads, name)
+            parts += [text(self.x(ratio) + 46, y, peer, 10, FAINT),
                       text(self.x(ratio) + 6, y, f"{ratio:.2f}×", 11, weight="600")]
         return parts
 

@@ -13,10 +13,10 @@ HEADER = """# Speed, measured
 Each section is one run of `make bench`; newest last. Numbers compare within a run only: other runs
 met another machine, or the same one with other work on it.
 
-A pass takes an input [T,B,I] with initial states and gives output and final states, float32, weights
-prepared beforehand. Shapes are T,B,I,H,L,D: steps, batch, input size, hidden size, layers,
-directions. Times are microseconds, `median / least`: the median of the rounds' medians, the least of
-all. `×` is the fastest peer's time over lstmd's: the median of the rounds' quotients of medians;
+A pass takes an input [T,B,I] with initial states and gives output and final states, float32,
+weights prepared beforehand. Shapes are T,B,I,H,L,D: steps, batch, input size, hidden size, layers,
+directions. Times are microseconds, `median / least`: the median of the rounds' medians, the least
+of all. `×` is the fastest peer's time over lstmd's: the median of the rounds' quotients of medians;
 `× least` is by the least times. GFLOP/s, and the shares of the FMA peak and of the bound, are by
 lstmd's least time. The bound is the larger of arithmetic at the peak and of reading: all weights
 once, at the speed measured for a buffer of the model's size, and each direction's recurrent weights
