@@ -65,7 +65,7 @@ FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_f
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
 .PHONY: all run demo test tests bench exhaustive lint format fuzz install clean \
-	deps-run deps-test deps-fuzz
+	deps-run deps-test deps-fuzz deps-bench
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -164,7 +164,7 @@ build/bench/onednn-bench build/bench/openvino-bench: build/bench/%-bench: tests/
 		$(BENCH_O) $(ALL_LDFLAGS) -Wl,--allow-shlib-undefined -L$(BENCH_VENV)/peers/$*/lib \
 		$(PEER_LIBRARY_$*) -lm
 
-bench: deps-run
+bench: deps-bench
 	$(Q)$(MAKE) --no-print-directory $(BIN)/lstm-bench \
 		$(addprefix build/bench/,machine-peaks onednn-bench openvino-bench)
 	$(Q)python3 -B tests/bench/run_bench.py $(BENCH_ARGS)
@@ -189,7 +189,7 @@ fuzz: deps-fuzz $(FUZZERS)
 			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 
-deps-run deps-test deps-fuzz: deps-%:
+deps-run deps-test deps-fuzz deps-bench: deps-%:
 	$(Q)deploy/install-deps.sh $*
 
 run: deps-run

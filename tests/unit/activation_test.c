@@ -55,9 +55,9 @@ static void sigmoid_and_tanh_keep_their_bounds_over_all_floats(void **state)
         *worst = fmax(*worst, sigmoid_error(x));
         worst_tanh = fmax(worst_tanh, tanh_error(x));
     }
-    assert_true(worst_sigmoid <= 2.5);
+    assert_true(worst_sigmoid <= 2.7);
     assert_true(worst_tail <= 4.5);
-    assert_true(worst_tanh <= 2.5);
+    assert_true(worst_tanh <= 2.4);
 }
 
 static void results_stay_inside_their_range(void **state)
