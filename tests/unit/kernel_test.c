@@ -212,6 +212,17 @@ static void compare_activations(const struct kernel *kernel, uint64_t activation
             fail_msg("%s.activate(%s) differs below bits %llx", kernel->name,
                      activation_name((enum activation)activation), (unsigned long long)bits);
     }
+    /* What a sample of bit patterns steps over: zeros, the ends of the denormals, limits,
+     * infinities. */
+    static const uint32_t special[] = {0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007fffff,
+                                       0x807fffff, 0x00800000, 0x80800000, 0x42b00000, 0xc2b00000,
+                                       0x7f7fffff, 0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000};
+    memcpy(in, special, sizeof special);
+    memcpy(out, in, sizeof in);
+    memcpy(expected, in, sizeof in);
+    kernel_scalar.activate((enum activation)activation, expected, COUNT);
+    kernel->activate((enum activation)activation, out, COUNT);
+    assert_true(same_floats(expected, out, COUNT));
     for (size_t count = 0; count < 20; count++) {
         struct guarded tail = guarded_create(count, 3);
         memcpy(tail.floats, in, count * sizeof(float));
