@@ -197,6 +197,12 @@ bool model_is_causal(const struct model *model)
     return model->causal;
 }
 
+size_t model_output_steps(const struct model *model, size_t steps)
+{
+    (void)model;
+    return steps;
+}
+
 size_t model_state_size(const struct model *model)
 {
     return model->state_size;

@@ -77,10 +77,11 @@ struct model *model_create(const struct layer_spec *layers, size_t layer_count,
 /* NULL is allowed. No call may be running the model. */
 void model_destroy(struct model *model);
 
-size_t model_input_size(const struct model *model);     /* floats per step in */
-size_t model_output_size(const struct model *model);    /* floats per step out */
-size_t model_memory(const struct model *model);         /* bytes held by the model */
-bool model_is_causal(const struct model *model);        /* false: sequences must be given whole */
+size_t model_input_size(const struct model *model);  /* floats per step in */
+size_t model_output_size(const struct model *model); /* floats per step out */
+size_t model_memory(const struct model *model);      /* bytes held by the model */
+bool model_is_causal(const struct model *model);     /* false: sequences must be given whole */
+size_t model_output_steps(const struct model *model, size_t steps); /* that come out of so many */
 double model_flops_per_step(const struct model *model); /* multiply and add count as two */
 
 /* State of one row: for each LSTM layer in order, for each of its num_layers * D cells, h [P] then
@@ -105,6 +106,7 @@ struct model_row {
     size_t input_stride; /* in floats, >= model_input_size */
     size_t output_stride;
     size_t steps; /* 0 is allowed: nothing is read or written */
+    bool ends;    /* the sequence's last step is among these: what is computed only then is */
     float *state; /* [model_state_size]: the state before, replaced by the one after */
 };
 
