@@ -15,7 +15,22 @@
 static void served_destroy(struct served_model *served)
 {
     model_destroy(served->model);
+    free(served->stats);
     free(served);
+}
+
+static struct served_model *served_create(void)
+{
+    struct served_model *served = calloc(1, sizeof *served);
+    struct model_stats *stats = malloc(sizeof *stats);
+    if (served == NULL || stats == NULL) {
+        free(served);
+        free(stats);
+        return NULL;
+    }
+    model_stats_init(stats);
+    served->stats = stats;
+    return served;
 }
 
 /* "dir/NAME.json" -> "NAME" */
@@ -125,7 +140,7 @@ static bool add(struct model_store *store, struct served_model *served, const ch
 static bool load_file(struct model_store *store, const char *path, const struct kernel *kernel,
                       struct fault *fault)
 {
-    struct served_model *served = calloc(1, sizeof *served);
+    struct served_model *served = served_create();
     if (served == NULL)
         return fault_set(fault, 503, "%s: out of memory", path);
     if (load(served, path, kernel, fault) && add(store, served, path, fault))

@@ -11,6 +11,7 @@
 #include "proto/fault.h"
 #include "proto/model_config.h"
 #include "proto/signature.h"
+#include "server/model_stats.h"
 
 #define MODEL_VERSION "1" /* files have no versions; the protocol wants one */
 
@@ -18,8 +19,9 @@ struct served_model {
     char name[MODEL_NAME_MAX];
     struct model *model;
     struct signature signature;
-    size_t layer_count;  /* of the config */
-    size_t weight_count; /* numbers in the weights file */
+    size_t layer_count;        /* of the config */
+    size_t weight_count;       /* numbers in the weights file */
+    struct model_stats *stats; /* owned; counts on while all else stays as it was loaded */
 };
 
 struct model_store {
