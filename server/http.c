@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/api_v2.h"
+#include "server/api.h"
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/connections.h"
@@ -55,6 +55,8 @@ struct exchange {
     struct http_head_facts facts;
     struct route route;
     const struct served_model *served; /* ROUTE_INFER */
+    uint64_t accepted;                 /* when the job was created; 0: not yet */
+    bool client_left;
     struct body body;
     uint64_t body_since;
     size_t received;      /* bytes of body, thrown away ones too */
@@ -98,6 +100,7 @@ static bool give_up(void *argument, enum give_up_reason reason)
     if (settled)
         return false;
     exchange->job = NULL;
+    exchange->client_left = reason == GIVE_UP_GONE;
     if (reason == GIVE_UP_LATE)
         fault_set(&exchange->refusal, 504, "Request timeout expired");
     else if (reason == GIVE_UP_GONE)
@@ -113,12 +116,13 @@ static bool give_up(void *argument, enum give_up_reason reason)
 static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     const struct reply *reply = &exchange->reply;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                            reply->content_type != NULL ? reply->content_type : "application/json");
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    if (atomic_load(&exchange->http->closing))
+    if (atomic_load(&exchange->http->closing) || exchange->facts.length_missing)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
@@ -149,14 +153,27 @@ static enum MHD_Result send_reply(struct exchange *exchange)
         return MHD_NO;
     add_headers(exchange, response);
     set_reply_deadline(exchange);
+    status_counts_add(&exchange->http->service->http_responses, exchange->reply.status);
     const enum MHD_Result queued =
         MHD_queue_response(exchange->connection, (unsigned)exchange->reply.status, response);
     MHD_destroy_response(response);
     return queued;
 }
 
+/* What was refused to a model's request; client_left tells what 503 does not. */
+static void count_refusal(const struct exchange *exchange)
+{
+    const uint64_t accepted = exchange->accepted;
+    if (exchange->served != NULL)
+        model_stats_failure(exchange->served->stats,
+                            exchange->client_left ? FAILURE_CANCELED
+                                                  : request_failure_of(exchange->refusal.status),
+                            accepted != 0 ? clock_now() - accepted : 0);
+}
+
 static enum MHD_Result send_refusal(struct exchange *exchange)
 {
+    count_refusal(exchange);
     reply_fault(&exchange->reply, &exchange->refusal);
     if (exchange->refusal.status == 405)
         exchange->reply.allow = exchange->route.allow;
@@ -187,7 +204,10 @@ static bool prepare_job(struct exchange *exchange)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
                                exchange->http->service->pool, &exchange->refusal);
-    return exchange->job != NULL;
+    if (exchange->job == NULL)
+        return false;
+    exchange->accepted = clock_now();
+    return true;
 }
 
 /* To suspend, hand over, wake up and resume costs more than a small model's whole answer: what is
@@ -274,7 +294,12 @@ static bool check_head(struct exchange *exchange, const char *method, const char
 {
     struct header_list list = {.count = 0};
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, collect_header, &list);
-    const struct http_head head = {method, target, version, list.headers, list.count};
+    const struct http_head head = {.method = method,
+                                   .target = target,
+                                   .version = version,
+                                   .headers = list.headers,
+                                   .header_count = list.count,
+                                   .body_optional = exchange->route.body_optional};
     return http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
                             &exchange->refusal);
 }
@@ -283,12 +308,14 @@ static bool check_head(struct exchange *exchange, const char *method, const char
 static void check_request(struct exchange *exchange)
 {
     const struct route *route = &exchange->route;
-    if (route->kind != ROUTE_INFER)
-        return;
-    exchange->served =
-        model_store_find(exchange->http->service->models, route->model, route->model_size,
-                         route->version, route->version_size, &exchange->refusal);
-    if (exchange->served != NULL && exchange->facts.encoded)
+    if (route->kind == ROUTE_INFER) {
+        exchange->served =
+            model_store_find(exchange->http->service->models, route->model, route->model_size,
+                             route->version, route->version_size, &exchange->refusal);
+        if (exchange->served == NULL)
+            return;
+    }
+    if (exchange->facts.encoded)
         fault_set(&exchange->refusal, 415, "Content-Encoding is not supported");
 }
 
@@ -349,19 +376,14 @@ static enum MHD_Result body_arrived(struct exchange *exchange)
         return send_refusal(exchange);
     if (exchange->route.kind == ROUTE_INFER)
         return start_job(exchange);
-    api_v2_answer(exchange->http->service, &exchange->route, &exchange->reply);
+    api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
+               &exchange->reply);
     return send_reply(exchange);
 }
 
-static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
-                              const char *method, const char *version, const char *data,
-                              size_t *size, void **context)
+static enum MHD_Result go_on(struct exchange *exchange, const char *target, const char *method,
+                             const char *version, const char *data, size_t *size)
 {
-    struct exchange *exchange = *context;
-    (void)argument;
-    (void)connection;
-    if (exchange == NULL)
-        return MHD_NO; /* there was no memory for it */
     switch (exchange->state) {
     case HEAD:
         return head_arrived(exchange, method, target, version);
@@ -373,6 +395,21 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
         break;
     }
     return MHD_NO;
+}
+
+static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
+                              const char *method, const char *version, const char *data,
+                              size_t *size, void **context)
+{
+    struct exchange *exchange = *context;
+    (void)argument;
+    (void)connection;
+    if (exchange == NULL)
+        return MHD_NO; /* there was no memory for it */
+    const enum MHD_Result result = go_on(exchange, target, method, version, data, size);
+    if (exchange->state == ANSWERED && log_requests())
+        log_line("lstmd: http: %s %s %d", method, target, exchange->reply.status);
+    return result;
 }
 
 /* ---- what the library calls beside that ---- */

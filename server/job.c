@@ -8,6 +8,7 @@
 #include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
+#include "server/clock.h"
 #include "server/compute.h"
 
 /* An answer's text beside its numbers: names, shapes and braces, all of them short, and an id whose
@@ -34,6 +35,7 @@ struct job {
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
+    uint64_t accepted; /* clock_now's */
 
     /* Set by the first of worker (reply is there) and waiter (gives up); the other finds it set. */
     atomic_bool settled;
@@ -129,8 +131,10 @@ struct job *job_create(const struct served_model *served, struct body *body, str
     }
     body_move(&job->body, body);
     job->pool = pool;
-    if (prepare(job, fault))
+    if (prepare(job, fault)) {
+        job->accepted = clock_now();
         return job;
+    }
     job_destroy(job);
     return NULL;
 }
@@ -186,13 +190,47 @@ static void answer(struct job *job)
     reply_json(&job->reply, 200, &job->writer);
 }
 
-void job_run(struct job *job)
+static void refuse(struct job *job, const struct fault *fault)
+{
+    model_stats_failure(job->served->stats, request_failure_of(fault->status),
+                        clock_now() - job->accepted);
+    reply_fault(&job->reply, fault);
+}
+
+/* The whole of it is one pass. */
+static void count(const struct job *job, uint64_t begun, uint64_t decoded, uint64_t computed)
+{
+    const struct binding *binding = &job->compute.binding;
+    const uint64_t now = clock_now();
+    const struct request_times times = {.queue = begun - job->accepted,
+                                        .compute_input = decoded - begun,
+                                        .compute_infer = computed - decoded,
+                                        .compute_output = now - computed,
+                                        .request = now - job->accepted};
+    model_stats_success(job->served->stats, &times, binding->rows);
+    model_stats_tick(job->served->stats, binding->rows, binding->rows * binding->steps,
+                     times.compute_infer);
+}
+
+static void compute_and_answer(struct job *job)
 {
     struct fault fault;
-    if (!compute_decode(&job->compute, &fault))
-        reply_fault(&job->reply, &fault);
-    else if (compute_run(&job->compute, &job->settled))
-        answer(job);
+    const uint64_t begun = clock_now();
+    if (!compute_decode(&job->compute, &fault)) {
+        refuse(job, &fault);
+        return;
+    }
+    const uint64_t decoded = clock_now();
+    if (!compute_run(&job->compute, &job->settled))
+        return;
+    const uint64_t computed = clock_now();
+    answer(job);
+    count(job, begun, decoded, computed);
+}
+
+void job_run(struct job *job)
+{
+    compute_and_answer(job);
     release_inputs(job);
     move_charge(job);
 }

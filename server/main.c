@@ -94,12 +94,14 @@ static void serve_until_signal(const struct setup *setup, struct service *servic
 
 static int serve(struct setup *setup)
 {
-    struct service service = {.models = &setup->models};
+    struct service service = {
+        .models = &setup->models, .kernel = setup->kernel->name, .workers = setup->options.workers};
     struct http *http;
     struct fault fault;
     sigset_t signals;
     hold_signals(&signals);
     budget_init(&service.budget, setup->options.max_memory_bytes);
+    status_counts_init(&service.http_responses);
     atomic_init(&service.draining, false);
     if (!pool_start(&service.pool, setup->options.workers, setup->options.queue_limit, &fault))
         return fail(EXIT_FAILED, &fault);

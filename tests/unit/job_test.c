@@ -17,7 +17,8 @@
 static const float zeros[4];
 static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
 
-static struct served_model served = {.name = "m"};
+static struct model_stats stats;
+static struct served_model served = {.name = "m", .stats = &stats};
 static struct budget budget;
 static struct pool *pool;
 static struct fault fault;
