@@ -89,6 +89,7 @@ static int start(void **state)
 {
     (void)state;
     budget_init(&budget, 1 << 20);
+    model_stats_init(&stats);
     sem_init(&done_count, 0, 0);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
@@ -266,6 +267,29 @@ static void abandoning_races_with_the_worker_and_one_of_them_wins(void **state)
     }
 }
 
+static void answers_and_wrong_numbers_are_counted(void **state)
+{
+    struct histogram_counts counts;
+    struct job *job = create_good(), *wrong = create("{\"inputs\":[" INPUT("[1,x]") "]}");
+    (void)state;
+    assert_non_null(wrong);
+    job_run(job);
+    job_run(wrong);
+    job_destroy(job);
+    job_destroy(wrong);
+    assert_int_equal(atomic_load(&stats.rows), 1);
+    assert_int_equal(atomic_load(&stats.pass_steps), 2);
+    assert_int_equal(atomic_load(&stats.failures[FAILURE_INVALID]), 1);
+    histogram_read(&stats.request, &counts);
+    assert_int_equal(counts.count, 1);
+    const uint64_t request = counts.sum;
+    uint64_t parts = atomic_load(&stats.compute_input) + atomic_load(&stats.compute_output);
+    histogram_read(&stats.queue, &counts);
+    parts += counts.sum;
+    histogram_read(&stats.infer, &counts);
+    assert_int_equal(parts + counts.sum, request);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -274,6 +298,7 @@ int main(void)
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
         TEST(wrong_numbers_are_found_by_the_worker),
+        TEST(answers_and_wrong_numbers_are_counted),
         TEST(what_is_wrong_before_the_numbers_is_found_at_once),
         TEST(more_than_the_budget_is_413_and_less_than_is_left_503),
         TEST(a_full_queue_is_503_and_the_job_stays_ours),
