@@ -8,7 +8,9 @@
 #include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
+#include "server/clock.h"
 #include "server/compute.h"
+#include "server/tick.h"
 
 /* An answer's text beside its numbers: names, shapes and braces, all of them short, and an id whose
  * every byte may become six. */
@@ -19,12 +21,16 @@
 /* With AVX2 some 50 microseconds of reading, computing and printing together: about what it takes
  * to suspend, wake a worker and resume. */
 #define LIGHT_BYTES ((size_t)32 << 10)
-#define LIGHT_FLOPS 1e6
+#define LIGHT_FLOPS 2e6
+
+enum job_stage { JOB_DECODING, JOB_ENCODING };
 
 struct job {
-    struct pool_task task; /* first: the pool's task is the job */
-    struct pool *pool;
+    struct work work; /* first: the scheduler's work is the job */
+    struct scheduler *scheduler;
     const struct served_model *served;
+    enum job_stage stage;
+    bool light;
     struct body body; /* what request points into */
     struct infer_request request;
     struct compute compute;
@@ -34,12 +40,14 @@ struct job {
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
-
-    /* Set by the first of worker (reply is there) and waiter (gives up); the other finds it set. */
-    atomic_bool settled;
     void (*done)(void *context);
     void *context;
 };
+
+static enum work_next slice(struct work *work);
+static void end(struct work *work, enum work_end how);
+
+static const struct work_type work_type = {.slice = slice, .end = end};
 
 /* ---- creation ---- */
 
@@ -77,6 +85,12 @@ static bool take_memory(struct job *job, size_t block, size_t text, struct fault
     return true;
 }
 
+static bool is_light(const struct job *job, const struct binding *binding, size_t text)
+{
+    return job->body.size + text <= LIGHT_BYTES &&
+           tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps) <= LIGHT_FLOPS;
+}
+
 static bool prepare(struct job *job, struct fault *fault)
 {
     struct binding binding;
@@ -90,9 +104,12 @@ static bool prepare(struct job *job, struct fault *fault)
                          "build; send h_0 and c_0");
     if (!signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
-    if (!compute_plan(&job->compute, served->model, &served->signature, &binding, job->pool,
-                      &block) ||
-        !answer_text_size(&binding, &text))
+    if (!answer_text_size(&binding, &text))
+        return fail_size(job, fault);
+    job->light = is_light(job, &binding, text);
+    job->work.rows = binding.rows;
+    if (!compute_plan(&job->compute, served->model, &served->signature, &binding,
+                      job->light ? 0 : scheduler_team_size(job->scheduler), &block))
         return fail_size(job, fault);
     return take_memory(job, block, text, fault);
 }
@@ -108,19 +125,20 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
         fault_set(fault, 503, "out of memory");
         return NULL;
     }
-    job->pool = NULL;
+    job->work = (struct work){.type = &work_type, .lane = served->lane, .priority = WORK_NORMAL};
     job->served = served;
+    job->stage = JOB_DECODING;
     job->block = NULL;
     job->budget = budget;
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
     json_writer_init(&job->writer);
-    atomic_init(&job->settled, false);
     return job;
 }
 
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct pool *pool, struct fault *fault)
+                       struct scheduler *scheduler, const struct job_terms *terms,
+                       struct fault *fault)
 {
     struct job *job = allocate(served, budget, body->capacity, fault);
     if (job == NULL) {
@@ -128,7 +146,8 @@ struct job *job_create(const struct served_model *served, struct body *body, str
         return NULL;
     }
     body_move(&job->body, body);
-    job->pool = pool;
+    job->scheduler = scheduler;
+    job->work.deadline = terms->deadline;
     if (prepare(job, fault))
         return job;
     job_destroy(job);
@@ -152,15 +171,12 @@ void job_destroy(struct job *job)
     free(job);
 }
 
-/* ---- work ---- */
-
-bool job_is_light(const struct job *job)
+uint64_t job_deadline(const struct job *job)
 {
-    const struct binding *binding = &job->compute.binding;
-    const double flops =
-        model_flops_per_step(job->served->model) * (double)binding->steps * (double)binding->rows;
-    return job->body.size + job->text_size <= LIGHT_BYTES && flops <= LIGHT_FLOPS;
+    return job->work.deadline;
 }
+
+/* ---- stages ---- */
 
 /* The reply keeps of the job's charge what its text really takes. */
 static void move_charge(struct job *job)
@@ -174,7 +190,44 @@ static void move_charge(struct job *job)
     job->charge -= reply->charge;
 }
 
-static void answer(struct job *job)
+static enum work_next fail(struct job *job, const struct fault *fault)
+{
+    reply_fault(&job->reply, fault);
+    return WORK_DONE;
+}
+
+static void fail_late(struct job *job)
+{
+    struct fault fault;
+    fault_set(&fault, 504, "Request timeout expired");
+    fail(job, &fault);
+}
+
+/* false: no row has a step to do. */
+static bool add_strands(struct job *job)
+{
+    struct compute *compute = &job->compute;
+    for (size_t i = 0; i < compute->strand_count; i++)
+        if (compute->strands[i].live > 0)
+            work_add_strand(&job->work, &compute->strands[i]);
+    return job->work.unfinished > 0;
+}
+
+/* The text is of no more use; others may have its memory while this is computed. */
+static enum work_next decode(struct job *job)
+{
+    struct fault fault;
+    const enum compute_decoded decoded = compute_decode(&job->compute, &fault);
+    if (decoded == COMPUTE_FAILED)
+        return fail(job, &fault);
+    if (decoded == COMPUTE_MORE)
+        return WORK_SLICE;
+    body_fini(&job->body);
+    job->stage = JOB_ENCODING;
+    return WORK_TICKS;
+}
+
+static enum work_next encode(struct job *job)
 {
     struct infer_answer message = {
         .model_name = job->served->name,
@@ -184,49 +237,79 @@ static void answer(struct job *job)
     compute_answer(&job->compute, &message);
     infer_answer_write(&job->writer, &message);
     reply_json(&job->reply, 200, &job->writer);
+    return WORK_DONE;
 }
 
-void job_run(struct job *job)
+static enum work_next slice(struct work *work)
 {
-    struct fault fault;
-    if (!compute_decode(&job->compute, &fault))
-        reply_fault(&job->reply, &fault);
-    else if (compute_run(&job->compute, &job->settled))
-        answer(job);
+    struct job *job = (struct job *)work;
+    if (job->stage == JOB_ENCODING)
+        return encode(job);
+    const enum work_next next = decode(job);
+    if (next != WORK_TICKS || add_strands(job))
+        return next;
+    work->computed = true;
+    return WORK_SLICE;
+}
+
+/* ---- by the scheduler ---- */
+
+static void end(struct work *work, enum work_end how)
+{
+    struct job *job = (struct job *)work;
+    if (how == WORK_ABANDONED) {
+        job_destroy(job);
+        return;
+    }
+    if (how == WORK_LATE)
+        fail_late(job);
     release_inputs(job);
     move_charge(job);
-}
-
-static void work(struct pool_task *task)
-{
-    struct job *job = (struct job *)task;
-    job_run(job);
-    if (atomic_exchange(&job->settled, true))
-        job_destroy(job);
-    else
-        job->done(job->context);
+    job->done(job->context);
 }
 
 bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault)
 {
-    job->task = (struct pool_task){.run = work};
     job->done = done;
     job->context = context;
-    return pool_submit(job->pool, &job->task) ||
-           fault_set(fault, 503, "Exceeds maximum queue size");
-}
-
-bool job_withdraw(struct job *job)
-{
-    if (!pool_remove(job->pool, &job->task))
+    if (!scheduler_accept(job->scheduler, &job->work, fault))
         return false;
-    job_destroy(job);
+    scheduler_begin(job->scheduler, &job->work);
     return true;
 }
 
 bool job_abandon(struct job *job)
 {
-    return job_withdraw(job) || !atomic_exchange(&job->settled, true);
+    return scheduler_abandon(job->scheduler, &job->work);
+}
+
+/* ---- on the spot ---- */
+
+bool job_is_light(const struct job *job)
+{
+    return job->light;
+}
+
+static void run(struct job *job)
+{
+    enum work_next next = WORK_SLICE;
+    while (next == WORK_SLICE)
+        next = decode(job);
+    if (next == WORK_DONE)
+        return;
+    tick_run_alone(&job->compute);
+    encode(job);
+}
+
+void job_run(struct job *job)
+{
+    assert(job->light);
+    if (job->work.deadline <= clock_now())
+        fail_late(job);
+    else
+        run(job);
+    release_inputs(job);
+    move_charge(job);
 }
 
 void job_take_reply(struct job *job, struct reply *reply)
