@@ -336,6 +336,7 @@ void compute_answer(const struct compute *compute, struct infer_answer *answer)
     for (size_t i = 0; i < binding->output_count; i++) {
         const struct signature_tensor *tensor = binding->outputs[i];
         struct infer_answer_tensor *out = &answer->outputs[i];
+        *out = (struct infer_answer_tensor){.datatype = DATATYPE_FP32};
         out->name = tensor->name;
         out->rank = tensor->rank;
         out->data = data_of(compute, tensor);

@@ -82,9 +82,17 @@ static bool prepare(struct job *job, struct fault *fault)
     struct binding binding;
     size_t block, text;
     const struct served_model *served = job->served;
-    if (!infer_request_parse(&job->request, job->body.text, job->body.size, fault))
+    const struct infer_parameters *parameters = &job->request.parameters;
+    const size_t json_size = job->body.size - job->body.tail;
+    const struct infer_span tail = {job->body.text + json_size, job->body.tail};
+    if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
+                             served->name, fault))
         return false;
-    if (job->request.parameters.has_sequence)
+    for (size_t i = 0; i < job->request.output_count; i++)
+        if (infer_output_classification(&job->request, i) != 0)
+            return fault_set(fault, 400, "classification is not available in this build");
+    if (parameters->sequence_id.kind != SEQUENCE_ID_NONE || parameters->sequence_start ||
+        parameters->sequence_end)
         return fault_set(fault, 400,
                          "parameters: sequences kept by the server are not available in this "
                          "build; send h_0 and c_0");
@@ -181,9 +189,16 @@ static void answer(struct job *job)
         .model_version = MODEL_VERSION,
         .id = job->request.id,
     };
+    struct infer_answer_cursor cursor;
+    size_t json_size;
     compute_answer(&job->compute, &message);
-    infer_answer_write(&job->writer, &message);
+    for (size_t i = 0; i < message.output_count; i++)
+        message.outputs[i].form = infer_output_form(&job->request, i);
+    infer_answer_begin(&cursor);
+    while (!infer_answer_write(&cursor, &job->writer, &message, SIZE_MAX, &json_size))
+        ;
     reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
 }
 
 void job_run(struct job *job)

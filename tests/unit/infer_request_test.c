@@ -17,12 +17,17 @@ static char *body_of(const char *text)
     return strcpy(body, text);
 }
 
+static bool parse(struct infer_request *request, const char *json, size_t size, struct fault *fault)
+{
+    return infer_request_parse(request, json, size, NULL, 0, "m", fault);
+}
+
 static void refuse(const char *text, const char *wanted)
 {
     struct infer_request request;
     struct fault fault = {0};
     char *body = body_of(text);
-    assert_false(infer_request_parse(&request, body, strlen(body), &fault));
+    assert_false(parse(&request, body, strlen(body), &fault));
     assert_string_equal(fault.text, wanted);
     assert_int_equal(fault.status, 400);
     free(body);
@@ -34,7 +39,7 @@ static struct infer_request *accept(const char *text, char **body)
     static struct infer_request request;
     struct fault fault = {0};
     *body = body_of(text);
-    if (!infer_request_parse(&request, *body, strlen(*body), &fault))
+    if (!parse(&request, *body, strlen(*body), &fault))
         fail_msg("%s: %s", text, fault.text);
     return &request;
 }
@@ -360,7 +365,7 @@ static void every_cut_of_a_request_is_refused(void **state)
         char *body = body_of(whole);
         body[size] = '\0';
         char *cut = body_of(body);
-        assert_false(infer_request_parse(&request, cut, size, &fault));
+        assert_false(parse(&request, cut, size, &fault));
         assert_int_equal(fault.status, 400);
         free(cut);
         free(body);
