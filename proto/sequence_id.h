@@ -25,8 +25,8 @@ struct sequence_id {
 /* 0 makes NONE. */
 struct sequence_id sequence_id_of_number(uint64_t number);
 
-/* "" makes NONE. text is NUL-terminated valid UTF-8; false when it has more than SEQUENCE_ID_MAX - 1
- * bytes or a control character. */
+/* "" makes NONE. text is NUL-terminated valid UTF-8; false when it has more than SEQUENCE_ID_MAX -
+ * 1 bytes or a control character. */
 bool sequence_id_of_text(const char *text, struct sequence_id *id);
 
 bool sequence_id_equal(const struct sequence_id *a, const struct sequence_id *b);
