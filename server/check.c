@@ -34,7 +34,8 @@ static bool try_model(const struct served_model *served, struct fault *fault)
     struct compute compute;
     size_t bytes;
     void *block = NULL;
-    if (compute_plan(&compute, served->model, &served->signature, &binding, 0, &bytes))
+    compute_init(&compute, served->model, &served->signature, &binding);
+    if (compute_plan(&compute, 0, &bytes))
         block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     if (block == NULL)
         return fault_set(fault, 503, "model '%s': out of memory", served->name);

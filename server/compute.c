@@ -126,17 +126,21 @@ static void lay_out(struct compute *compute, struct layout *layout)
     lay_out_strands(compute, layout);
 }
 
-bool compute_plan(struct compute *compute, const struct model *model,
-                  const struct signature *signature, const struct binding *binding, size_t members,
-                  size_t *bytes)
+void compute_init(struct compute *compute, const struct model *model,
+                  const struct signature *signature, const struct binding *binding)
+{
+    *compute = (struct compute){
+        .model = model,
+        .signature = signature,
+        .binding = *binding,
+        .output_steps = model_output_steps(model, binding->steps),
+    };
+}
+
+bool compute_plan(struct compute *compute, size_t members, size_t *bytes)
 {
     struct layout layout = {.fits = true};
-    compute->model = model;
-    compute->signature = signature;
-    compute->binding = *binding;
-    compute->output_steps = model_output_steps(model, binding->steps);
     compute->members = members;
-    compute->progress = (struct compute_progress){0};
     lay_out(compute, &layout);
     *bytes = layout.size != 0 ? layout.size : MODEL_SCRATCH_ALIGNMENT;
     return layout.fits;
@@ -349,18 +353,33 @@ static void use(size_t *left, size_t floats)
     *left -= floats < *left ? floats : *left;
 }
 
-/* Numbers of one tensor. */
-static bool read_floats(const struct infer_input *input, float *out, size_t *left,
-                        struct fault *fault)
+static struct infer_cursor *cursor_at(struct compute *compute, const struct infer_input *input)
 {
-    use(left, input->elements);
-    return infer_input_decode_f32(input, out, fault);
+    struct compute_progress *progress = &compute->progress;
+    if (!progress->reading)
+        infer_cursor_init(&progress->cursor, input);
+    progress->reading = true;
+    return &progress->cursor;
 }
 
-static bool check_lengths(const struct compute *compute, struct fault *fault)
+/* Some more of the tensor's numbers; out is where its first one goes. */
+static bool read_floats(struct compute *compute, const struct infer_input *input, float *out,
+                        size_t *left, struct fault *fault)
+{
+    struct infer_cursor *cursor = cursor_at(compute, input);
+    const size_t first = cursor->index;
+    if (!infer_cursor_read_f32(cursor, out, *left, fault))
+        return false;
+    use(left, cursor->index - first);
+    compute->progress.reading = cursor->index < input->elements;
+    return true;
+}
+
+static bool check_lengths(const struct compute *compute, size_t begin, size_t end,
+                          struct fault *fault)
 {
     const struct binding *binding = &compute->binding;
-    for (size_t b = 0; b < binding->rows; b++)
+    for (size_t b = begin; b < end; b++)
         if (compute->lengths[b] < 0 || (uint64_t)compute->lengths[b] > binding->steps)
             return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %lld",
                              binding->lengths->name, b, binding->steps,
@@ -368,31 +387,38 @@ static bool check_lengths(const struct compute *compute, struct fault *fault)
     return true;
 }
 
-static bool decode_lengths(struct compute *compute, size_t *left, struct fault *fault)
+static bool read_lengths(struct compute *compute, size_t *left, struct fault *fault)
 {
-    const struct infer_input *lengths = compute->binding.lengths;
-    use(left, compute->binding.rows);
-    if (lengths != NULL)
-        return infer_input_decode_i64(lengths, compute->lengths, fault) &&
-               check_lengths(compute, fault);
-    set_full_lengths(compute);
-    return true;
+    const struct infer_input *input = compute->binding.lengths;
+    if (input == NULL) {
+        set_full_lengths(compute);
+        use(left, compute->binding.rows);
+        return true;
+    }
+    struct infer_cursor *cursor = cursor_at(compute, input);
+    const size_t first = cursor->index;
+    if (!infer_cursor_read_i64(cursor, compute->lengths, *left, fault))
+        return false;
+    use(left, cursor->index - first);
+    compute->progress.reading = cursor->index < input->elements;
+    return check_lengths(compute, first, cursor->index, fault);
 }
 
 /* The index-th of h_0 and c_0 of state 0, of state 1... */
-static bool decode_state(struct compute *compute, size_t index, size_t *left, struct fault *fault)
+static bool read_state(struct compute *compute, size_t index, size_t *left, struct fault *fault)
 {
     const size_t i = index / 2;
     const bool is_c = index % 2 != 0;
     const struct infer_input *input = is_c ? compute->binding.c_0[i] : compute->binding.h_0[i];
-    return input == NULL || read_floats(input, is_c ? compute->c[i] : compute->h[i], left, fault);
+    float *out = is_c ? compute->c[i] : compute->h[i];
+    return input == NULL || read_floats(compute, input, out, left, fault);
 }
 
 /* A stage does its things one after the other. */
 static size_t things_in(const struct compute *compute)
 {
     switch (compute->progress.stage) {
-    case DECODE_STATES:
+    case READ_STATES:
         return 2 * compute->signature->state_count;
     case BEGIN_STRANDS:
         return compute->strand_count;
@@ -401,15 +427,16 @@ static size_t things_in(const struct compute *compute)
     }
 }
 
-static bool do_one(struct compute *compute, size_t index, size_t *left, struct fault *fault)
+static bool do_some(struct compute *compute, size_t *left, struct fault *fault)
 {
+    const size_t index = compute->progress.index;
     switch (compute->progress.stage) {
-    case DECODE_INPUT:
-        return read_floats(compute->binding.input, compute->input, left, fault);
-    case DECODE_LENGTHS:
-        return decode_lengths(compute, left, fault);
-    case DECODE_STATES:
-        return decode_state(compute, index, left, fault);
+    case READ_INPUT:
+        return read_floats(compute, compute->binding.input, compute->input, left, fault);
+    case READ_LENGTHS:
+        return read_lengths(compute, left, fault);
+    case READ_STATES:
+        return read_state(compute, index, left, fault);
     case BEGIN_STRANDS:
         use(left, begin_strand(&compute->strands[index]));
         return true;
@@ -424,9 +451,9 @@ enum compute_decoded compute_decode(struct compute *compute, struct fault *fault
     struct compute_progress *progress = &compute->progress;
     for (size_t left = SLICE_FLOATS; left > 0 && progress->stage != DECODED;) {
         if (progress->index < things_in(compute)) {
-            if (!do_one(compute, progress->index, &left, fault))
+            if (!do_some(compute, &left, fault))
                 return COMPUTE_FAILED;
-            progress->index++;
+            progress->index += !progress->reading;
         } else {
             progress->stage++;
             progress->index = 0;
@@ -460,6 +487,7 @@ void compute_answer(const struct compute *compute, struct infer_answer *answer)
     for (size_t i = 0; i < binding->output_count; i++) {
         const struct signature_tensor *tensor = binding->outputs[i];
         struct infer_answer_tensor *out = &answer->outputs[i];
+        *out = (struct infer_answer_tensor){.datatype = DATATYPE_FP32};
         out->name = tensor->name;
         out->rank = tensor->rank;
         out->data = data_of(compute, tensor);

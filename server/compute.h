@@ -1,9 +1,9 @@
 /* One request's tensors on their way through a model: sized, laid out in one block of memory,
  * decoded, cut into strands that ticks advance (server/tick.h), shown as an answer.
  *
- * Order of calls: compute_plan, then compute_place with memory of that size, then compute_decode
- * until it is ready (or compute_clear), then ticks until no strand has steps left, then
- * compute_answer. */
+ * Order of calls: compute_init, compute_plan, then compute_place with memory of that size, then
+ * compute_decode until it is ready (or compute_clear), then ticks until no strand has steps left,
+ * then compute_answer. */
 #ifndef SERVER_COMPUTE_H
 #define SERVER_COMPUTE_H
 
@@ -30,8 +30,10 @@ struct strand {
 
 /* What compute_decode has come to. */
 struct compute_progress {
-    enum { DECODE_INPUT, DECODE_LENGTHS, DECODE_STATES, BEGIN_STRANDS, DECODED } stage;
-    size_t index; /* of the next state tensor, or strand */
+    enum { READ_INPUT, READ_LENGTHS, READ_STATES, BEGIN_STRANDS, DECODED } stage;
+    size_t index;               /* of the stage's next thing: state tensor, strand */
+    bool reading;               /* in the middle of a tensor */
+    struct infer_cursor cursor; /* then */
 };
 
 /* T steps, B rows, S floats of state a row; all pointers go into the one block. */
@@ -54,12 +56,14 @@ struct compute {
     void *scratch; /* for tick_run_alone; else NULL */
 };
 
-/* Keeps a copy of binding, whose pointers must stay good until it is decoded, and says how many
- * bytes the block needs; false when the number does not fit a size_t. members: workers that ticks
- * may have at most, or 0 when the compute is for tick_run_alone. */
-bool compute_plan(struct compute *compute, const struct model *model,
-                  const struct signature *signature, const struct binding *binding, size_t members,
-                  size_t *bytes);
+/* Keeps a copy of binding, whose pointers must stay good until it is decoded. compute_answer may be
+ * asked from now on for all but the data. */
+void compute_init(struct compute *compute, const struct model *model,
+                  const struct signature *signature, const struct binding *binding);
+
+/* Says how many bytes the block needs; false when the number does not fit a size_t. members:
+ * workers that a tick may have at most, or 0 when the compute is for tick_run_alone. */
+bool compute_plan(struct compute *compute, size_t members, size_t *bytes);
 
 /* block: of compute_plan's size, aligned to MODEL_SCRATCH_ALIGNMENT, the caller's throughout. */
 void compute_place(struct compute *compute, void *block);

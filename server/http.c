@@ -110,7 +110,14 @@ static bool give_up(void *argument, enum give_up_reason reason)
 static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     const struct reply *reply = &exchange->reply;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                            reply->json_size != 0 ? "application/octet-stream"
+                                                  : "application/json");
+    if (reply->json_size != 0) {
+        char size[24];
+        snprintf(size, sizeof size, "%zu", reply->json_size);
+        MHD_add_response_header(response, "Inference-Header-Content-Length", size);
+    }
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
@@ -172,8 +179,11 @@ static bool check_json_size(struct exchange *exchange)
         return fault_set(&exchange->refusal, 400,
                          "inference header size should be in range (0, %zu), got: %ju",
                          exchange->body.size, (uintmax_t)facts->json_size);
-    return fault_set(&exchange->refusal, 400,
-                     "binary tensor data is not supported by this server, send JSON");
+    if (facts->json_size == 0)
+        return fault_set(&exchange->refusal, 400,
+                         "a body without a JSON header is not supported by this server");
+    exchange->body.tail = exchange->body.size - (size_t)facts->json_size;
+    return true;
 }
 
 /* Counted from the request's last byte. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "core/checked.h"
-#include "proto/float_text.h"
 #include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
@@ -12,11 +11,8 @@
 #include "server/compute.h"
 #include "server/tick.h"
 
-/* An answer's text beside its numbers: names, shapes and braces, all of them short, and an id whose
- * every byte may become six. */
-#define ANSWER_TEXT_FIXED   (1024 + 6 * (size_t)INFER_ID_MAX)
-#define ANSWER_TEXT_TENSOR  (512 + 6 * (size_t)TENSOR_NAME_MAX)
-#define ANSWER_TEXT_ELEMENT ((size_t)FLOAT_TEXT_MAX + 1)
+/* Printed in one slice: half a millisecond's work. */
+#define SLICE_NUMBERS ((size_t)16 << 10)
 
 /* With AVX2 some 50 microseconds of reading, computing and printing together: about what it takes
  * to suspend, wake a worker and resume. */
@@ -36,7 +32,7 @@ struct job {
     struct compute compute;
     void *block;
     struct json_writer writer;
-    size_t text_size; /* at most so long is the answer's text */
+    struct infer_answer_cursor answering;
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
@@ -51,14 +47,6 @@ static const struct work_type work_type = {.slice = slice, .end = end};
 
 /* ---- creation ---- */
 
-static bool answer_text_size(const struct binding *binding, size_t *size)
-{
-    size_t numbers;
-    return checked_mul(binding->output_elements, ANSWER_TEXT_ELEMENT, &numbers) &&
-           checked_add(numbers, ANSWER_TEXT_FIXED + binding->output_count * ANSWER_TEXT_TENSOR,
-                       size);
-}
-
 static bool fail_size(const struct job *job, struct fault *fault)
 {
     return fault_set(fault, 413,
@@ -67,51 +55,103 @@ static bool fail_size(const struct job *job, struct fault *fault)
                      job->budget->limit);
 }
 
-/* Block and text, charged and taken together. */
-static bool take_memory(struct job *job, size_t block, size_t text, struct fault *fault)
+/* Block and answer, charged and taken together. */
+static bool take_memory(struct job *job, size_t block, size_t answer, struct fault *fault)
 {
     size_t bytes;
-    if (!checked_add(block, text, &bytes))
+    if (!checked_add(block, answer, &bytes))
         return fail_size(job, fault);
     if (!budget_take(job->budget, bytes, job->charge + job->body.capacity, fault))
         return false;
     job->charge += bytes;
-    job->text_size = text;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
-    json_reserve(&job->writer, text);
+    json_reserve(&job->writer, answer);
     if (job->block == NULL || job->writer.failed)
         return fault_set(fault, 503, "out of memory");
     compute_place(&job->compute, job->block);
     return true;
 }
 
-static bool is_light(const struct job *job, const struct binding *binding, size_t text)
+/* All but the data, which is there when it has been computed. */
+static void describe_answer(const struct job *job, struct infer_answer *answer)
 {
-    return job->body.size + text <= LIGHT_BYTES &&
-           tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps) <= LIGHT_FLOPS;
+    *answer = (struct infer_answer){
+        .model_name = job->served->name,
+        .model_version = MODEL_VERSION,
+        .id = job->request.id,
+    };
+    compute_answer(&job->compute, answer);
+    for (size_t i = 0; i < answer->output_count; i++)
+        answer->outputs[i].form = infer_output_form(&job->request, i);
 }
 
-static bool prepare(struct job *job, struct fault *fault)
+static bool is_light(const struct job *job, size_t answer)
 {
-    struct binding binding;
-    size_t block, text;
-    const struct served_model *served = job->served;
-    if (!infer_request_parse(&job->request, job->body.text, job->body.size, fault))
+    const struct binding *binding = &job->compute.binding;
+    const double flops = tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps);
+    return job->body.size <= LIGHT_BYTES && answer <= LIGHT_BYTES - job->body.size &&
+           flops <= LIGHT_FLOPS;
+}
+
+static bool plan(struct job *job, struct fault *fault)
+{
+    struct infer_answer message;
+    size_t block, answer;
+    describe_answer(job, &message);
+    if (!infer_answer_size(&message, &answer))
+        return fail_size(job, fault);
+    job->light = is_light(job, answer);
+    job->work.rows = job->compute.binding.rows;
+    infer_answer_begin(&job->answering);
+    if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->scheduler), &block))
+        return fail_size(job, fault);
+    return take_memory(job, block, answer, fault);
+}
+
+static bool parse(struct job *job, struct fault *fault)
+{
+    const struct infer_parameters *parameters = &job->request.parameters;
+    const size_t json_size = job->body.size - job->body.tail;
+    const struct infer_span tail = {job->body.text + json_size, job->body.tail};
+    if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
+                             job->served->name, fault))
         return false;
-    if (job->request.parameters.has_sequence)
+    for (size_t i = 0; i < job->request.output_count; i++)
+        if (infer_output_classification(&job->request, i) != 0)
+            return fault_set(fault, 400, "classification is not available in this build");
+    if (parameters->sequence_id.kind != SEQUENCE_ID_NONE || parameters->sequence_start ||
+        parameters->sequence_end)
         return fault_set(fault, 400,
                          "parameters: sequences kept by the server are not available in this "
                          "build; send h_0 and c_0");
-    if (!signature_bind(&served->signature, &job->request, served->name, &binding, fault))
+    return true;
+}
+
+static enum work_class class_of(uint64_t priority)
+{
+    return priority == 0 ? WORK_NORMAL : priority == 1 ? WORK_HIGH : WORK_LOW;
+}
+
+/* The earlier one of the wire's and the request's own. */
+static uint64_t deadline_of(const struct job_terms *terms, uint64_t timeout_us)
+{
+    const uint64_t left = terms->deadline > terms->arrived ? terms->deadline - terms->arrived : 0;
+    if (timeout_us == 0 || timeout_us >= left / CLOCK_NS_PER_US)
+        return terms->deadline;
+    return terms->arrived + timeout_us * CLOCK_NS_PER_US;
+}
+
+static bool prepare(struct job *job, const struct job_terms *terms, struct fault *fault)
+{
+    struct binding binding;
+    const struct served_model *served = job->served;
+    if (!parse(job, fault) ||
+        !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
-    if (!answer_text_size(&binding, &text))
-        return fail_size(job, fault);
-    job->light = is_light(job, &binding, text);
-    job->work.rows = binding.rows;
-    if (!compute_plan(&job->compute, served->model, &served->signature, &binding,
-                      job->light ? 0 : scheduler_team_size(job->scheduler), &block))
-        return fail_size(job, fault);
-    return take_memory(job, block, text, fault);
+    job->work.priority = class_of(job->request.parameters.priority);
+    job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
+    compute_init(&job->compute, served->model, &served->signature, &binding);
+    return plan(job, fault);
 }
 
 static struct job *allocate(const struct served_model *served, struct budget *budget, size_t held,
@@ -125,7 +165,7 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
         fault_set(fault, 503, "out of memory");
         return NULL;
     }
-    job->work = (struct work){.type = &work_type, .lane = served->lane, .priority = WORK_NORMAL};
+    job->work = (struct work){.type = &work_type, .lane = served->lane};
     job->served = served;
     job->stage = JOB_DECODING;
     job->block = NULL;
@@ -147,8 +187,7 @@ struct job *job_create(const struct served_model *served, struct body *body, str
     }
     body_move(&job->body, body);
     job->scheduler = scheduler;
-    job->work.deadline = terms->deadline;
-    if (prepare(job, fault))
+    if (prepare(job, terms, fault))
         return job;
     job_destroy(job);
     return NULL;
@@ -229,14 +268,13 @@ static enum work_next decode(struct job *job)
 
 static enum work_next encode(struct job *job)
 {
-    struct infer_answer message = {
-        .model_name = job->served->name,
-        .model_version = MODEL_VERSION,
-        .id = job->request.id,
-    };
-    compute_answer(&job->compute, &message);
-    infer_answer_write(&job->writer, &message);
+    struct infer_answer message;
+    size_t json_size;
+    describe_answer(job, &message);
+    if (!infer_answer_write(&job->answering, &job->writer, &message, SLICE_NUMBERS, &json_size))
+        return WORK_SLICE;
     reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
     return WORK_DONE;
 }
 
@@ -298,7 +336,8 @@ static void run(struct job *job)
     if (next == WORK_DONE)
         return;
     tick_run_alone(&job->compute);
-    encode(job);
+    for (next = WORK_SLICE; next == WORK_SLICE;)
+        next = encode(job);
 }
 
 void job_run(struct job *job)
