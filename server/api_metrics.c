@@ -4,14 +4,17 @@
 
 #include "server/metrics.h"
 
-static void fill_models(struct metrics_model *models, const struct model_store *store)
+static void fill(struct metrics_model *models, const struct service *service)
 {
-    for (size_t i = 0; i < store->count; i++) {
-        const struct served_model *served = store->models[i];
+    for (size_t i = 0; i < service->models->count; i++) {
+        const struct served_model *served = service->models->models[i];
+        const struct lane_load load = scheduler_load(service->scheduler, served->lane);
         models[i] = (struct metrics_model){.name = served->name,
                                            .version = MODEL_VERSION,
-                                           .stats = served->stats,
-                                           .memory = model_memory(served->model)};
+                                           .stats = &served->lane->stats,
+                                           .memory = model_memory(served->model),
+                                           .queue_requests = load.requests,
+                                           .queue_rows = load.rows};
     }
 }
 
@@ -34,16 +37,16 @@ static void print(FILE *out, struct service *service, const struct metrics_model
 
 /* false: there is no memory for the text. */
 static bool print_to_memory(struct service *service, const struct metrics_model *models,
-                            char **text, size_t *size)
+                            struct reply *reply)
 {
-    FILE *out = open_memstream(text, size);
+    FILE *out = open_memstream(&reply->body, &reply->size);
     if (out == NULL)
         return false;
     print(out, service, models);
     const bool done = ferror(out) == 0;
     if (fclose(out) == 0 && done)
         return true;
-    free(*text);
+    free(reply->body);
     return false;
 }
 
@@ -53,8 +56,8 @@ void api_metrics(struct service *service, struct reply *reply)
     struct metrics_model *models = calloc(service->models->count + 1, sizeof *models);
     *reply = (struct reply){.status = 200, .content_type = METRICS_CONTENT_TYPE};
     if (models != NULL)
-        fill_models(models, service->models);
-    if (models == NULL || !print_to_memory(service, models, &reply->body, &reply->size)) {
+        fill(models, service);
+    if (models == NULL || !print_to_memory(service, models, reply)) {
         fault_set(&fault, 503, "out of memory");
         reply_fault(reply, &fault);
     }

@@ -79,7 +79,7 @@ static void write_memory(struct json_writer *writer, size_t bytes)
 
 static void write_model(struct json_writer *writer, const struct served_model *served)
 {
-    struct model_stats *stats = served->stats;
+    struct model_stats *stats = &served->lane->stats;
     json_open_object(writer);
     api_write_member(writer, "name", served->name);
     api_write_member(writer, "version", MODEL_VERSION);

@@ -7,8 +7,10 @@
 
 bool api_v2_server(struct api_call *call, struct fault *fault)
 {
-    static const char *const extensions[] = {"model_configuration", "model_repository",
-                                             "statistics", "logging"};
+    static const char *const extensions[] = {
+        "binary_tensor_data", "parameters", "schedule_policy", "model_configuration",
+        "model_repository",   "statistics", "logging",
+    };
     struct json_writer *writer = call->writer;
     (void)fault;
     json_open_object(writer);

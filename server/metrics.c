@@ -30,14 +30,6 @@ static void print_model_labels(FILE *out, const struct metrics_model *model)
     print_label(out, "version", model->version);
 }
 
-static void print_model_number(FILE *out, const char *name, const struct metrics_model *model,
-                               uint64_t value)
-{
-    fprintf(out, "%s{", name);
-    print_model_labels(out, model);
-    fprintf(out, "} %" PRIu64 "\n", value);
-}
-
 /* count / scale, exactly; scale is a power of ten. Not printf's %f: it follows the locale. */
 static void print_decimal(FILE *out, uint64_t count, uint64_t scale)
 {
@@ -133,6 +125,16 @@ static uint64_t steps(const struct metrics_model *model)
     return load(&model->stats->pass_steps);
 }
 
+static uint64_t queue_requests(const struct metrics_model *model)
+{
+    return model->queue_requests;
+}
+
+static uint64_t queue_rows(const struct metrics_model *model)
+{
+    return model->queue_rows;
+}
+
 static uint64_t memory(const struct metrics_model *model)
 {
     return model->memory;
@@ -154,6 +156,9 @@ static const struct {
      "Microseconds that requests were being computed", infer_us},
     {"nv_inference_compute_output_duration_us", "counter", "Microseconds spent on encoding answers",
      output_us},
+    {"nv_inference_pending_request_count", "gauge", "Requests accepted and not answered yet",
+     queue_requests},
+    {"lstmd_queue_rows", "gauge", "Rows of the requests accepted and not answered yet", queue_rows},
     {"lstmd_steps_total", "counter", "Steps computed, of all rows together", steps},
     {"lstmd_model_memory_bytes", "gauge", "Memory that the model's weights take", memory},
 };
@@ -162,22 +167,12 @@ static void print_model_numbers(FILE *out, const struct metrics_source *source)
 {
     for (size_t i = 0; i < sizeof model_numbers / sizeof *model_numbers; i++) {
         print_family(out, model_numbers[i].name, model_numbers[i].type, model_numbers[i].help);
-        for (size_t j = 0; j < source->model_count; j++)
-            print_model_number(out, model_numbers[i].name, &source->models[j],
-                               model_numbers[i].value(&source->models[j]));
+        for (size_t j = 0; j < source->model_count; j++) {
+            fprintf(out, "%s{", model_numbers[i].name);
+            print_model_labels(out, &source->models[j]);
+            fprintf(out, "} %" PRIu64 "\n", model_numbers[i].value(&source->models[j]));
+        }
     }
-}
-
-static void print_queues(FILE *out, const struct metrics_source *source)
-{
-    static const char requests[] = "nv_inference_pending_request_count";
-    static const char queue_rows[] = "lstmd_queue_rows";
-    print_family(out, requests, "gauge", "Requests accepted and not answered yet");
-    for (size_t i = 0; i < source->model_count; i++)
-        print_model_number(out, requests, &source->models[i], source->queues[i].requests);
-    print_family(out, queue_rows, "gauge", "Rows of the requests accepted and not answered yet");
-    for (size_t i = 0; i < source->model_count; i++)
-        print_model_number(out, queue_rows, &source->models[i], source->queues[i].rows);
 }
 
 /* ---- failures ---- */
@@ -324,8 +319,6 @@ static void print_process(FILE *out, const struct process_usage *process)
 void metrics_print(FILE *out, const struct metrics_source *source)
 {
     print_model_numbers(out, source);
-    if (source->queues != NULL)
-        print_queues(out, source);
     print_failures(out, source);
     print_histograms(out, source);
     print_batches(out, source);

@@ -19,12 +19,8 @@
 struct metrics_model {
     const char *name, *version;
     struct model_stats *stats;
-    size_t memory; /* bytes of its weights */
-};
-
-/* Of one model: accepted and not answered yet, at this moment. */
-struct metrics_queue {
-    size_t requests, rows;
+    size_t memory;                     /* bytes of its weights */
+    size_t queue_requests, queue_rows; /* accepted and not answered yet, at this moment */
 };
 
 /* Of all models together. */
@@ -37,7 +33,6 @@ struct metrics_source {
     const char *build_version, *kernel;
     size_t workers;
     const struct metrics_model *models; /* [model_count] */
-    const struct metrics_queue *queues; /* [model_count]; NULL: not known */
     size_t model_count;
     size_t memory_in_flight, memory_limit;     /* of requests, in bytes */
     struct status_counts *http_responses;      /* only counts above 0 are shown */

@@ -9,28 +9,17 @@
 
 #include "proto/model_builder.h"
 #include "proto/safetensors.h"
+#include "server/clock.h"
 #include "server/file.h"
 #include "server/machine.h"
 
 static void served_destroy(struct served_model *served)
 {
+    if (served->lane != NULL)
+        lane_fini(served->lane);
+    free(served->lane);
     model_destroy(served->model);
-    free(served->stats);
     free(served);
-}
-
-static struct served_model *served_create(void)
-{
-    struct served_model *served = calloc(1, sizeof *served);
-    struct model_stats *stats = malloc(sizeof *stats);
-    if (served == NULL || stats == NULL) {
-        free(served);
-        free(stats);
-        return NULL;
-    }
-    model_stats_init(stats);
-    served->stats = stats;
-    return served;
 }
 
 /* "dir/NAME.json" -> "NAME" */
@@ -53,6 +42,16 @@ static char *path_beside(const char *path, const char *name)
     return asprintf(&joined, "%.*s%s", folder, path, name) >= 0 ? joined : NULL;
 }
 
+static bool make_lane(struct served_model *served, uint64_t delay, struct fault *fault)
+{
+    struct lane *lane = malloc(sizeof *lane);
+    if (lane == NULL)
+        return fault_set(fault, 503, "out of memory");
+    lane_init(lane, served->model, delay);
+    served->lane = lane;
+    return true;
+}
+
 static bool build(struct served_model *served, const struct model_config *config,
                   const struct safetensors *weights, const struct kernel *kernel,
                   struct fault *fault)
@@ -61,7 +60,8 @@ static bool build(struct served_model *served, const struct model_config *config
         return false;
     for (size_t i = 0; i < weights->count; i++)
         served->weight_count += weights->tensors[i].elements;
-    return signature_init(&served->signature, served->model, config->batch_first, fault);
+    return signature_init(&served->signature, served->model, config->batch_first, fault) &&
+           make_lane(served, config->max_queue_delay_us * CLOCK_NS_PER_US, fault);
 }
 
 static bool build_from_file(struct served_model *served, const struct model_config *config,
@@ -140,7 +140,7 @@ static bool add(struct model_store *store, struct served_model *served, const ch
 static bool load_file(struct model_store *store, const char *path, const struct kernel *kernel,
                       struct fault *fault)
 {
-    struct served_model *served = served_create();
+    struct served_model *served = calloc(1, sizeof *served);
     if (served == NULL)
         return fault_set(fault, 503, "%s: out of memory", path);
     if (load(served, path, kernel, fault) && add(store, served, path, fault))

@@ -10,14 +10,14 @@
 
 #include "server/budget.h"
 #include "server/model_store.h"
-#include "server/pool.h"
+#include "server/scheduler.h"
 #include "server/status_counts.h"
 
 #define SERVICE_NAME "lstmd"
 
 struct service {
     const struct model_store *models;
-    struct pool *pool;
+    struct scheduler *scheduler;
     struct budget budget;
     const char *kernel; /* the name of what models are computed with */
     size_t workers;

@@ -23,8 +23,8 @@ static int setup(void **state)
     for (size_t i = 0; i < 2; i++)
         model_stats_init(&stats[i]);
     status_counts_init(&responses);
-    models[0] = (struct metrics_model){"m", "1", &stats[0], 4096};
-    models[1] = (struct metrics_model){"n", "1", &stats[1], 0};
+    models[0] = (struct metrics_model){"m", "1", &stats[0], 4096, 3, 12};
+    models[1] = (struct metrics_model){"n", "1", &stats[1], 0, 0, 0};
     source = (struct metrics_source){.build_version = "0.1.0",
                                      .kernel = "scalar",
                                      .workers = 2,
@@ -101,6 +101,8 @@ static void a_model_s_numbers_are_shown(void **state)
     expect("nv_inference_compute_infer_duration_us{model=\"m\",version=\"1\"}", 450);
     expect("nv_inference_compute_output_duration_us{model=\"m\",version=\"1\"}", 5);
     expect("nv_inference_request_failure{model=\"m\",version=\"1\",reason=\"INVALID\"}", 1);
+    expect("nv_inference_pending_request_count{model=\"m\",version=\"1\"}", 3);
+    expect("lstmd_queue_rows{model=\"m\",version=\"1\"}", 12);
     expect("lstmd_model_memory_bytes{model=\"m\",version=\"1\"}", 4096);
     expect("nv_inference_request_success{model=\"n\",version=\"1\"}", 0);
 }
@@ -166,19 +168,6 @@ static void the_server_tells_of_itself(void **state)
     assert_null(strstr(text, "process_"));
 }
 
-static void queues_are_shown_where_they_are_known(void **state)
-{
-    const struct metrics_queue queues[2] = {{3, 12}, {0, 0}};
-    (void)state;
-    print();
-    assert_null(strstr(text, "pending"));
-    source.queues = queues;
-    print();
-    expect("nv_inference_pending_request_count{model=\"m\",version=\"1\"}", 3);
-    expect("lstmd_queue_rows{model=\"m\",version=\"1\"}", 12);
-    expect("lstmd_queue_rows{model=\"n\",version=\"1\"}", 0);
-}
-
 static void sequences_are_shown_where_they_are_kept(void **state)
 {
     const struct metrics_sequences sequences = {1, 2, 3, 4, 5, 6};
@@ -231,7 +220,6 @@ int main(void)
         TEST(passes_fall_into_buckets_of_rows),
         TEST(labels_are_escaped),
         TEST(the_server_tells_of_itself),
-        TEST(queues_are_shown_where_they_are_known),
         TEST(sequences_are_shown_where_they_are_kept),
         TEST(the_process_is_shown_where_it_is_known),
         TEST(no_model_is_well_formed_too),
