@@ -23,6 +23,7 @@ enum job_stage { JOB_DECODING, JOB_ENCODING };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
+    uint64_t arrived; /* from then on its time is counted */
     struct scheduler *scheduler;
     const struct served_model *served;
     enum job_stage stage;
@@ -148,6 +149,7 @@ static bool prepare(struct job *job, const struct job_terms *terms, struct fault
     if (!parse(job, fault) ||
         !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
+    job->arrived = terms->arrived;
     job->work.priority = class_of(job->request.parameters.priority);
     job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
@@ -292,21 +294,23 @@ static enum work_next slice(struct work *work)
 
 /* ---- counting ---- */
 
+/* Before it was accepted it was parsed. */
 static void count(const struct job *job)
 {
     const struct work_times *times = &job->work.times;
+    const uint64_t parsing = times->accepted - job->arrived;
     struct model_stats *stats = &job->served->lane->stats;
     const struct request_times counted = {
         .queue = times->total - times->before - times->ticks - times->after,
-        .compute_input = times->before,
+        .compute_input = parsing + times->before,
         .compute_infer = times->ticks,
         .compute_output = times->after,
-        .request = times->total,
+        .request = parsing + times->total,
     };
     if (job->reply.status == 200)
         model_stats_success(stats, &counted, job->work.rows);
     else
-        model_stats_failure(stats, request_failure_of(job->reply.status), times->total);
+        model_stats_failure(stats, request_failure_of(job->reply.status), counted.request);
 }
 
 /* ---- by the scheduler ---- */

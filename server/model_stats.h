@@ -15,10 +15,10 @@
 /* Where one answered request's time went, in ns. */
 struct request_times {
     uint64_t queue;          /* accepted, but nothing of it being worked on */
-    uint64_t compute_input;  /* decoding its tensors */
+    uint64_t compute_input;  /* parsing it, decoding its tensors */
     uint64_t compute_infer;  /* in passes of the core, the whole of every pass it took part in */
     uint64_t compute_output; /* encoding the answer */
-    uint64_t request;        /* from accepted to the answer being ready */
+    uint64_t request;        /* all of it: from its last byte to the answer being ready */
 };
 
 enum request_failure {
@@ -55,7 +55,7 @@ void model_stats_init(struct model_stats *stats);
 /* A request of that many rows was answered. */
 void model_stats_success(struct model_stats *stats, const struct request_times *times, size_t rows);
 
-/* A request failed request_ns after it was accepted; 0 when it was not. */
+/* A request failed request_ns after its last byte; 0 when it was refused at once. */
 void model_stats_failure(struct model_stats *stats, enum request_failure reason,
                          uint64_t request_ns);
 

@@ -14,18 +14,15 @@
 
 static void good_text_is_good(void **state)
 {
-    static const char text[] = FAMILY(
-        "a_total",
-        "counter") "a_total 1\n" FAMILY("b",
-                                        "gauge") "b{x=\"1\\\"\\\\\\n\"} -0.5\nb{x=\"2\",y=\"\"} "
-                                                 "1e3\n" FAMILY("h",
-                                                                "histogram") "h_bucket{m=\"1\",le="
-                                                                             "\"0.1\"} "
-                                                                             "1\nh_bucket{m=\"1\","
-                                                                             "le=\"+Inf\"} 2\n"
-                                                                             "h_sum{m=\"1\"} "
-                                                                             "7\nh_count{m=\"1\"} "
-                                                                             "2\n";
+    static const char text[] = FAMILY("a_total", "counter") "a_total 1\n" FAMILY(
+        "b", "gauge") "b{x=\"1\\\"\\\\\\n\"} -0.5\nb{x=\"2\",y=\"\"} "
+                      "1e3\n" FAMILY("h", "histogram") "h_bucket{m=\"1\",le="
+                                                       "\"0.1\"} "
+                                                       "1\nh_bucket{m=\"1\","
+                                                       "le=\"+Inf\"} 2\n"
+                                                       "h_sum{m=\"1\"} "
+                                                       "7\nh_count{m=\"1\"} "
+                                                       "2\n";
     char problem[256];
     double value;
     (void)state;
