@@ -173,8 +173,8 @@ bench: deps-bench
 		$(addprefix build/bench/,machine-peaks onednn-bench openvino-bench)
 	$(Q)python3 -B tests/bench/run_bench.py $(BENCH_ARGS)
 
-# The field's own clients against the daemon, installed under build/; INTEROP_ARGS="kserve_test" runs
-# one file of them.
+# The field's own clients against the daemon, installed under build/; INTEROP_ARGS="kserve_test"
+# runs one file of them.
 INTEROP_VENV := build/interop-venv
 
 $(INTEROP_VENV)/installed: tests/interop/install_clients.sh

@@ -11,7 +11,7 @@ MODELS = os.path.join(TOP, "deploy", "models")
 
 
 class DaemonCase(unittest.TestCase):
-    """Tests of a class share one daemon: cls.address is its HOST:PORT, cls.url has http:// before."""
+    """Tests of a class share one daemon: cls.address is its HOST:PORT, cls.url has http:// too."""
 
     arguments = []
 

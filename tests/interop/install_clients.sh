@@ -3,9 +3,9 @@
 #
 #   tests/interop/install_clients.sh FOLDER
 #
-# FOLDER becomes a Python virtual environment with tritonclient, KServe's client, the client generated
-# from the Open Inference Protocol's OpenAPI, and
-#   FOLDER/perf/bin/perf_analyzer    Triton's load generator, of the last tritonclient that carried it
+# FOLDER becomes a Python virtual environment with tritonclient, KServe's client, the client that
+# was generated from the Open Inference Protocol's OpenAPI, and
+#   FOLDER/perf/bin/perf_analyzer    Triton's load generator, out of a tritonclient that carries it
 #   FOLDER/perf/lib                  the CUDA runtime it is linked to (nothing of it is used)
 # Nothing outside FOLDER is touched.
 set -eu

@@ -21,8 +21,7 @@ class PerfAnalyzer(DaemonCase):
         self.folder = folder.name
 
     def input_data(self, steps, rows, name=None):
-        """Only the inputs that have to be sent: perf_analyzer sends the others when it makes its own
-        data."""
+        """Only the inputs that have to be sent: when perf_analyzer makes data, it is for all."""
         tensors = []
         for t in range(steps if name == "stream" else 1):
             size = 1 if name == "stream" else steps

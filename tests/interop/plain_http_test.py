@@ -1,5 +1,5 @@
-"""Requests as people write them by hand, with python-requests: TensorFlow Serving's REST habits, and
-scraping of /metrics."""
+"""Requests as people write them by hand, with python-requests: TensorFlow Serving's REST habits,
+and scraping of /metrics."""
 
 import unittest
 
@@ -35,11 +35,8 @@ class PlainHttp(DaemonCase):
 
     def test_infer_with_nested_lists(self):
         x = random_input(4, 2)
-        body = {
-            "inputs": [
-                {"name": "input", "shape": [4, 2, INPUT_SIZE], "datatype": "FP32", "data": x.tolist()}
-            ]
-        }
+        tensor = {"name": "input", "shape": list(x.shape), "datatype": "FP32", "data": x.tolist()}
+        body = {"inputs": [tensor]}
         response = requests.post(f"{self.url}/v2/models/{NAME}/infer", json=body, timeout=30)
         self.assertEqual(response.status_code, 200, response.text)
         outputs = {output["name"]: output for output in response.json()["outputs"]}

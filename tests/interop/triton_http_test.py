@@ -114,9 +114,8 @@ class TritonHttp(DaemonCase):
 
     def test_json_both_ways(self):
         x = random_input(17, 2)
-        wanted = [
-            triton.InferRequestedOutput(name, binary_data=False) for name in ["output", "h_n", "c_n"]
-        ]
+        names = ["output", "h_n", "c_n"]
+        wanted = [triton.InferRequestedOutput(name, binary_data=False) for name in names]
         self.check(self.client.infer(NAME, [infer_input(x, binary=False)], outputs=wanted), x)
 
     def test_json_and_binary_give_the_same_bits(self):
