@@ -14,11 +14,12 @@
 
 /* A head as text: "METHOD TARGET VERSION\n", then "name:value\n" without spaces thrown in, so that
  * what the library would hand over can be written down exactly. */
-static bool check(const char *text, struct http_head_facts *facts, struct fault *fault)
+static bool check_where(bool body_optional, const char *text, struct http_head_facts *facts,
+                        struct fault *fault)
 {
     static char copy[8192];
     static struct http_header headers[2 * HTTP_GUARD_HEADERS_MAX];
-    struct http_head head = {.headers = headers};
+    struct http_head head = {.headers = headers, .body_optional = body_optional};
     assert_true(strlen(text) < sizeof copy);
     strcpy(copy, text);
     char *line = strchr(copy, '\n');
@@ -37,6 +38,11 @@ static bool check(const char *text, struct http_head_facts *facts, struct fault 
         line = end + 1;
     }
     return http_guard_check(&head, MAX_BODY, facts, fault);
+}
+
+static bool check(const char *text, struct http_head_facts *facts, struct fault *fault)
+{
+    return check_where(false, text, facts, fault);
 }
 
 #define GET  "GET /v2 HTTP/1.1\nHost:h\n"
@@ -252,9 +258,31 @@ static void a_hundred_headers_pass_and_one_more_is_431(void **state)
     assert_int_equal(fault.status, 431);
 }
 
+static void a_length_may_be_missing_where_a_body_is_optional(void **state)
+{
+    struct http_head_facts facts;
+    struct fault fault;
+    (void)state;
+    assert_true(check_where(true, POST, &facts, &fault));
+    assert_true(facts.length_missing);
+    assert_false(facts.has_body);
+    assert_true(check_where(true, POST "Content-Length:0\n", &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_true(check_where(true, POST "Content-Length:7\n", &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_int_equal(facts.length, 7);
+    assert_true(check_where(true, POST "Transfer-Encoding:chunked\n", &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_true(check_where(true, GET, &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_false(check_where(true, POST "Content-Length:1\nContent-Length:1\n", &facts, &fault));
+    assert_int_equal(fault.status, 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_length_may_be_missing_where_a_body_is_optional),
         cmocka_unit_test(every_doubtful_head_is_refused),
         cmocka_unit_test(plain_reading_requests_pass),
         cmocka_unit_test(a_known_length_is_told),
