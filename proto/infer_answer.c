@@ -192,8 +192,8 @@ static size_t write_json_stage(struct infer_answer_cursor *cursor, struct json_w
         return 0;
     }
     const bool strings = tensor->datatype == DATATYPE_BYTES;
-    const size_t count = (strings ? write_strings : write_numbers)(writer, tensor,
-                                                                   &cursor->element, limit);
+    const size_t count =
+        (strings ? write_strings : write_numbers)(writer, tensor, &cursor->element, limit);
     if (count < limit) { /* TENSOR_DATA ends when a slice was not filled */
         json_close_array(writer);
         json_close_object(writer);
@@ -225,14 +225,13 @@ bool infer_answer_write(struct infer_answer_cursor *cursor, struct json_writer *
     while (limit > 0 && !writer->failed) {
         const struct infer_answer_tensor *tensor = &answer->outputs[cursor->output];
         if (cursor->output < answer->output_count)
-            limit -= (cursor->stage == TAIL ? write_tail_stage : write_json_stage)(
-                cursor, writer, tensor, limit);
+            limit -= (cursor->stage == TAIL ? write_tail_stage : write_json_stage)(cursor, writer,
+                                                                                   tensor, limit);
         else if (cursor->stage != TAIL)
             close_json(cursor, writer);
         else
             break;
     }
     *json_size = cursor->json_size;
-    return writer->failed ||
-           (cursor->stage == TAIL && cursor->output == answer->output_count);
+    return writer->failed || (cursor->stage == TAIL && cursor->output == answer->output_count);
 }

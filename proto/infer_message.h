@@ -4,7 +4,8 @@
  * their final place. Numbers are read and written in slices, so that whoever does it can turn to
  * something else in between.
  *
- * Request: {"id":s?, "parameters":{}?, "inputs":[{"name","shape","datatype","parameters"?,"data"?}],
+ * Request: {"id":s?, "parameters":{}?,
+ * "inputs":[{"name","shape","datatype","parameters"?,"data"?}],
  * "outputs":[{"name","parameters"?}]?}. Key order is free, unknown keys are skipped (the protocol
  * lets clients add some), duplicates are refused. A tensor with parameters.binary_data_size has no
  * "data": its bytes, little-endian and row-major, follow the JSON, in the order of the inputs.
@@ -151,7 +152,7 @@ struct infer_answer_tensor {
     const char *name;
     size_t rank;
     uint64_t shape[TENSOR_RANK_MAX];
-    const float *data; /* FP32: [product of shape], row-major */
+    const float *data;      /* FP32: [product of shape], row-major */
     enum datatype datatype; /* FP32 or BYTES */
     enum tensor_form form;
     /* BYTES: the strings in their binary form, each its length as a little-endian uint32 and then

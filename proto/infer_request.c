@@ -19,9 +19,9 @@ struct parser {
     struct json_reader reader;
     struct infer_request *request;
     const char *model_name;
-    struct infer_input *input;   /* the one being read */
-    struct infer_output *output; /* the one being read */
-    bool placed;                 /* fault's text begins with a place: "shape: ..." */
+    struct infer_input *input;              /* the one being read */
+    struct infer_output *output;            /* the one being read */
+    bool placed;                            /* fault's text begins with a place: "shape: ..." */
     uint64_t binary_size[INFER_TENSOR_MAX]; /* per input: bytes behind the JSON, or NOT_BINARY */
     struct fault *fault;
 };
@@ -334,7 +334,7 @@ static bool read_stream(struct parser *parser)
 static bool not_reserved(struct parser *parser, const char *key)
 {
     return strncmp(key, "triton_", strlen("triton_")) != 0 ||
-           json_fail(&parser->reader, "'%s' is wanted by nobody: names in triton_ are reserved",
+           json_fail(&parser->reader, "a name not beginning with 'triton_' is wanted, got '%s'",
                      excerpt_of(key).text);
 }
 

@@ -32,9 +32,9 @@ struct tensor_text_cursor {
     /* private */
     struct tensor_text tensor;
     const char *at;
-    const char *last; /* the closing bracket of the whole array */
-    bool nested;      /* or flat */
-    size_t level;     /* arrays open, less one */
+    const char *last;                       /* the closing bracket of the whole array */
+    bool nested;                            /* or flat */
+    size_t level;                           /* arrays open, less one */
     uint64_t members[TENSOR_TEXT_RANK_MAX]; /* of the array open at each level: read so far */
 };
 
