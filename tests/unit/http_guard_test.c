@@ -222,6 +222,27 @@ static void the_size_of_the_json_part_is_told(void **state)
     assert_false(pass(POST "Content-Length:5\n").json_size_given);
 }
 
+static void a_timeout_is_told_and_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(pass("GET / HTTP/1.1\nHost:x\n").timeout_ms, 0);
+    assert_int_equal(pass("GET / HTTP/1.1\nHost:x\nx-request-timeout-ms:1\n").timeout_ms, 1);
+    assert_int_equal(pass("GET / HTTP/1.1\nHost:x\nX-Request-Timeout-Ms:86400000\n").timeout_ms,
+                     86400000);
+    static const char *const bad[] = {
+        "0", "86400001", "-1", "1.0", "1 ", "", "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char head[128];
+        struct http_head_facts facts;
+        struct fault fault = {0};
+        snprintf(head, sizeof head, "GET / HTTP/1.1\nHost:x\nX-Request-Timeout-Ms:%s\n", bad[i]);
+        assert_false(check(head, &facts, &fault));
+        assert_int_equal(fault.status, 400);
+        assert_string_equal(fault.text,
+                            "X-Request-Timeout-Ms: a whole number from 1 to 86400000 expected");
+    }
+}
+
 static void a_hundred_headers_pass_and_one_more_is_431(void **state)
 {
     (void)state;
@@ -269,6 +290,7 @@ int main(void)
         cmocka_unit_test(an_expectation_is_told_and_an_empty_one_let_be),
         cmocka_unit_test(a_content_encoding_is_told),
         cmocka_unit_test(the_size_of_the_json_part_is_told),
+        cmocka_unit_test(a_timeout_is_told_and_checked),
         cmocka_unit_test(a_hundred_headers_pass_and_one_more_is_431),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
