@@ -285,7 +285,7 @@ static void print_responses(FILE *out, struct status_counts *counts)
     }
 }
 
-static void print_sequences(FILE *out, const struct metrics_sequences *sequences)
+static void print_sequences(FILE *out, const struct sequences_counts *sequences)
 {
     print_number(out, "lstmd_sequences_alive", "gauge", "Sequences whose state is kept",
                  sequences->alive, 1);

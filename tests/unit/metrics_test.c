@@ -170,7 +170,7 @@ static void the_server_tells_of_itself(void **state)
 
 static void sequences_are_shown_where_they_are_kept(void **state)
 {
-    const struct metrics_sequences sequences = {1, 2, 3, 4, 5, 6};
+    const struct sequences_counts sequences = {1, 2, 3, 4, 5, 6};
     (void)state;
     source.sequences = &sequences;
     print();
