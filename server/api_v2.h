@@ -7,7 +7,8 @@
 #include "server/router.h"
 #include "server/service.h"
 
-/* route is any but ROUTE_NONE and ROUTE_INFER. Always leaves a reply, an error's where need be. */
+/* route is any but ROUTE_NONE, ROUTE_INFER and those of sequences. Always leaves a reply, an
+ * error's where need be. */
 void api_v2_answer(const struct service *service, const struct route *route, struct reply *reply);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/api_sequences.h"
 #include "server/api_v2.h"
 #include "server/body.h"
 #include "server/clock.h"
@@ -54,7 +55,7 @@ struct exchange {
     enum exchange_state state;
     struct http_head_facts facts;
     struct route route;
-    const struct served_model *served; /* ROUTE_INFER */
+    const struct served_model *served; /* where the body is for a model */
     struct body body;
     uint64_t body_since;
     size_t received;      /* bytes of body, thrown away ones too */
@@ -297,7 +298,7 @@ static bool check_head(struct exchange *exchange, const char *method, const char
 static void check_request(struct exchange *exchange)
 {
     const struct route *route = &exchange->route;
-    if (route->kind != ROUTE_INFER)
+    if (route->kind != ROUTE_INFER && route->verb != VERB_PUT)
         return;
     exchange->served =
         model_store_find(exchange->http->service->models, route->model, route->model_size,
@@ -357,14 +358,34 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
     return MHD_YES;
 }
 
+static const char *find_argument(const struct exchange *exchange, const char *key)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, key);
+}
+
+static void answer_sequences(struct exchange *exchange)
+{
+    const struct sequence_query query = {find_argument(exchange, "limit"),
+                                         find_argument(exchange, "after")};
+    api_sequences_answer(exchange->http->service, &exchange->route, &query, &exchange->body,
+                         &exchange->reply);
+}
+
 static enum MHD_Result body_arrived(struct exchange *exchange)
 {
     if (exchange->refusal.status != 0)
         return send_refusal(exchange);
-    if (exchange->route.kind == ROUTE_INFER)
+    switch (exchange->route.kind) {
+    case ROUTE_INFER:
         return start_job(exchange);
-    api_v2_answer(exchange->http->service, &exchange->route, &exchange->reply);
-    return send_reply(exchange);
+    case ROUTE_SEQUENCE_LIST:
+    case ROUTE_SEQUENCE:
+        answer_sequences(exchange);
+        return send_reply(exchange);
+    default:
+        api_v2_answer(exchange->http->service, &exchange->route, &exchange->reply);
+        return send_reply(exchange);
+    }
 }
 
 static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,

@@ -2,11 +2,13 @@
 
 #include <string.h>
 
-#define MODEL   '$' /* in a pattern: one path segment, the model's name */
-#define VERSION '#' /* the same, its version */
+#define MODEL    '$' /* in a pattern: one path segment, the model's name */
+#define VERSION  '#' /* the same, its version */
+#define SEQUENCE '@' /* the same, a sequence's id */
 
 static const char READING[] = "GET, HEAD";
 static const char POSTING[] = "POST";
+static const char KEEPING[] = "GET, HEAD, PUT, DELETE";
 
 static const struct {
     const char *pattern;
@@ -24,12 +26,28 @@ static const struct {
     {"/v2/models/$/versions/#/ready", ROUTE_MODEL_READY, READING},
     {"/v2/models/$/infer", ROUTE_INFER, POSTING},
     {"/v2/models/$/versions/#/infer", ROUTE_INFER, POSTING},
+    {"/v2/models/$/sequences", ROUTE_SEQUENCE_LIST, READING},
+    {"/v2/models/$/sequences/@", ROUTE_SEQUENCE, KEEPING},
 };
+
+static void set_span(struct route *route, char wildcard, const char *text, size_t size)
+{
+    if (wildcard == MODEL) {
+        route->model = text;
+        route->model_size = size;
+    } else if (wildcard == VERSION) {
+        route->version = text;
+        route->version_size = size;
+    } else {
+        route->sequence = text;
+        route->sequence_size = size;
+    }
+}
 
 static bool match(struct route *route, const char *pattern, const char *path)
 {
     for (; *pattern != '\0'; pattern++) {
-        if (*pattern != MODEL && *pattern != VERSION) {
+        if (*pattern != MODEL && *pattern != VERSION && *pattern != SEQUENCE) {
             if (*path++ != *pattern)
                 return false;
             continue;
@@ -37,13 +55,7 @@ static bool match(struct route *route, const char *pattern, const char *path)
         const size_t size = strcspn(path, "/");
         if (size == 0)
             return false;
-        if (*pattern == MODEL) {
-            route->model = path;
-            route->model_size = size;
-        } else {
-            route->version = path;
-            route->version_size = size;
-        }
+        set_span(route, *pattern, path, size);
         path += size;
     }
     return *path == '\0';
@@ -63,6 +75,15 @@ static bool allows(const char *list, const char *method)
     return false;
 }
 
+/* Of one that a route allows. */
+static enum route_verb verb_of(const char *method)
+{
+    return strcmp(method, "POST") == 0     ? VERB_POST
+           : strcmp(method, "PUT") == 0    ? VERB_PUT
+           : strcmp(method, "DELETE") == 0 ? VERB_DELETE
+                                           : VERB_GET;
+}
+
 bool route_find(struct route *route, const char *method, const char *path, struct fault *fault)
 {
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
@@ -71,6 +92,7 @@ bool route_find(struct route *route, const char *method, const char *path, struc
             continue;
         route->kind = routes[i].kind;
         route->allow = routes[i].allow;
+        route->verb = verb_of(method);
         return allows(route->allow, method) || fault_set(fault, 405, "Method Not Allowed");
     }
     *route = (struct route){0};

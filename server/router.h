@@ -17,12 +17,17 @@ enum route_kind {
     ROUTE_MODEL_METADATA,
     ROUTE_MODEL_READY,
     ROUTE_INFER,
+    ROUTE_SEQUENCE_LIST,
+    ROUTE_SEQUENCE, /* one; the verb says what is done with it */
 };
+
+enum route_verb { VERB_GET /* HEAD too */, VERB_POST, VERB_PUT, VERB_DELETE };
 
 struct route {
     enum route_kind kind;
-    const char *model, *version; /* spans of the path; NULL where it names none */
-    size_t model_size, version_size;
+    enum route_verb verb;
+    const char *model, *version, *sequence; /* spans of the path; NULL where it names none */
+    size_t model_size, version_size, sequence_size;
     const char *allow; /* the path's verbs, for a 405; static text, NULL for an unknown path */
 };
 

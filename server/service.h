@@ -11,12 +11,14 @@
 #include "server/budget.h"
 #include "server/model_store.h"
 #include "server/scheduler.h"
+#include "server/sequences.h"
 
 #define SERVICE_NAME "lstmd"
 
 struct service {
     const struct model_store *models;
     struct scheduler *scheduler;
+    struct sequences *sequences;
     struct budget budget;
     atomic_bool draining; /* not ready any more */
 };
