@@ -105,6 +105,10 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
+# Their text is read by what reads the daemon's in tests/wire.
+$(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
+	$(O)/tests/support/exposition.o
+
 # Their own malloc stands between the project and the library's.
 FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 $(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(O)/tests/fault/failing_calls.o \

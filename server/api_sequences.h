@@ -13,20 +13,11 @@
 #ifndef SERVER_API_SEQUENCES_H
 #define SERVER_API_SEQUENCES_H
 
-#include "server/body.h"
-#include "server/reply.h"
-#include "server/router.h"
-#include "server/service.h"
+#include "server/api.h"
 
-/* Values as they stand in the URL, NULL where it has none. */
-struct sequence_query {
-    const char *limit, *after;
-};
-
-/* route is ROUTE_SEQUENCE_LIST or ROUTE_SEQUENCE; body: what came with a PUT. Always leaves a
- * reply, an error's where need be. */
-void api_sequences_answer(struct service *service, const struct route *route,
-                          const struct sequence_query *query, const struct body *body,
-                          struct reply *reply);
+bool api_sequences_list(struct api_call *call, struct fault *fault);
+bool api_sequences_export(struct api_call *call, struct fault *fault);
+bool api_sequences_import(struct api_call *call, struct fault *fault);
+bool api_sequences_drop(struct api_call *call, struct fault *fault);
 
 #endif

@@ -214,11 +214,13 @@ static int serve_with_sequences(struct setup *setup, struct service *service,
 
 static int serve(struct setup *setup)
 {
-    struct service service = {.models = &setup->models};
+    struct service service = {
+        .models = &setup->models, .kernel = setup->kernel->name, .workers = setup->options.workers};
     struct fault fault;
     sigset_t signals;
     hold_signals(&signals);
     budget_init(&service.budget, setup->options.max_memory_bytes);
+    status_counts_init(&service.http_responses);
     atomic_init(&service.draining, false);
     if (!open_sequences(setup, &service.sequences, &fault))
         return fail(fault.status == 400 ? EXIT_CONFIG : EXIT_FAILED, &fault);

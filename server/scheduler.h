@@ -35,12 +35,18 @@ struct scheduler_config {
 bool scheduler_start(struct scheduler **scheduler, const struct scheduler_config *config,
                      struct fault *fault);
 
-/* One thread at a time, before the model's first work is accepted: makes the workers' scratch large enough for its ticks.
- * false, 503: out of memory; nothing has changed. */
+/* One thread at a time, before the model's first work is accepted: makes the workers' scratch large
+ * enough for its ticks. false, 503: out of memory; nothing has changed. */
 bool scheduler_reserve(struct scheduler *scheduler, const struct model *model, struct fault *fault);
 
 /* Workers that one tick may have at most. */
 size_t scheduler_team_size(const struct scheduler *scheduler);
+
+/* What of a lane's bounds is used at this moment. */
+struct lane_load {
+    size_t requests, rows;
+};
+struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *lane);
 
 /* Counts the work in its lane's bounds. On success the work must stay until its end, which is
  * called exactly once; scheduler_begin or scheduler_abandon is due. false, 503: the lane is full,

@@ -12,6 +12,7 @@
 #include "server/model_store.h"
 #include "server/scheduler.h"
 #include "server/sequences.h"
+#include "server/status_counts.h"
 
 #define SERVICE_NAME "lstmd"
 
@@ -20,6 +21,9 @@ struct service {
     struct scheduler *scheduler;
     struct sequences *sequences;
     struct budget budget;
+    const char *kernel; /* the name of what models are computed with */
+    size_t workers;
+    struct status_counts http_responses;
     atomic_bool draining; /* not ready any more */
 };
 
