@@ -331,8 +331,7 @@ void metrics_print(FILE *out, const struct metrics_source *source)
     print_number(out, "lstmd_memory_limit_bytes", "gauge", "Memory that requests may hold",
                  source->memory_limit, 1);
     print_responses(out, source->http_responses);
-    if (source->sequences != NULL)
-        print_sequences(out, source->sequences);
+    print_sequences(out, source->sequences);
     if (source->process != NULL)
         print_process(out, source->process);
 }

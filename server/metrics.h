@@ -29,10 +29,10 @@ struct metrics_source {
     size_t workers;
     const struct metrics_model *models; /* [model_count] */
     size_t model_count;
-    size_t memory_in_flight, memory_limit;    /* of requests, in bytes */
-    struct status_counts *http_responses;     /* only counts above 0 are shown */
-    const struct sequences_counts *sequences; /* NULL: the server keeps none */
-    const struct process_usage *process;      /* NULL: not known */
+    size_t memory_in_flight, memory_limit; /* of requests, in bytes */
+    struct status_counts *http_responses;  /* only counts above 0 are shown */
+    const struct sequences_counts *sequences;
+    const struct process_usage *process; /* NULL: not known */
 };
 
 /* Errors of out are left for its owner to find (ferror). */

@@ -31,6 +31,7 @@ static int start(void **state)
         .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
     };
     const struct scheduler_config config = {1, 10, 100};
+    const struct sequences_config sequences = {10, 1 << 20, 0};
     struct fault fault;
     (void)state;
     budget_init(&service.budget, 1 << 20);
@@ -40,13 +41,17 @@ static int start(void **state)
     if (served.model == NULL || !signature_init(&served.signature, served.model, false, &fault))
         return -1;
     lane_init(&lane, served.model, 0);
-    return scheduler_start(&service.scheduler, &config, &fault) ? 0 : -1;
+    return sequences_create(&service.sequences, &sequences, &fault) &&
+                   scheduler_start(&service.scheduler, &config, &fault)
+               ? 0
+               : -1;
 }
 
 static int stop(void **state)
 {
     (void)state;
     assert_true(scheduler_stop(service.scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    sequences_destroy(service.sequences);
     lane_fini(&lane);
     model_destroy(served.model);
     return 0;
@@ -108,6 +113,9 @@ static void every_door_survives_the_lack_of_memory(void **state)
         {"POST", "/v2/repository/models/m/load", ""},
         {"GET", "/v2/logging", ""},
         {"POST", "/v2/logging", "{\"log_verbose_level\":0}"},
+        {"GET", "/v2/models/m/sequences", ""},
+        {"GET", "/v2/models/m/sequences/1", ""},
+        {"DELETE", "/v2/models/m/sequences/1", ""},
         {"GET", "/", ""},
         {"GET", "/v1/models", ""},
         {"GET", "/v1/models/m", ""},

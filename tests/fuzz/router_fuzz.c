@@ -28,6 +28,7 @@ static void check_found(const struct route *route, const char *path)
     const char *at = check_span(path, end, route->model, route->model_size);
     check_span(at, end, route->version, route->version_size);
     check_span(at, end, route->label, route->label_size);
+    check_span(at, end, route->sequence, route->sequence_size);
     assert(route->version == NULL || route->label == NULL);
 }
 

@@ -170,6 +170,10 @@ static void the_server_tells_of_itself(void **state)
     assert_true(value_of(text, "lstmd_workers") == 1);
     assert_true(value_of(text, "lstmd_memory_limit_bytes") > 1 << 20);
     assert_true(value_of(text, "lstmd_model_memory_bytes{model=\"slow\",version=\"1\"}") > 1 << 20);
+    assert_true(value_of(text, "lstmd_sequences_alive") == 0);
+    assert_true(value_of(text, "lstmd_memory_in_flight_bytes") == 0);
+    assert_true(value_of(text, "nv_inference_pending_request_count{" TINY "}") == 0);
+    assert_true(value_of(text, "lstmd_queue_rows{" TINY "}") == 0);
     assert_true(value_of(text, "process_resident_memory_bytes") > 1 << 20);
     assert_true(value_of(text, "process_open_fds") > 3);
     assert_true(value_of(text, "process_cpu_seconds_total") > 0);
