@@ -21,6 +21,16 @@ static void fill(struct metrics_model *models, const struct service *service)
 static void print(FILE *out, struct service *service, const struct metrics_model *models)
 {
     struct process_usage process;
+    struct sequences_counts counts;
+    sequences_count(service->sequences, &counts);
+    const struct metrics_sequences sequences = {
+        .alive = counts.alive,
+        .bytes = counts.bytes,
+        .started = counts.started,
+        .ended = counts.ended,
+        .evicted = counts.evicted,
+        .rejected = counts.rejected,
+    };
     const struct metrics_source source = {
         .build_version = LSTMD_VERSION,
         .kernel = service->kernel,
@@ -30,6 +40,7 @@ static void print(FILE *out, struct service *service, const struct metrics_model
         .memory_in_flight = atomic_load(&service->budget.used),
         .memory_limit = service->budget.limit,
         .http_responses = &service->http_responses,
+        .sequences = &sequences,
         .process = process_usage_read(&process) ? &process : NULL,
     };
     metrics_print(out, &source);

@@ -8,8 +8,9 @@
 bool api_v2_server(struct api_call *call, struct fault *fault)
 {
     static const char *const extensions[] = {
-        "binary_tensor_data", "parameters", "schedule_policy", "model_configuration",
-        "model_repository",   "statistics", "logging",
+        "binary_tensor_data",  "parameters", "schedule_policy", "model_configuration",
+        "model_repository",    "statistics", "logging",         "sequence",
+        "sequence(string_id)",
     };
     struct json_writer *writer = call->writer;
     (void)fault;

@@ -140,7 +140,7 @@ static struct job *create_until(uint64_t deadline, const char *text)
     struct body body;
     body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
-    struct job *job = job_create(&served, &body, &budget, scheduler, &terms, &fault);
+    struct job *job = job_create(&served, &body, &budget, scheduler, NULL, &terms, &fault);
     body_fini(&body);
     return job;
 }
