@@ -226,7 +226,8 @@ static bool prepare_job(struct exchange *exchange)
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
-                               exchange->http->service->scheduler, &terms, &exchange->refusal);
+                               exchange->http->service->scheduler,
+                               exchange->http->service->sequences, &terms, &exchange->refusal);
     exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
     return exchange->job != NULL;
 }

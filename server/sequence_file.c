@@ -26,12 +26,17 @@ static bool write_to_file(void *context, const char *bytes, size_t size)
 
 struct saving {
     struct sequence_snapshot_writer writer;
+    const struct served_model *served;
+    bool begun; /* the model has a sequence */
     size_t count;
 };
 
 static bool save_sequence(void *context, const struct sequence_view *view)
 {
     struct saving *saving = context;
+    if (!saving->begun)
+        sequence_snapshot_begin_model(&saving->writer, saving->served->name, saving->served->model);
+    saving->begun = true;
     sequence_snapshot_write(&saving->writer, &view->id, view->rows, view->steps, view->state,
                             view->rows * view->state_size);
     saving->count++;
@@ -45,10 +50,11 @@ static bool write_all(FILE *file, struct sequences *sequences, const struct mode
     struct saving saving = {.writer = {.write = write_to_file, .context = file}};
     sequence_snapshot_begin(&saving.writer);
     for (size_t i = 0; i < models->count; i++) {
-        const struct served_model *served = models->models[i];
-        sequence_snapshot_begin_model(&saving.writer, served->name, served->model);
-        sequences_each(sequences, served->name, &first, save_sequence, &saving);
-        sequence_snapshot_end_model(&saving.writer);
+        saving.served = models->models[i];
+        saving.begun = false;
+        sequences_each(sequences, saving.served->name, &first, save_sequence, &saving);
+        if (saving.begun)
+            sequence_snapshot_end_model(&saving.writer);
     }
     *count = saving.count;
     return sequence_snapshot_end(&saving.writer);
