@@ -64,7 +64,7 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench exhaustive lint format fuzz install clean \
+.PHONY: all run demo test tests bench load exhaustive lint format fuzz install clean \
 	deps-run deps-test deps-fuzz deps-bench
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
@@ -184,6 +184,11 @@ bench: deps-bench
 	$(Q)$(MAKE) --no-print-directory $(BIN)/lstm-bench \
 		$(addprefix build/bench/,machine-peaks onednn-bench openvino-bench)
 	$(Q)python3 -B tests/bench/run_bench.py $(BENCH_ARGS)
+
+# The daemon under load (tests/bench/run_load.py has the arguments: LOAD_ARGS="--scenario deep").
+load: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(BIN)/lstm-load
+	$(Q)BIN=$(BIN) python3 -B tests/bench/run_load.py $(LOAD_ARGS)
 
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations
