@@ -105,13 +105,10 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
-# The load generator's parts that can be tested alone.
-$(BIN)/tests/unit/http_scan_test: $(O)/tests/bench/http_scan.o
-$(BIN)/tests/unit/load_histogram_test: $(O)/tests/bench/load_histogram.o
-$(BIN)/tests/unit/load_mix_test: $(O)/tests/bench/load_mix.o
-$(BIN)/tests/unit/load_body_test: $(O)/tests/bench/load_body.o $(O)/tests/support/die.o
-$(BIN)/tests/unit/load_model_test: $(O)/tests/bench/load_model.o $(O)/tests/bench/http_scan.o \
-		$(O)/tests/support/die.o
+# The load generator's parts are tests/bench/'s, and tested alone.
+LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram load_http load_mix \
+	load_model load_options load_report load_run) $(O)/tests/support/die.o
+$(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
 
 # Their own malloc stands between the project and the library's.
 FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
@@ -150,9 +147,6 @@ BENCH_O := $(patsubst %,$(O)/tests/bench/%.o,bench_line bench_numbers bench_opti
 
 $(BIN)/lstm-bench: $(O)/tests/bench/lstm_bench.o $(O)/tests/bench/bench_team.o $(BENCH_O) \
 		$(O)/server/meeting.o $(CORE_O)
-LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram load_http load_mix \
-	load_model load_options load_report load_run) $(O)/tests/support/die.o
-
 $(BIN)/lstm-load: $(O)/tests/bench/lstm_load.o $(LOAD_O) $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
