@@ -64,7 +64,7 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench load exhaustive lint format fuzz install clean \
+.PHONY: all run demo test tests bench bench-serving load exhaustive lint format fuzz install clean \
 	deps-run deps-test deps-fuzz deps-bench
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
@@ -183,6 +183,22 @@ bench: deps-bench
 load: deps-bench
 	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(BIN)/lstm-load
 	$(Q)BIN=$(BIN) python3 -B tests/bench/run_load.py $(LOAD_ARGS)
+
+# lstmd and other servers of the same LSTM, which are installed under build/serving.
+SERVING := build/serving
+build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/support/die.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(SERVING)/installed: tests/bench/serving/install.sh
+	$(Q)tests/bench/serving/install.sh $(SERVING)
+	$(Q)touch $@
+
+bench-serving: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(addprefix build/,lstmd lstm-load lstm-bench) \
+		build/bench/constant-server $(SERVING)/installed
+	$(Q)python3 -B tests/bench/run_serving.py $(SERVING_ARGS)
 
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations

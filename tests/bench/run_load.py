@@ -13,12 +13,14 @@ import argparse
 import datetime
 import os
 import pathlib
+import shlex
 import sys
 
 import load_chart
 import load_models
 import quiet_machine
-from served import Daemon, Load, Resident, ServingError
+import served
+from served import Load, Resident, ServingError
 from speed_record import describe_commit, describe_machine
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -91,7 +93,7 @@ class Bench:
         self.capacity = None
 
     def daemon(self, model, options=()):
-        return Daemon(BINARIES / "lstmd", [self.configs[model]], options)
+        return served.daemon(BINARIES / "lstmd", [self.configs[model]], options)
 
     def load(self, daemon, model, *options):
         return Load(BINARIES / "lstm-load", daemon.url, self.options.seconds, self.options.warmup,
@@ -305,7 +307,7 @@ def main():
         parts += [f"### {heading}"] + paragraphs
         print("\n\n".join([f"\n### {heading}"] + paragraphs), flush=True)
     now = datetime.datetime.now(datetime.timezone.utc)
-    command = " ".join(["make load"] + ([f'LOAD_ARGS="{" ".join(sys.argv[1:])}"']
+    command = " ".join(["make load"] + ([f'LOAD_ARGS="{shlex.join(sys.argv[1:])}"']
                                         if sys.argv[1:] else []))
     facts = [f"## {now:%Y-%m-%d %H:%M} UTC, commit {commit}",
              f"- `{command}`\n- {machine}\n- {bench.machine.disturbed} of {bench.machine.runs} "

@@ -1,4 +1,4 @@
-"""A server under load, and the load: lstmd started on a free port, lstm-load against it."""
+"""Servers under load, and the load: programs started and stopped, lstm-load against them."""
 
 import os
 import pathlib
@@ -57,15 +57,19 @@ class Resident:
         return max(mib for at, mib in self.samples if begin <= at < end)
 
 
-class Daemon:
-    """lstmd on a free port of this machine: with Daemon(...) as daemon: daemon.url."""
+class Server:
+    """A program that serves: with Server(...) as server: server.url. It ends with the block.
 
-    def __init__(self, binary, configs, options=()):
-        self._command = [str(binary), "--http", "127.0.0.1:0"]
-        for config in configs:
-            self._command += ["--model", str(config)]
-        self._command += [str(option) for option in options]
-        self._process = self._log = self.url = None
+    Its url is in what it says on stderr, as "... ready ... http=ADDRESS:PORT ...". Programs that do
+    not say so are given a url, and asked: is_ready() is whether it answers."""
+
+    def __init__(self, command, url=None, is_ready=None, environment=(), ends_with=(0,)):
+        self._command = [str(part) for part in command]
+        self._is_ready, self._ends_with = is_ready, ends_with
+        self._environment = {key: value for key, value in os.environ.items()
+                             if not key.startswith("LSTMD_")} | dict(environment)
+        self._process = self._log = None
+        self.url = url
 
     process_id = property(lambda self: self._process.pid)
 
@@ -73,43 +77,65 @@ class Daemon:
         self._log.seek(0)
         return self._log.read()
 
+    def _find_url(self):
+        """Whether it is ready."""
+        if self.url is not None:
+            return self._is_ready()
+        ready = re.search(r" ready .*?http=(\S+) .*\n", " " + self._said())
+        self.url = f"http://{ready.group(1)}" if ready else None
+        return ready is not None
+
     def _wait_until_ready(self):
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end:
-            ready = re.search(r"lstmd ready .*?http=(\S+) .*\n", self._said())
-            if ready:
-                return f"http://{ready.group(1)}"
+            if self._find_url():
+                return
             if self._process.poll() is not None:
                 break
             time.sleep(0.02)
         self._end()
         raise ServingError(f"{' '.join(self._command)}: not ready\n{self._said()}")
 
+    def _signal(self, number):
+        """Its own processes too, which are of its group."""
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            pass
+
     def _end(self):
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM)
         try:
             return self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+            return None
+        finally:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
 
     def __enter__(self):
         # pylint: disable-next=consider-using-with
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")
-        environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("LSTMD_")}
         # pylint: disable-next=consider-using-with
-        self._process = subprocess.Popen(self._command, stderr=self._log, env=environment)
-        self.url = self._wait_until_ready()
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=self._log,
+                                         stderr=self._log, env=self._environment,
+                                         start_new_session=True)
+        self._wait_until_ready()
         return self
 
     def __exit__(self, kind, value, traceback):
         code = self._end()
         said = self._said()
         self._log.close()
-        if kind is None and code != 0:
+        if kind is None and code not in self._ends_with:
             raise ServingError(f"{' '.join(self._command)}: exit {code}\n{said}")
+
+
+def daemon(binary, configs, options=()):
+    """lstmd on a free port of this machine."""
+    models = [part for config in configs for part in ("--model", config)]
+    return Server([binary, "--http", "127.0.0.1:0", *models, *options])
 
 
 class Load:
