@@ -17,6 +17,7 @@
 #define MODEL_NAME_MAX        65  /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} and the NUL */
 #define MODEL_PREFIX_MAX      200 /* with the NUL: leaves room for "weight_ih_l0_reverse" */
 #define MODEL_LAYERS_MAX      256
+#define MODEL_DELAY_MAX_US    10000000u
 #define MODEL_SIZE_MAX        (1u << 24) /* the largest size, layer count or width a config may say */
 
 enum layer_kind {
@@ -52,6 +53,7 @@ struct model_config {
     char name[MODEL_NAME_MAX];
     char *weights; /* path as written, relative to the config's folder unless absolute */
     bool batch_first;
+    size_t max_queue_delay_us; /* a request may wait so long for others to be computed with */
     size_t layer_count;
     struct layer_config *layers;
 };

@@ -88,21 +88,18 @@ static void resume(void *argument)
     pthread_mutex_unlock(&http->lock);
 }
 
-/* A request whose client has left is given up only while it waits: a client that closed just its
- * sending side still hears the answer of one that runs. */
+/* With a client that has left goes its request, computed half or not at all. */
 static bool give_up(void *argument, enum give_up_reason reason)
 {
     struct exchange *exchange = argument;
-    const bool settled =
-        reason == GIVE_UP_GONE ? !job_withdraw(exchange->job) : !job_abandon(exchange->job);
-    if (settled)
+    if (!job_abandon(exchange->job))
         return false;
     exchange->job = NULL;
     if (reason == GIVE_UP_LATE)
         fault_set(&exchange->refusal, 504, "Request timeout expired");
     else if (reason == GIVE_UP_GONE)
         fault_set(&exchange->refusal, 503,
-                  "the request was dropped from the queue: the connection's other side was closed");
+                  "the request was dropped: the connection's other side was closed");
     else
         fault_set(&exchange->refusal, 503, "the server is shutting down");
     return true;
@@ -113,7 +110,14 @@ static bool give_up(void *argument, enum give_up_reason reason)
 static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     const struct reply *reply = &exchange->reply;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                            reply->json_size != 0 ? "application/octet-stream"
+                                                  : "application/json");
+    if (reply->json_size != 0) {
+        char size[24];
+        snprintf(size, sizeof size, "%zu", reply->json_size);
+        MHD_add_response_header(response, "Inference-Header-Content-Length", size);
+    }
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
@@ -175,26 +179,34 @@ static bool check_json_size(struct exchange *exchange)
         return fault_set(&exchange->refusal, 400,
                          "inference header size should be in range (0, %zu), got: %ju",
                          exchange->body.size, (uintmax_t)facts->json_size);
-    return fault_set(&exchange->refusal, 400,
-                     "binary tensor data is not supported by this server, send JSON");
+    if (facts->json_size == 0)
+        return fault_set(&exchange->refusal, 400,
+                         "a body without a JSON header is not supported by this server");
+    exchange->body.tail = exchange->body.size - (size_t)facts->json_size;
+    return true;
+}
+
+/* Counted from the request's last byte. */
+static struct job_terms job_terms(const struct exchange *exchange)
+{
+    const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
+    const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
+    return (struct job_terms){
+        .arrived = now,
+        .deadline = now + (asked != 0 && asked < own ? asked : own),
+    };
 }
 
 static bool prepare_job(struct exchange *exchange)
 {
+    const struct job_terms terms = job_terms(exchange);
     if (!check_json_size(exchange))
         return false;
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
-                               exchange->http->service->pool, &exchange->refusal);
+                               exchange->http->service->scheduler, &terms, &exchange->refusal);
     return exchange->job != NULL;
-}
-
-/* To suspend, hand over, wake up and resume costs more than a small model's whole answer: what is
- * light is computed here, as long as nobody waits in the queue before it. */
-static bool belongs_here(const struct exchange *exchange)
-{
-    return job_is_light(exchange->job) && pool_is_free(exchange->http->service->pool);
 }
 
 static void drop_job(struct exchange *exchange)
@@ -222,9 +234,9 @@ static enum MHD_Result hand_over(struct exchange *exchange)
     }
     exchange->state = WORK;
     MHD_suspend_connection(exchange->connection);
+    const uint64_t deadline = job_deadline(exchange->job);
     if (job_submit(exchange->job, resume, exchange, &exchange->refusal)) {
-        connections_work(http->connections, exchange->slot, exchange,
-                         clock_now() + http->config.request_timeout);
+        connections_work(http->connections, exchange->slot, exchange, deadline);
         return MHD_YES;
     }
     drop_job(exchange);
@@ -232,11 +244,13 @@ static enum MHD_Result hand_over(struct exchange *exchange)
     return MHD_YES;
 }
 
+/* To suspend, hand over, wake up and resume costs more than a small model's whole answer: what is
+ * light is computed here. */
 static enum MHD_Result start_job(struct exchange *exchange)
 {
     if (!prepare_job(exchange))
         return send_refusal(exchange);
-    if (!belongs_here(exchange))
+    if (!job_is_light(exchange->job))
         return hand_over(exchange);
     job_run(exchange->job);
     return send_job_reply(exchange);

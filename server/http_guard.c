@@ -12,6 +12,7 @@ enum single {
     CONTENT_ENCODING,
     EXPECT,
     JSON_SIZE,
+    TIMEOUT,
     SINGLE_COUNT,
 };
 
@@ -23,6 +24,7 @@ static const char *const single_names[SINGLE_COUNT] = {
     [CONTENT_ENCODING] = "Content-Encoding",
     [EXPECT] = "Expect",
     [JSON_SIZE] = "Inference-Header-Content-Length",
+    [TIMEOUT] = "X-Request-Timeout-Ms",
 };
 
 static bool is_alpha_or_digit(char c)
@@ -193,6 +195,17 @@ static bool check_method(const struct http_head *head, const struct http_header 
     return true;
 }
 
+static bool note_timeout(const struct http_header *timeout, struct http_head_facts *facts,
+                         struct fault *fault)
+{
+    if (timeout == NULL)
+        return true;
+    return (parse_length(timeout, &facts->timeout_ms) && facts->timeout_ms > 0 &&
+            facts->timeout_ms <= HTTP_GUARD_TIMEOUT_MAX_MS) ||
+           fault_set(fault, 400, "%s: a whole number from 1 to %d expected", single_names[TIMEOUT],
+                     HTTP_GUARD_TIMEOUT_MAX_MS);
+}
+
 /* What has no part in framing. An empty Expect is what libcurl's users send to have none. */
 static bool note_facts(const struct http_header **singles, struct http_head_facts *facts,
                        struct fault *fault)
@@ -207,7 +220,7 @@ static bool note_facts(const struct http_header **singles, struct http_head_fact
     facts->json_size_given = json_size != NULL;
     if (json_size != NULL && !parse_length(json_size, &facts->json_size))
         return fault_set(fault, 400, "malformed %s header", single_names[JSON_SIZE]);
-    return true;
+    return note_timeout(singles[TIMEOUT], facts, fault);
 }
 
 static bool check_size(const struct http_head_facts *facts, uint64_t max_body, struct fault *fault)

@@ -14,7 +14,8 @@
 
 #include "proto/fault.h"
 
-#define HTTP_GUARD_HEADERS_MAX 100
+#define HTTP_GUARD_HEADERS_MAX    100
+#define HTTP_GUARD_TIMEOUT_MAX_MS 86400000
 
 struct http_header {
     const char *name, *value; /* value may be NULL when value_size is 0 */
@@ -36,6 +37,7 @@ struct http_head_facts {
     bool encoded;          /* Content-Encoding names something */
     bool json_size_given;  /* Inference-Header-Content-Length */
     uint64_t json_size;
+    uint64_t timeout_ms; /* X-Request-Timeout-Ms; 0 when there is none */
 };
 
 /* false, with a fault: 400 for what is in doubt, 405 without a verb of HTTP, 411 a POST without a

@@ -4,52 +4,48 @@
 #include <stdlib.h>
 
 #include "core/checked.h"
-#include "proto/float_text.h"
 #include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
+#include "server/clock.h"
 #include "server/compute.h"
+#include "server/tick.h"
 
-/* An answer's text beside its numbers: names, shapes and braces, all of them short, and an id whose
- * every byte may become six. */
-#define ANSWER_TEXT_FIXED   (1024 + 6 * (size_t)INFER_ID_MAX)
-#define ANSWER_TEXT_TENSOR  (512 + 6 * (size_t)TENSOR_NAME_MAX)
-#define ANSWER_TEXT_ELEMENT ((size_t)FLOAT_TEXT_MAX + 1)
+/* Printed in one slice: half a millisecond's work. */
+#define SLICE_NUMBERS ((size_t)16 << 10)
 
 /* With AVX2 some 50 microseconds of reading, computing and printing together: about what it takes
  * to suspend, wake a worker and resume. */
 #define LIGHT_BYTES ((size_t)32 << 10)
-#define LIGHT_FLOPS 1e6
+#define LIGHT_FLOPS 2e6
+
+enum job_stage { JOB_DECODING, JOB_ENCODING };
 
 struct job {
-    struct pool_task task; /* first: the pool's task is the job */
-    struct pool *pool;
+    struct work work; /* first: the scheduler's work is the job */
+    struct scheduler *scheduler;
     const struct served_model *served;
+    enum job_stage stage;
+    bool light;
     struct body body; /* what request points into */
     struct infer_request request;
     struct compute compute;
     void *block;
     struct json_writer writer;
-    size_t text_size; /* at most so long is the answer's text */
+    struct infer_answer_cursor answering;
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
-
-    /* Set by the first of worker (reply is there) and waiter (gives up); the other finds it set. */
-    atomic_bool settled;
     void (*done)(void *context);
     void *context;
 };
 
-/* ---- creation ---- */
+static enum work_next slice(struct work *work);
+static void end(struct work *work, enum work_end how);
 
-static bool answer_text_size(const struct binding *binding, size_t *size)
-{
-    size_t numbers;
-    return checked_mul(binding->output_elements, ANSWER_TEXT_ELEMENT, &numbers) &&
-           checked_add(numbers, ANSWER_TEXT_FIXED + binding->output_count * ANSWER_TEXT_TENSOR,
-                       size);
-}
+static const struct work_type work_type = {.slice = slice, .end = end};
+
+/* ---- creation ---- */
 
 static bool fail_size(const struct job *job, struct fault *fault)
 {
@@ -59,42 +55,103 @@ static bool fail_size(const struct job *job, struct fault *fault)
                      job->budget->limit);
 }
 
-/* Block and text, charged and taken together. */
-static bool take_memory(struct job *job, size_t block, size_t text, struct fault *fault)
+/* Block and answer, charged and taken together. */
+static bool take_memory(struct job *job, size_t block, size_t answer, struct fault *fault)
 {
     size_t bytes;
-    if (!checked_add(block, text, &bytes))
+    if (!checked_add(block, answer, &bytes))
         return fail_size(job, fault);
     if (!budget_take(job->budget, bytes, job->charge + job->body.capacity, fault))
         return false;
     job->charge += bytes;
-    job->text_size = text;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
-    json_reserve(&job->writer, text);
+    json_reserve(&job->writer, answer);
     if (job->block == NULL || job->writer.failed)
         return fault_set(fault, 503, "out of memory");
     compute_place(&job->compute, job->block);
     return true;
 }
 
-static bool prepare(struct job *job, struct fault *fault)
+/* All but the data, which is there when it has been computed. */
+static void describe_answer(const struct job *job, struct infer_answer *answer)
 {
-    struct binding binding;
-    size_t block, text;
-    const struct served_model *served = job->served;
-    if (!infer_request_parse(&job->request, job->body.text, job->body.size, fault))
+    *answer = (struct infer_answer){
+        .model_name = job->served->name,
+        .model_version = MODEL_VERSION,
+        .id = job->request.id,
+    };
+    compute_answer(&job->compute, answer);
+    for (size_t i = 0; i < answer->output_count; i++)
+        answer->outputs[i].form = infer_output_form(&job->request, i);
+}
+
+static bool is_light(const struct job *job, size_t answer)
+{
+    const struct binding *binding = &job->compute.binding;
+    const double flops = tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps);
+    return job->body.size <= LIGHT_BYTES && answer <= LIGHT_BYTES - job->body.size &&
+           flops <= LIGHT_FLOPS;
+}
+
+static bool plan(struct job *job, struct fault *fault)
+{
+    struct infer_answer message;
+    size_t block, answer;
+    describe_answer(job, &message);
+    if (!infer_answer_size(&message, &answer))
+        return fail_size(job, fault);
+    job->light = is_light(job, answer);
+    job->work.rows = job->compute.binding.rows;
+    infer_answer_begin(&job->answering);
+    if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->scheduler), &block))
+        return fail_size(job, fault);
+    return take_memory(job, block, answer, fault);
+}
+
+static bool parse(struct job *job, struct fault *fault)
+{
+    const struct infer_parameters *parameters = &job->request.parameters;
+    const size_t json_size = job->body.size - job->body.tail;
+    const struct infer_span tail = {job->body.text + json_size, job->body.tail};
+    if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
+                             job->served->name, fault))
         return false;
-    if (job->request.parameters.has_sequence)
+    for (size_t i = 0; i < job->request.output_count; i++)
+        if (infer_output_classification(&job->request, i) != 0)
+            return fault_set(fault, 400, "classification is not available in this build");
+    if (parameters->sequence_id.kind != SEQUENCE_ID_NONE || parameters->sequence_start ||
+        parameters->sequence_end)
         return fault_set(fault, 400,
                          "parameters: sequences kept by the server are not available in this "
                          "build; send h_0 and c_0");
-    if (!signature_bind(&served->signature, &job->request, served->name, &binding, fault))
+    return true;
+}
+
+static enum work_class class_of(uint64_t priority)
+{
+    return priority == 0 ? WORK_NORMAL : priority == 1 ? WORK_HIGH : WORK_LOW;
+}
+
+/* The earlier one of the wire's and the request's own. */
+static uint64_t deadline_of(const struct job_terms *terms, uint64_t timeout_us)
+{
+    const uint64_t left = terms->deadline > terms->arrived ? terms->deadline - terms->arrived : 0;
+    if (timeout_us == 0 || timeout_us >= left / CLOCK_NS_PER_US)
+        return terms->deadline;
+    return terms->arrived + timeout_us * CLOCK_NS_PER_US;
+}
+
+static bool prepare(struct job *job, const struct job_terms *terms, struct fault *fault)
+{
+    struct binding binding;
+    const struct served_model *served = job->served;
+    if (!parse(job, fault) ||
+        !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
-    if (!compute_plan(&job->compute, served->model, &served->signature, &binding, job->pool,
-                      &block) ||
-        !answer_text_size(&binding, &text))
-        return fail_size(job, fault);
-    return take_memory(job, block, text, fault);
+    job->work.priority = class_of(job->request.parameters.priority);
+    job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
+    compute_init(&job->compute, served->model, &served->signature, &binding);
+    return plan(job, fault);
 }
 
 static struct job *allocate(const struct served_model *served, struct budget *budget, size_t held,
@@ -108,19 +165,20 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
         fault_set(fault, 503, "out of memory");
         return NULL;
     }
-    job->pool = NULL;
+    job->work = (struct work){.type = &work_type, .lane = served->lane};
     job->served = served;
+    job->stage = JOB_DECODING;
     job->block = NULL;
     job->budget = budget;
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
     json_writer_init(&job->writer);
-    atomic_init(&job->settled, false);
     return job;
 }
 
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct pool *pool, struct fault *fault)
+                       struct scheduler *scheduler, const struct job_terms *terms,
+                       struct fault *fault)
 {
     struct job *job = allocate(served, budget, body->capacity, fault);
     if (job == NULL) {
@@ -128,8 +186,8 @@ struct job *job_create(const struct served_model *served, struct body *body, str
         return NULL;
     }
     body_move(&job->body, body);
-    job->pool = pool;
-    if (prepare(job, fault))
+    job->scheduler = scheduler;
+    if (prepare(job, terms, fault))
         return job;
     job_destroy(job);
     return NULL;
@@ -152,15 +210,12 @@ void job_destroy(struct job *job)
     free(job);
 }
 
-/* ---- work ---- */
-
-bool job_is_light(const struct job *job)
+uint64_t job_deadline(const struct job *job)
 {
-    const struct binding *binding = &job->compute.binding;
-    const double flops =
-        model_flops_per_step(job->served->model) * (double)binding->steps * (double)binding->rows;
-    return job->body.size + job->text_size <= LIGHT_BYTES && flops <= LIGHT_FLOPS;
+    return job->work.deadline;
 }
+
+/* ---- stages ---- */
 
 /* The reply keeps of the job's charge what its text really takes. */
 static void move_charge(struct job *job)
@@ -174,59 +229,126 @@ static void move_charge(struct job *job)
     job->charge -= reply->charge;
 }
 
-static void answer(struct job *job)
+static enum work_next fail(struct job *job, const struct fault *fault)
 {
-    struct infer_answer message = {
-        .model_name = job->served->name,
-        .model_version = MODEL_VERSION,
-        .id = job->request.id,
-    };
-    compute_answer(&job->compute, &message);
-    infer_answer_write(&job->writer, &message);
-    reply_json(&job->reply, 200, &job->writer);
+    reply_fault(&job->reply, fault);
+    return WORK_DONE;
 }
 
-void job_run(struct job *job)
+static void fail_late(struct job *job)
 {
     struct fault fault;
-    if (!compute_decode(&job->compute, &fault))
-        reply_fault(&job->reply, &fault);
-    else if (compute_run(&job->compute, &job->settled))
-        answer(job);
-    release_inputs(job);
-    move_charge(job);
+    fault_set(&fault, 504, "Request timeout expired");
+    fail(job, &fault);
 }
 
-static void work(struct pool_task *task)
+/* false: no row has a step to do. */
+static bool add_strands(struct job *job)
 {
-    struct job *job = (struct job *)task;
-    job_run(job);
-    if (atomic_exchange(&job->settled, true))
+    struct compute *compute = &job->compute;
+    for (size_t i = 0; i < compute->strand_count; i++)
+        if (compute->strands[i].live > 0)
+            work_add_strand(&job->work, &compute->strands[i]);
+    return job->work.unfinished > 0;
+}
+
+/* The text is of no more use; others may have its memory while this is computed. */
+static enum work_next decode(struct job *job)
+{
+    struct fault fault;
+    const enum compute_decoded decoded = compute_decode(&job->compute, &fault);
+    if (decoded == COMPUTE_FAILED)
+        return fail(job, &fault);
+    if (decoded == COMPUTE_MORE)
+        return WORK_SLICE;
+    body_fini(&job->body);
+    job->stage = JOB_ENCODING;
+    return WORK_TICKS;
+}
+
+static enum work_next encode(struct job *job)
+{
+    struct infer_answer message;
+    size_t json_size;
+    describe_answer(job, &message);
+    if (!infer_answer_write(&job->answering, &job->writer, &message, SLICE_NUMBERS, &json_size))
+        return WORK_SLICE;
+    reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
+    return WORK_DONE;
+}
+
+static enum work_next slice(struct work *work)
+{
+    struct job *job = (struct job *)work;
+    if (job->stage == JOB_ENCODING)
+        return encode(job);
+    const enum work_next next = decode(job);
+    if (next != WORK_TICKS || add_strands(job))
+        return next;
+    work->computed = true;
+    return WORK_SLICE;
+}
+
+/* ---- by the scheduler ---- */
+
+static void end(struct work *work, enum work_end how)
+{
+    struct job *job = (struct job *)work;
+    if (how == WORK_ABANDONED) {
         job_destroy(job);
-    else
-        job->done(job->context);
+        return;
+    }
+    if (how == WORK_LATE)
+        fail_late(job);
+    release_inputs(job);
+    move_charge(job);
+    job->done(job->context);
 }
 
 bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault)
 {
-    job->task = (struct pool_task){.run = work};
     job->done = done;
     job->context = context;
-    return pool_submit(job->pool, &job->task) ||
-           fault_set(fault, 503, "Exceeds maximum queue size");
-}
-
-bool job_withdraw(struct job *job)
-{
-    if (!pool_remove(job->pool, &job->task))
+    if (!scheduler_accept(job->scheduler, &job->work, fault))
         return false;
-    job_destroy(job);
+    scheduler_begin(job->scheduler, &job->work);
     return true;
 }
 
 bool job_abandon(struct job *job)
 {
-    return job_withdraw(job) || !atomic_exchange(&job->settled, true);
+    return scheduler_abandon(job->scheduler, &job->work);
+}
+
+/* ---- on the spot ---- */
+
+bool job_is_light(const struct job *job)
+{
+    return job->light;
+}
+
+static void run(struct job *job)
+{
+    enum work_next next = WORK_SLICE;
+    while (next == WORK_SLICE)
+        next = decode(job);
+    if (next == WORK_DONE)
+        return;
+    tick_run_alone(&job->compute);
+    for (next = WORK_SLICE; next == WORK_SLICE;)
+        next = encode(job);
+}
+
+void job_run(struct job *job)
+{
+    assert(job->light);
+    if (job->work.deadline <= clock_now())
+        fail_late(job);
+    else
+        run(job);
+    release_inputs(job);
+    move_charge(job);
 }
 
 void job_take_reply(struct job *job, struct reply *reply)

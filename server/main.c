@@ -15,7 +15,7 @@
 #include "server/machine.h"
 #include "server/model_store.h"
 #include "server/options.h"
-#include "server/pool.h"
+#include "server/scheduler.h"
 #include "server/service.h"
 
 enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
@@ -92,6 +92,26 @@ static void serve_until_signal(const struct setup *setup, struct service *servic
     http_stop(http, clock_now() + setup->options.drain_timeout_ms * CLOCK_NS_PER_MS);
 }
 
+static bool start_scheduler(const struct setup *setup, struct scheduler **scheduler,
+                            struct fault *fault)
+{
+    const struct scheduler_config config = {
+        .workers = setup->options.workers,
+        .queue_limit = setup->options.queue_limit,
+        .queue_rows_limit = setup->options.queue_rows_limit,
+    };
+    return scheduler_start(scheduler, &config, fault);
+}
+
+static bool reserve_scratch(const struct setup *setup, struct scheduler *scheduler,
+                            struct fault *fault)
+{
+    for (size_t i = 0; i < setup->models.count; i++)
+        if (!scheduler_reserve(scheduler, setup->models.models[i]->model, fault))
+            return false;
+    return true;
+}
+
 static int serve(struct setup *setup)
 {
     struct service service = {.models = &setup->models};
@@ -101,14 +121,15 @@ static int serve(struct setup *setup)
     hold_signals(&signals);
     budget_init(&service.budget, setup->options.max_memory_bytes);
     atomic_init(&service.draining, false);
-    if (!pool_start(&service.pool, setup->options.workers, setup->options.queue_limit, &fault))
+    if (!start_scheduler(setup, &service.scheduler, &fault))
         return fail(EXIT_FAILED, &fault);
-    const bool started = http_start(&http, &setup->http, &service, &fault);
+    const bool started = reserve_scratch(setup, service.scheduler, &fault) &&
+                         http_start(&http, &setup->http, &service, &fault);
     if (started)
         serve_until_signal(setup, &service, http, &signals);
     else
         fail(EXIT_FAILED, &fault);
-    if (!pool_stop(service.pool, clock_now() + LAST_TASK)) {
+    if (!scheduler_stop(service.scheduler, clock_now() + LAST_TASK)) {
         log_line("lstmd: stopped, leaving a request that was given up");
         _exit(EXIT_GOOD);
     }

@@ -25,7 +25,8 @@ struct options {
     char *http, *zmq;          /* "none": not wanted */
     char *kernel;              /* NULL: the best there is */
     size_t workers, http_threads;
-    size_t queue_limit, connection_limit;
+    size_t queue_limit, queue_rows_limit; /* for each model */
+    size_t connection_limit;
     size_t max_body_bytes, max_memory_bytes;
     size_t header_timeout_ms, body_timeout_ms, reply_timeout_ms, idle_timeout_ms;
     size_t request_timeout_ms;

@@ -10,13 +10,13 @@
 
 #include "server/budget.h"
 #include "server/model_store.h"
-#include "server/pool.h"
+#include "server/scheduler.h"
 
 #define SERVICE_NAME "lstmd"
 
 struct service {
     const struct model_store *models;
-    struct pool *pool;
+    struct scheduler *scheduler;
     struct budget budget;
     atomic_bool draining; /* not ready any more */
 };
