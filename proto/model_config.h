@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/activation.h"
 #include "proto/config_json.h"
@@ -53,7 +54,7 @@ struct model_config {
     char name[MODEL_NAME_MAX];
     char *weights; /* path as written, relative to the config's folder unless absolute */
     bool batch_first;
-    size_t max_queue_delay_us; /* a request may wait so long for others to be computed with */
+    uint64_t max_queue_delay_us; /* a request may wait so long for others to be computed with */
     size_t layer_count;
     struct layer_config *layers;
 };
