@@ -36,8 +36,8 @@ struct scheduler_config {
 bool scheduler_start(struct scheduler **scheduler, const struct scheduler_config *config,
                      struct fault *fault);
 
-/* One thread at a time, before the model's first work is accepted: makes the workers' scratch large enough for its ticks.
- * false, 503: out of memory; nothing has changed. */
+/* One thread at a time, before the model's first work is accepted: makes the workers' scratch large
+ * enough for its ticks. false, 503: out of memory; nothing has changed. */
 bool scheduler_reserve(struct scheduler *scheduler, const struct model *model, struct fault *fault);
 
 /* Workers that one tick may have at most. */

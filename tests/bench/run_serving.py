@@ -277,8 +277,9 @@ def lone_lines(found, lone):
         least = lone.constant[work] + lone.compute[work]
         ours = median_of(found[OURS], work, 1)["p50_us"]
         lines.append(f"- {work}, one connection: libmicrohttpd answering a constant of the same "
-                     f"size {number(lone.constant[work])} µs, the pass {number(lone.compute[work])} "
-                     f"µs (medians); lstmd {number(ours)} µs, {ours / least:.2f} times their sum")
+                     f"size {number(lone.constant[work])} µs, the pass "
+                     f"{number(lone.compute[work])} µs (medians); lstmd {number(ours)} µs, "
+                     f"{ours / least:.2f} times their sum")
     return "\n".join(lines)
 
 
@@ -331,8 +332,9 @@ def main():
     section = "\n\n".join([
         f"## {now:%Y-%m-%d %H:%M} UTC, commit {commit}",
         f"- `make bench-serving{arguments}`, {versions()}\n- {describe_machine(ROOT)}\n"
-        f"- {machine.disturbed} of {machine.runs} rounds beside more than a tenth of a processor of "
-        f"other work\n- largest difference between a server's answer and lstmd's: {difference:.1e}",
+        f"- {machine.disturbed} of {machine.runs} rounds beside more than a tenth of a processor "
+        f"of other work\n- largest difference between a server's answer and lstmd's: "
+        f"{difference:.1e}",
         f"{CROWD} connections; \"alone\" is one:", table(found), lone_lines(found, lone)]) + "\n"
     print(section)
     if options.record:
