@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <stddef.h>
 
+/* What a turn takes, about. */
+#define TURN_NS UINT64_C(500000)
+
 /* A nanosecond counts 4 times as much from level to level, and 16 times as much from class to
  * class: so much smaller is the share of time when both want it. */
 static uint64_t weight_of(unsigned index)
@@ -71,25 +74,40 @@ bool work_queue_is_empty(const struct work_queue *queue)
     return true;
 }
 
-/* The one that has had least is where the others' lead is counted from. So a queue that was empty
- * for long comes back level with it, neither owed for that time nor owing more than it took. */
-static void count_from(struct work_queue *queue, unsigned index)
+/* Leads are counted from the waiting queue that has had least. So one that comes back after a long
+ * time is neither owed for that time nor owing more than it took. */
+static void count_from_least(struct work_queue *queue)
 {
-    const uint64_t least = queue->ahead[index];
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
+        if (queue->rings[i] != NULL && queue->ahead[i] < least)
+            least = queue->ahead[i];
     for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
         queue->ahead[i] -= queue->ahead[i] < least ? queue->ahead[i] : least;
 }
 
-struct work_list *work_queue_turn(struct work_queue *queue)
+/* The turn is that queue's which would be ahead least after it: what counts for much waits, even
+ * when it has just come, until the others have had as much. */
+static unsigned whose_turn(const struct work_queue *queue)
 {
     unsigned index = WORK_QUEUE_COUNT;
-    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
-        if (queue->rings[i] != NULL &&
-            (index == WORK_QUEUE_COUNT || queue->ahead[i] < queue->ahead[index]))
-            index = i;
+    uint64_t least = 0;
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++) {
+        const uint64_t after = queue->ahead[i] + TURN_NS * weight_of(i);
+        if (queue->rings[i] == NULL || (index != WORK_QUEUE_COUNT && after >= least))
+            continue;
+        index = i;
+        least = after;
+    }
+    return index;
+}
+
+struct work_list *work_queue_turn(struct work_queue *queue)
+{
+    const unsigned index = whose_turn(queue);
     if (index == WORK_QUEUE_COUNT)
         return NULL;
-    count_from(queue, index);
+    count_from_least(queue);
     struct work_list *list = queue->rings[index];
     queue->rings[index] = list->next;
     return list;

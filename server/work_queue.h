@@ -1,7 +1,7 @@
 /* Whose turn it is. Work waits in lists (one for each model and kind of work), lists in a queue for
- * each class and level of service. Between the queues time is shared by weight (start-time fair
- * queueing, Goyal 1996), so that what is short goes first and nothing ever starves; in a queue the
- * lists take turns; in a list it is first come, first served.
+ * each class and level of service. Between the queues time is shared by weight (self-clocked fair
+ * queueing, Golestani 1994), so that what is short goes first and nothing ever starves; in a queue
+ * the lists take turns; in a list it is first come, first served.
  *
  * Threads: none of its business; the scheduler locks. */
 #ifndef SERVER_WORK_QUEUE_H
@@ -22,7 +22,7 @@ struct work_list {
 /* Zeroed: empty. */
 struct work_queue {
     struct work_list *rings[WORK_QUEUE_COUNT]; /* the list whose turn is next, or NULL */
-    uint64_t ahead[WORK_QUEUE_COUNT]; /* weighted ns it has had more than the one it's least for */
+    uint64_t ahead[WORK_QUEUE_COUNT];          /* weighted ns that it has had more than others */
 };
 
 /* At the list's end. The work must be in no list. */
