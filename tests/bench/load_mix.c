@@ -76,8 +76,8 @@ bool load_mix_parse(struct load_mix *mix, const char *text)
 
 size_t load_mix_pick(const struct load_mix *mix, double unit)
 {
-    size_t class = 0;
-    while (class + 1 < mix->count && unit >= mix->until[class])
-        class ++;
-    return class;
+    size_t i = 0;
+    while (i + 1 < mix->count && unit >= mix->until[i])
+        i++;
+    return i;
 }

@@ -22,7 +22,7 @@ enum { EVENTS_MAX = 256, START = 1, END = 2, SEQUENCE_KINDS = 4 };
 struct client {
     struct deadline rest; /* first: the heap's node */
     struct load_connection *connection;
-    struct load_request *requests; /* [classes], or [classes][SEQUENCE_KINDS] of its sequence */
+    struct load_request *requests; /* [classes][SEQUENCE_KINDS] of its sequences; or NULL */
     size_t sequence_left;          /* requests of the sequence that goes on; 0: a new one begins */
     size_t class;                  /* of the request under way */
     const struct load_request *request; /* that one */
@@ -68,8 +68,8 @@ static struct load_request *prepare_shared(const struct run *run)
     const size_t classes = run->options->mix.count;
     const struct load_sequence none = {0};
     struct load_request *requests = must_allocate_zeros(classes, sizeof *requests);
-    for (size_t class = 0; class < classes; class ++)
-        prepare(run, &requests[class], class, &none);
+    for (size_t i = 0; i < classes; i++)
+        prepare(run, &requests[i], i, &none);
     return requests;
 }
 
