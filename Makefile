@@ -110,9 +110,14 @@ LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram l
 	load_model load_options load_report load_run) $(O)/tests/support/die.o
 $(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
 
+# Their text is read by what reads the daemon's in tests/wire.
+$(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
+	$(O)/tests/support/exposition.o
+
 # Their own malloc stands between the project and the library's.
-FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
-$(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(PROTO_O) $(CORE_O)
+FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
+$(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(O)/tests/fault/failing_calls.o \
+		$(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(FAULT_WRAPS) $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)

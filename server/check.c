@@ -21,7 +21,7 @@ static bool all_finite(const float *values, size_t count)
 static bool try_run(const struct served_model *served, struct compute *compute, struct fault *fault)
 {
     compute_clear(compute);
-    tick_run_alone(compute);
+    tick_run_alone(compute, NULL);
     const size_t count = compute->output_steps * TRIAL_ROWS * served->signature.output_size;
     return all_finite(compute->output, count) ||
            fault_set(fault, 500, "model '%s' answers zeros with what is not a finite number",

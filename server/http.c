@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/api_v2.h"
+#include "server/api.h"
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/connections.h"
@@ -55,6 +55,8 @@ struct exchange {
     struct http_head_facts facts;
     struct route route;
     const struct served_model *served; /* ROUTE_INFER */
+    uint64_t accepted;                 /* when the job was created; 0: not yet */
+    bool client_left;
     struct body body;
     uint64_t body_since;
     size_t received;      /* bytes of body, thrown away ones too */
@@ -95,6 +97,7 @@ static bool give_up(void *argument, enum give_up_reason reason)
     if (!job_abandon(exchange->job))
         return false;
     exchange->job = NULL;
+    exchange->client_left = reason == GIVE_UP_GONE;
     if (reason == GIVE_UP_LATE)
         fault_set(&exchange->refusal, 504, "Request timeout expired");
     else if (reason == GIVE_UP_GONE)
@@ -107,12 +110,17 @@ static bool give_up(void *argument, enum give_up_reason reason)
 
 /* ---- answering ---- */
 
+static const char *content_type(const struct reply *reply)
+{
+    if (reply->content_type != NULL)
+        return reply->content_type;
+    return reply->json_size != 0 ? "application/octet-stream" : "application/json";
+}
+
 static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     const struct reply *reply = &exchange->reply;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            reply->json_size != 0 ? "application/octet-stream"
-                                                  : "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type(reply));
     if (reply->json_size != 0) {
         char size[24];
         snprintf(size, sizeof size, "%zu", reply->json_size);
@@ -122,7 +130,7 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    if (atomic_load(&exchange->http->closing))
+    if (atomic_load(&exchange->http->closing) || exchange->facts.length_missing)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
@@ -153,14 +161,27 @@ static enum MHD_Result send_reply(struct exchange *exchange)
         return MHD_NO;
     add_headers(exchange, response);
     set_reply_deadline(exchange);
+    status_counts_add(&exchange->http->service->http_responses, exchange->reply.status);
     const enum MHD_Result queued =
         MHD_queue_response(exchange->connection, (unsigned)exchange->reply.status, response);
     MHD_destroy_response(response);
     return queued;
 }
 
+/* What was refused to a model's request; client_left tells what 503 does not. */
+static void count_refusal(const struct exchange *exchange)
+{
+    const uint64_t accepted = exchange->accepted;
+    if (exchange->served != NULL)
+        model_stats_failure(&exchange->served->lane->stats,
+                            exchange->client_left ? FAILURE_CANCELED
+                                                  : request_failure_of(exchange->refusal.status),
+                            accepted != 0 ? clock_now() - accepted : 0);
+}
+
 static enum MHD_Result send_refusal(struct exchange *exchange)
 {
+    count_refusal(exchange);
     reply_fault(&exchange->reply, &exchange->refusal);
     if (exchange->refusal.status == 405)
         exchange->reply.allow = exchange->route.allow;
@@ -206,6 +227,7 @@ static bool prepare_job(struct exchange *exchange)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
                                exchange->http->service->scheduler, &terms, &exchange->refusal);
+    exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
     return exchange->job != NULL;
 }
 
@@ -288,7 +310,12 @@ static bool check_head(struct exchange *exchange, const char *method, const char
 {
     struct header_list list = {.count = 0};
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, collect_header, &list);
-    const struct http_head head = {method, target, version, list.headers, list.count};
+    const struct http_head head = {.method = method,
+                                   .target = target,
+                                   .version = version,
+                                   .headers = list.headers,
+                                   .header_count = list.count,
+                                   .body_optional = exchange->route.body_optional};
     return http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
                             &exchange->refusal);
 }
@@ -297,12 +324,14 @@ static bool check_head(struct exchange *exchange, const char *method, const char
 static void check_request(struct exchange *exchange)
 {
     const struct route *route = &exchange->route;
-    if (route->kind != ROUTE_INFER)
-        return;
-    exchange->served =
-        model_store_find(exchange->http->service->models, route->model, route->model_size,
-                         route->version, route->version_size, &exchange->refusal);
-    if (exchange->served != NULL && exchange->facts.encoded)
+    if (route->kind == ROUTE_INFER) {
+        exchange->served =
+            model_store_find(exchange->http->service->models, route->model, route->model_size,
+                             route->version, route->version_size, &exchange->refusal);
+        if (exchange->served == NULL)
+            return;
+    }
+    if (exchange->facts.encoded)
         fault_set(&exchange->refusal, 415, "Content-Encoding is not supported");
 }
 
@@ -363,19 +392,14 @@ static enum MHD_Result body_arrived(struct exchange *exchange)
         return send_refusal(exchange);
     if (exchange->route.kind == ROUTE_INFER)
         return start_job(exchange);
-    api_v2_answer(exchange->http->service, &exchange->route, &exchange->reply);
+    api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
+               &exchange->reply);
     return send_reply(exchange);
 }
 
-static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
-                              const char *method, const char *version, const char *data,
-                              size_t *size, void **context)
+static enum MHD_Result go_on(struct exchange *exchange, const char *target, const char *method,
+                             const char *version, const char *data, size_t *size)
 {
-    struct exchange *exchange = *context;
-    (void)argument;
-    (void)connection;
-    if (exchange == NULL)
-        return MHD_NO; /* there was no memory for it */
     switch (exchange->state) {
     case HEAD:
         return head_arrived(exchange, method, target, version);
@@ -387,6 +411,21 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
         break;
     }
     return MHD_NO;
+}
+
+static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
+                              const char *method, const char *version, const char *data,
+                              size_t *size, void **context)
+{
+    struct exchange *exchange = *context;
+    (void)argument;
+    (void)connection;
+    if (exchange == NULL)
+        return MHD_NO; /* there was no memory for it */
+    const enum MHD_Result result = go_on(exchange, target, method, version, data, size);
+    if (exchange->state == ANSWERED && log_requests())
+        log_line("lstmd: http: %s %s %d", method, target, exchange->reply.status);
+    return result;
 }
 
 /* ---- what the library calls beside that ---- */

@@ -179,7 +179,7 @@ static bool check_framing(const struct http_head *head, const struct http_header
 }
 
 static bool check_method(const struct http_head *head, const struct http_header **singles,
-                         const struct http_head_facts *facts, struct fault *fault)
+                         struct http_head_facts *facts, struct fault *fault)
 {
     static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
     size_t i = 0;
@@ -189,10 +189,13 @@ static bool check_method(const struct http_head *head, const struct http_header 
         return fault_set(fault, 405, "Method Not Allowed");
     if (i < 2 && facts->has_body)
         return fault_set(fault, 400, "a %s request with a body", head->method);
-    /* A length that hid in a folded line would otherwise turn its body into the next request. */
-    if ((head->method[0] == 'P') && singles[CONTENT_LENGTH] == NULL && !facts->chunked)
-        return fault_set(fault, 411, "a Content-Length header or chunks expected");
-    return true;
+    if (head->method[0] != 'P' || singles[CONTENT_LENGTH] != NULL || facts->chunked)
+        return true;
+    /* A length that hid in a folded line would otherwise turn its body into the next request. Where
+     * no body is needed the connection's end after the answer sees to that. */
+    facts->length_missing = true;
+    return head->body_optional ||
+           fault_set(fault, 411, "a Content-Length header or chunks expected");
 }
 
 static bool note_timeout(const struct http_header *timeout, struct http_head_facts *facts,

@@ -23,6 +23,7 @@ enum job_stage { JOB_DECODING, JOB_ENCODING };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
+    uint64_t arrived; /* from then on its time is counted */
     struct scheduler *scheduler;
     const struct served_model *served;
     enum job_stage stage;
@@ -148,6 +149,7 @@ static bool prepare(struct job *job, const struct job_terms *terms, struct fault
     if (!parse(job, fault) ||
         !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
+    job->arrived = terms->arrived;
     job->work.priority = class_of(job->request.parameters.priority);
     job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
@@ -290,6 +292,27 @@ static enum work_next slice(struct work *work)
     return WORK_SLICE;
 }
 
+/* ---- counting ---- */
+
+/* Before it was accepted it was parsed. */
+static void count(const struct job *job)
+{
+    const struct work_times *times = &job->work.times;
+    const uint64_t parsing = times->accepted - job->arrived;
+    struct model_stats *stats = &job->served->lane->stats;
+    const struct request_times counted = {
+        .queue = times->total - times->before - times->ticks - times->after,
+        .compute_input = parsing + times->before,
+        .compute_infer = times->ticks,
+        .compute_output = times->after,
+        .request = parsing + times->total,
+    };
+    if (job->reply.status == 200)
+        model_stats_success(stats, &counted, job->work.rows);
+    else
+        model_stats_failure(stats, request_failure_of(job->reply.status), counted.request);
+}
+
 /* ---- by the scheduler ---- */
 
 static void end(struct work *work, enum work_end how)
@@ -301,6 +324,7 @@ static void end(struct work *work, enum work_end how)
     }
     if (how == WORK_LATE)
         fail_late(job);
+    count(job);
     release_inputs(job);
     move_charge(job);
     job->done(job->context);
@@ -330,23 +354,33 @@ bool job_is_light(const struct job *job)
 
 static void run(struct job *job)
 {
+    struct work_times *times = &job->work.times;
     enum work_next next = WORK_SLICE;
     while (next == WORK_SLICE)
         next = decode(job);
+    const uint64_t decoded = clock_now();
+    times->before = decoded - times->accepted;
     if (next == WORK_DONE)
         return;
-    tick_run_alone(&job->compute);
+    tick_run_alone(&job->compute, &job->served->lane->stats);
+    const uint64_t computed = clock_now();
+    times->ticks = computed - decoded;
     for (next = WORK_SLICE; next == WORK_SLICE;)
         next = encode(job);
+    times->after = clock_now() - computed;
 }
 
 void job_run(struct job *job)
 {
+    struct work_times *times = &job->work.times;
     assert(job->light);
-    if (job->work.deadline <= clock_now())
+    times->accepted = clock_now();
+    if (job->work.deadline <= times->accepted)
         fail_late(job);
     else
         run(job);
+    times->total = times->before + times->ticks + times->after;
+    count(job);
     release_inputs(job);
     move_charge(job);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/model.h"
+#include "server/model_stats.h"
 #include "server/tick.h"
 #include "server/tick_rule.h"
 #include "server/work_queue.h"
@@ -18,6 +19,8 @@ struct lane {
     const struct model *model;
     struct tick_rule rule;
     uint64_t delay; /* ns that a request may be held to wait for others */
+
+    struct model_stats stats; /* has no need of the lock */
 
     size_t requests, rows; /* accepted and not ended */
     struct work_list slices[WORK_QUEUE_COUNT], ticks[WORK_QUEUE_COUNT];

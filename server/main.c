@@ -115,12 +115,14 @@ static bool reserve_scratch(const struct setup *setup, struct scheduler *schedul
 
 static int serve(struct setup *setup)
 {
-    struct service service = {.models = &setup->models};
+    struct service service = {
+        .models = &setup->models, .kernel = setup->kernel->name, .workers = setup->options.workers};
     struct http *http;
     struct fault fault;
     sigset_t signals;
     hold_signals(&signals);
     budget_init(&service.budget, setup->options.max_memory_bytes);
+    status_counts_init(&service.http_responses);
     atomic_init(&service.draining, false);
     if (!start_scheduler(setup, &service.scheduler, &fault))
         return fail(EXIT_FAILED, &fault);

@@ -357,6 +357,9 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
     else
         tick_run(&pump->tick, pump->lane->model, s->pool);
     const uint64_t now = clock_now(), ns = now - started;
+    if (pump->unit == UNIT_TICK)
+        model_stats_tick(&pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick),
+                         ns);
     pthread_mutex_lock(&s->lock);
     s->busy--;
     work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
@@ -396,6 +399,14 @@ static bool is_full(const struct scheduler *s, const struct work *work)
     const size_t limit = s->config.queue_rows_limit;
     return lane->requests >= s->config.queue_limit ||
            (lane->rows > 0 && (work->rows > limit || lane->rows > limit - work->rows));
+}
+
+struct lane_load scheduler_load(struct scheduler *s, const struct lane *lane)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct lane_load load = {lane->requests, lane->rows};
+    pthread_mutex_unlock(&s->lock);
+    return load;
 }
 
 bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *fault)

@@ -43,6 +43,12 @@ bool scheduler_reserve(struct scheduler *scheduler, const struct model *model, s
 /* Workers that one tick may have at most. */
 size_t scheduler_team_size(const struct scheduler *scheduler);
 
+/* What of a lane's bounds is used at this moment. */
+struct lane_load {
+    size_t requests, rows;
+};
+struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *lane);
+
 /* Counts the work in its lane's bounds. On success the work must stay until its end, which is
  * called exactly once; scheduler_begin or scheduler_abandon is due. false, 503: the lane is full,
  * or the scheduler is stopping; the work is still its owner's. */

@@ -11,6 +11,7 @@
 #include "server/budget.h"
 #include "server/model_store.h"
 #include "server/scheduler.h"
+#include "server/status_counts.h"
 
 #define SERVICE_NAME "lstmd"
 
@@ -18,6 +19,9 @@ struct service {
     const struct model_store *models;
     struct scheduler *scheduler;
     struct budget budget;
+    const char *kernel; /* the name of what models are computed with */
+    size_t workers;
+    struct status_counts http_responses;
     atomic_bool draining; /* not ready any more */
 };
 

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "server/clock.h"
+
 /* A row that cannot be cut keeps its workers to the end. From some 50 ms on it leaves one of them
  * to others. */
 #define UNCUT_FLOPS 5e9
@@ -90,7 +92,15 @@ void tick_run(struct tick *tick, const struct model *model, struct pool *pool)
         compute_strand_advance(tick->parts[i].strand, tick->steps);
 }
 
-void tick_run_alone(struct compute *compute)
+size_t tick_steps_done(const struct tick *tick)
+{
+    size_t steps = 0;
+    for (size_t i = 0; i < tick->row_count; i++)
+        steps += tick->rows[i].steps;
+    return steps;
+}
+
+void tick_run_alone(struct compute *compute, struct model_stats *stats)
 {
     struct tick tick = {.scratch = compute->scratch};
     for (size_t i = 0; i < compute->strand_count; i++) {
@@ -100,6 +110,9 @@ void tick_run_alone(struct compute *compute)
         tick_clear(&tick);
         tick_add(&tick, strand, NULL);
         tick.steps = tick.longest;
+        const uint64_t started = clock_now();
         tick_run(&tick, compute->model, NULL);
+        if (stats != NULL)
+            model_stats_tick(stats, tick.row_count, tick_steps_done(&tick), clock_now() - started);
     }
 }

@@ -9,6 +9,7 @@
 
 #include "core/model.h"
 #include "server/compute.h"
+#include "server/model_stats.h"
 #include "server/pool.h"
 #include "server/tick_rule.h"
 
@@ -47,7 +48,11 @@ void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struc
 /* Computes; every strand has then done `steps` more steps, or all that it had. */
 void tick_run(struct tick *tick, const struct model *model, struct pool *pool);
 
-/* Computes all of a compute that was planned to be run alone, on this thread. */
-void tick_run_alone(struct compute *compute);
+/* Steps that its rows did together when it was run last. */
+size_t tick_steps_done(const struct tick *tick);
+
+/* Computes all of a compute that was planned to be run alone, on this thread. stats: where its
+ * ticks are counted, or NULL. */
+void tick_run_alone(struct compute *compute, struct model_stats *stats);
 
 #endif

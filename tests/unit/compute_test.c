@@ -117,7 +117,7 @@ static void run(const struct binding *binding)
     place(binding);
     if (decode(&fault) != COMPUTE_READY)
         fail_msg("%s", fault.text);
-    tick_run_alone(&compute);
+    tick_run_alone(&compute, NULL);
 }
 
 static const float *output_named(const char *name)
@@ -384,7 +384,7 @@ static void rows_are_cut_into_strands_evenly(void **state)
             assert_true(rows[b].ends);
         }
     }
-    tick_run_alone(&compute);
+    tick_run_alone(&compute, NULL);
     double h = 0, c = 0;
     step(0, &h, &c);
     for (size_t b = 0; b < ROWS; b++)
@@ -438,7 +438,7 @@ static void cleared_inputs_are_zeros_of_full_length(void **state)
     want_all_outputs(&binding);
     place(&binding);
     compute_clear(&compute);
-    tick_run_alone(&compute);
+    tick_run_alone(&compute, NULL);
     step(0, &h, &c);
     step(0, &h, &c);
     near(output_named("output")[1], h);

@@ -106,6 +106,7 @@ static int start(void **state)
         .workers = 1, .queue_limit = 2, .queue_rows_limit = 100};
     (void)state;
     budget_init(&budget, 1 << 20);
+    model_stats_init(&lane.stats);
     sem_init(&done_count, 0, 0);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
@@ -320,6 +321,44 @@ static void abandoning_races_with_the_worker_and_one_of_them_wins(void **state)
     }
 }
 
+/* Four durations are parts of the fifth. */
+static void expect_whole(size_t answers)
+{
+    struct model_stats *stats = &lane.stats;
+    struct histogram_counts queue, infer, request;
+    histogram_read(&stats->queue, &queue);
+    histogram_read(&stats->infer, &infer);
+    histogram_read(&stats->request, &request);
+    assert_int_equal(request.count, answers);
+    assert_int_equal(queue.sum + atomic_load(&stats->compute_input) + infer.sum +
+                         atomic_load(&stats->compute_output),
+                     request.sum);
+    assert_true(infer.sum > 0);
+}
+
+static void answers_and_failures_are_counted(void **state)
+{
+    (void)state;
+    struct job *light = create_good(), *wrong = create("{\"inputs\":[" INPUT("[1,x]") "]}");
+    assert_non_null(wrong);
+    job_run(light);
+    job_run(wrong);
+    job_destroy(light);
+    job_destroy(wrong);
+    assert_int_equal(atomic_load(&lane.stats.rows), 1);
+    assert_int_equal(atomic_load(&lane.stats.pass_steps), 2);
+    assert_int_equal(atomic_load(&lane.stats.failures[FAILURE_INVALID]), 1);
+    expect_whole(1);
+
+    struct job *handed_over = create_good();
+    assert_true(job_submit(handed_over, done, NULL, &fault));
+    wait_done();
+    job_destroy(handed_over);
+    assert_int_equal(atomic_load(&lane.stats.rows), 2);
+    assert_int_equal(atomic_load(&lane.stats.pass_steps), 4);
+    expect_whole(2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -328,6 +367,7 @@ int main(void)
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
         TEST(wrong_numbers_are_found_by_the_worker),
+        TEST(answers_and_failures_are_counted),
         TEST(what_is_wrong_before_the_numbers_is_found_at_once),
         TEST(more_than_the_budget_is_413_and_less_than_is_left_503),
         TEST(a_full_queue_is_503_and_the_job_stays_ours),
