@@ -64,8 +64,8 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench interop exhaustive lint format fuzz install clean \
-	deps-run deps-test deps-fuzz deps-bench deps-interop
+.PHONY: all run demo test tests bench bench-serving load interop exhaustive lint format fuzz \
+	install clean deps-run deps-test deps-fuzz deps-bench deps-interop
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -104,6 +104,11 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+# The load generator's parts are tests/bench/'s, and tested alone.
+LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram load_http load_mix \
+	load_model load_options load_report load_run) $(O)/tests/support/die.o
+$(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
 
 # Their text is read by what reads the daemon's in tests/wire.
 $(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
@@ -147,6 +152,11 @@ BENCH_O := $(patsubst %,$(O)/tests/bench/%.o,bench_line bench_numbers bench_opti
 
 $(BIN)/lstm-bench: $(O)/tests/bench/lstm_bench.o $(O)/tests/bench/bench_team.o $(BENCH_O) \
 		$(O)/server/meeting.o $(CORE_O)
+$(BIN)/lstm-load: $(O)/tests/bench/lstm_load.o $(LOAD_O) $(SERVER_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
 build/bench/machine-peaks: $(O)/tests/bench/machine_peaks.o $(O)/tests/support/die.o
 build/bench/exhaustive-activations: $(O)/tests/bench/exhaustive_activations.o \
 		$(O)/tests/support/die.o $(CORE_O)
@@ -186,6 +196,27 @@ interop: deps-interop
 	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(INTEROP_VENV)/installed
 	$(Q)LSTMD_BINARY=$(CURDIR)/$(BIN)/lstmd INTEROP_VENV=$(CURDIR)/$(INTEROP_VENV) \
 		$(INTEROP_VENV)/bin/python -B tests/interop/run_interop.py $(INTEROP_ARGS)
+
+# The daemon under load (tests/bench/run_load.py has the arguments: LOAD_ARGS="--scenario deep").
+load: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(BIN)/lstm-load
+	$(Q)BIN=$(BIN) python3 -B tests/bench/run_load.py $(LOAD_ARGS)
+
+# lstmd and other servers of the same LSTM, which are installed under build/serving.
+SERVING := build/serving
+build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/support/die.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(SERVING)/installed: tests/bench/serving/install.sh
+	$(Q)tests/bench/serving/install.sh $(SERVING)
+	$(Q)touch $@
+
+bench-serving: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(addprefix build/,lstmd lstm-load lstm-bench) \
+		build/bench/constant-server $(SERVING)/installed
+	$(Q)python3 -B tests/bench/run_serving.py $(SERVING_ARGS)
 
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations

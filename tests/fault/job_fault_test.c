@@ -27,7 +27,8 @@ static struct budget budget;
 static struct scheduler *scheduler;
 static sem_t done_count;
 
-static const struct scheduler_config config = {WORKERS, 10, 100};
+static const struct scheduler_config config = {
+    .workers = WORKERS, .queue_limit = 10, .queue_rows_limit = 100};
 
 #define REQUEST                                                                                    \
     "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[2,1,1],"                    \

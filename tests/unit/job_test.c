@@ -102,7 +102,8 @@ static int drop_model(void **state)
 
 static int start(void **state)
 {
-    const struct scheduler_config config = {1, 2, 100};
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 2, .queue_rows_limit = 100};
     (void)state;
     budget_init(&budget, 1 << 20);
     model_stats_init(&lane.stats);

@@ -147,7 +147,8 @@ static int drop_model(void **state)
 
 static int start(void **state)
 {
-    const struct scheduler_config config = {1, 30, 100};
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 30, .queue_rows_limit = 100};
     (void)state;
     atomic_store(&ends, 0);
     lane_init(&lane, model, 0);
