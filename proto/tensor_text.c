@@ -29,8 +29,9 @@ struct slice {
     struct fault *fault;
 };
 
-/* Reads element index from at on; returns the byte after it, or NULL with slice->wanted set. */
-typedef const char *read_number(struct slice *slice, const char *at, size_t index);
+/* Reads the number at into out[place]; returns the byte after it, or NULL with slice->wanted set.
+ */
+typedef const char *read_number(struct slice *slice, const char *at, size_t place);
 
 static bool is_space(char c)
 {
@@ -144,7 +145,7 @@ __attribute__((always_inline)) static inline bool read_run(struct slice *slice, 
 {
     struct tensor_text_cursor *cursor = slice->cursor;
     const char *at = cursor->at;
-    const size_t begin = cursor->index, end = begin + count;
+    const size_t begin = cursor->index, end = begin + count, skipped = cursor->skipped;
     for (size_t i = begin; i < end; i++) {
         if (i > begin || !first) {
             at = skip_space(at);
@@ -153,7 +154,7 @@ __attribute__((always_inline)) static inline bool read_run(struct slice *slice, 
             at++;
         }
         at = skip_space(at);
-        const char *after = read(slice, at, i);
+        const char *after = read(slice, at, i + skipped);
         if (after == NULL)
             return stop(slice, at, i, slice->wanted);
         at = after;
@@ -188,6 +189,8 @@ __attribute__((always_inline)) static inline bool walk(struct slice *slice, cons
             if (count < left)
                 return true;
         }
+        if (level + 1 == rank)
+            cursor->skipped += cursor->gap;
         if (!take(slice, ']'))
             return false;
         if (level == 0)
@@ -199,11 +202,20 @@ __attribute__((always_inline)) static inline bool walk(struct slice *slice, cons
     return true;
 }
 
+/* A number without brackets: what follows it has been checked. */
+__attribute__((always_inline)) static inline bool read_bare(struct slice *slice, read_number *read)
+{
+    slice->cursor->done = read_run(slice, 1, true, read);
+    return slice->cursor->done;
+}
+
 __attribute__((always_inline)) static inline bool read_slice(struct slice *slice, read_number *read)
 {
     struct tensor_text_cursor *cursor = slice->cursor;
     const struct tensor_text *tensor = &cursor->tensor;
     assert(slice->limit > 0 && !cursor->done);
+    if (cursor->nested && tensor->rank == 0)
+        return read_bare(slice, read);
     if (cursor->at == tensor->text && !take(slice, '['))
         return false;
     const uint64_t flat[] = {tensor->elements};
@@ -222,11 +234,25 @@ void tensor_text_begin(struct tensor_text_cursor *cursor, const struct tensor_te
     };
 }
 
+void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tensor_text *tensor,
+                           size_t gap)
+{
+    assert(tensor->size >= 1 && tensor->rank <= RANK_MAX);
+    const size_t bracket = tensor->rank != 0;
+    *cursor = (struct tensor_text_cursor){
+        .tensor = *tensor,
+        .at = tensor->text,
+        .last = tensor->text + tensor->size - bracket,
+        .nested = true,
+        .gap = gap,
+    };
+}
+
 /* ---- numbers ---- */
 
-static const char *read_f32(struct slice *slice, const char *at, size_t index)
+static const char *read_f32(struct slice *slice, const char *at, size_t place)
 {
-    float *out = &slice->out.f32[index];
+    float *out = &slice->out.f32[place];
     const char *after = float_parse(at, slice->last, out);
     if (after != NULL && (!isinf(*out) || after[-1] == 'y')) /* the y of the token Infinity */
         return after;
@@ -258,10 +284,10 @@ static const char *parse_whole(const char *at, uint64_t *magnitude)
     if (at[0] == '.' && at[1] == '0')
         for (at++; *at == '0'; at++)
             ;
-    return is_space(*at) || *at == ',' || *at == ']' ? at : NULL;
+    return is_space(*at) || *at == ',' || *at == ']' || *at == '}' ? at : NULL;
 }
 
-static const char *read_i64(struct slice *slice, const char *at, size_t index)
+static const char *read_i64(struct slice *slice, const char *at, size_t place)
 {
     uint64_t magnitude;
     const bool negative = *at == '-';
@@ -271,7 +297,7 @@ static const char *read_i64(struct slice *slice, const char *at, size_t index)
     /* -magnitude without ever holding 2^63 in an int64_t. */
     const int64_t value =
         negative && magnitude > 0 ? -(int64_t)(magnitude - 1) - 1 : (int64_t)magnitude;
-    slice->out.i64[index] = value;
+    slice->out.i64[place] = value;
     return value >= slice->min && value <= slice->max ? after : NULL;
 }
 

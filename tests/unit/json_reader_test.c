@@ -292,7 +292,7 @@ static void failed_reader_stays_failed_with_its_first_text(void **state)
     assert_int_equal(json_peek(&reader), JSON_ERROR);
     assert_false(json_read_bool(&reader, &truth));
     assert_false(json_skip(&reader, NULL, NULL));
-    assert_false(json_skip_numbers(&reader, NULL, NULL));
+    assert_false(json_skip_numbers(&reader, NULL, NULL, NULL));
     assert_false(json_next_member(&reader, key, sizeof key));
     assert_false(json_enter_object(&reader));
     assert_false(json_fail(&reader, "again"));
@@ -328,7 +328,7 @@ static void skip_numbers_finds_the_closing_bracket(void **state)
         size_t size;
         begin(&reader, json, &fault);
         assert_true(json_enter_object(&reader) && json_next_member(&reader, key, sizeof key));
-        assert_true(json_skip_numbers(&reader, &text, &size));
+        assert_true(json_skip_numbers(&reader, &text, &size, NULL));
         assert_int_equal(size, strlen(arrays[i]));
         assert_memory_equal(text, arrays[i], size);
         assert_true(json_next_member(&reader, key, sizeof key));
@@ -355,7 +355,7 @@ static void skip_numbers_refuses_what_has_no_end(void **state)
         struct json_reader reader;
         struct fault fault;
         begin(&reader, cases[i].json, &fault);
-        assert_false(json_skip_numbers(&reader, NULL, NULL));
+        assert_false(json_skip_numbers(&reader, NULL, NULL, NULL));
         assert_string_equal(fault.text, cases[i].text);
     }
 }
