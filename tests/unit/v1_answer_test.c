@@ -122,6 +122,25 @@ static void size_that_does_not_fit_is_said(void **state)
     assert_true(v1_answer_size(&answer, &bytes));
 }
 
+static void failed_writer_ends_the_answer(void **state)
+{
+    (void)state;
+    const struct infer_answer answer = {
+        .output_count = 1,
+        .outputs = {{.name = "y", .rank = 2, .shape = {2, 3}, .data = numbers}},
+    };
+    struct v1_answer_cursor cursor;
+    struct json_writer writer;
+    char *text;
+    size_t size;
+    json_writer_init(&writer);
+    v1_answer_begin(&cursor);
+    assert_false(v1_answer_write(&cursor, &writer, &answer, false, 2));
+    json_reserve(&writer, SIZE_MAX);
+    assert_true(v1_answer_write(&cursor, &writer, &answer, false, 2));
+    assert_false(json_writer_take(&writer, &text, &size));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +150,7 @@ int main(void)
         cmocka_unit_test(outputs_of_fewer_dimensions_stand_alone),
         cmocka_unit_test(outputs_without_steps_are_empty_lists),
         cmocka_unit_test(size_that_does_not_fit_is_said),
+        cmocka_unit_test(failed_writer_ends_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
