@@ -22,16 +22,14 @@ struct slice {
     size_t limit;       /* numbers that may still be read */
     const char *wanted; /* where a number is read */
     int64_t min, max;   /* of int64s */
-    union {
-        float *f32;
-        int64_t *i64;
-    } out;
+    void *out;          /* the first number's place, moved by the places skipped so far */
+    size_t width;       /* bytes of a number there */
     struct fault *fault;
 };
 
-/* Reads the number at into out[place]; returns the byte after it, or NULL with slice->wanted set.
+/* Reads the number at into out[index]; returns the byte after it, or NULL with slice->wanted set.
  */
-typedef const char *read_number(struct slice *slice, const char *at, size_t place);
+typedef const char *read_number(struct slice *slice, const char *at, size_t index);
 
 static bool is_space(char c)
 {
@@ -145,7 +143,7 @@ __attribute__((always_inline)) static inline bool read_run(struct slice *slice, 
 {
     struct tensor_text_cursor *cursor = slice->cursor;
     const char *at = cursor->at;
-    const size_t begin = cursor->index, end = begin + count, skipped = cursor->skipped;
+    const size_t begin = cursor->index, end = begin + count;
     for (size_t i = begin; i < end; i++) {
         if (i > begin || !first) {
             at = skip_space(at);
@@ -154,7 +152,7 @@ __attribute__((always_inline)) static inline bool read_run(struct slice *slice, 
             at++;
         }
         at = skip_space(at);
-        const char *after = read(slice, at, i + skipped);
+        const char *after = read(slice, at, i);
         if (after == NULL)
             return stop(slice, at, i, slice->wanted);
         at = after;
@@ -162,6 +160,13 @@ __attribute__((always_inline)) static inline bool read_run(struct slice *slice, 
     cursor->at = at;
     cursor->index = end;
     return true;
+}
+
+/* Leaves that many places free. */
+static inline void skip(struct slice *slice, size_t places)
+{
+    slice->out = (char *)slice->out + places * slice->width;
+    slice->cursor->skipped += places;
 }
 
 /* Reads on in the arrays of a shape of rank 1 or more, without recursion, until the last one is
@@ -178,6 +183,8 @@ __attribute__((always_inline)) static inline bool walk(struct slice *slice, cons
             if ((members[level] > 0 && !take(slice, ',')) || !take(slice, '['))
                 return false;
             members[++cursor->level] = 0;
+            if (cursor->level + 1 == rank && cursor->index > 0)
+                skip(slice, cursor->gap);
             continue;
         }
         if (left > 0) {
@@ -189,8 +196,6 @@ __attribute__((always_inline)) static inline bool walk(struct slice *slice, cons
             if (count < left)
                 return true;
         }
-        if (level + 1 == rank)
-            cursor->skipped += cursor->gap;
         if (!take(slice, ']'))
             return false;
         if (level == 0)
@@ -250,9 +255,9 @@ void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tenso
 
 /* ---- numbers ---- */
 
-static const char *read_f32(struct slice *slice, const char *at, size_t place)
+static const char *read_f32(struct slice *slice, const char *at, size_t index)
 {
-    float *out = &slice->out.f32[place];
+    float *out = (float *)slice->out + index;
     const char *after = float_parse(at, slice->last, out);
     if (after != NULL && (!isinf(*out) || after[-1] == 'y')) /* the y of the token Infinity */
         return after;
@@ -263,8 +268,12 @@ static const char *read_f32(struct slice *slice, const char *at, size_t place)
 bool tensor_text_read_f32(struct tensor_text_cursor *cursor, float *out, size_t limit,
                           struct fault *fault)
 {
-    struct slice slice = {
-        .cursor = cursor, .last = cursor->last, .limit = limit, .out.f32 = out, .fault = fault};
+    struct slice slice = {.cursor = cursor,
+                          .last = cursor->last,
+                          .limit = limit,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
+                          .fault = fault};
     return read_slice(&slice, read_f32);
 }
 
@@ -287,7 +296,7 @@ static const char *parse_whole(const char *at, uint64_t *magnitude)
     return is_space(*at) || *at == ',' || *at == ']' || *at == '}' ? at : NULL;
 }
 
-static const char *read_i64(struct slice *slice, const char *at, size_t place)
+static const char *read_i64(struct slice *slice, const char *at, size_t index)
 {
     uint64_t magnitude;
     const bool negative = *at == '-';
@@ -297,7 +306,7 @@ static const char *read_i64(struct slice *slice, const char *at, size_t place)
     /* -magnitude without ever holding 2^63 in an int64_t. */
     const int64_t value =
         negative && magnitude > 0 ? -(int64_t)(magnitude - 1) - 1 : (int64_t)magnitude;
-    slice->out.i64[place] = value;
+    ((int64_t *)slice->out)[index] = value;
     return value >= slice->min && value <= slice->max ? after : NULL;
 }
 
@@ -313,7 +322,8 @@ bool tensor_text_read_i64(struct tensor_text_cursor *cursor, int64_t min, int64_
                           .wanted = wanted,
                           .min = min,
                           .max = max,
-                          .out.i64 = out,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
                           .fault = fault};
     return read_slice(&slice, read_i64);
 }
