@@ -9,6 +9,7 @@ enum { DIMENSION_MAX = INT32_MAX };
 
 /* What the rows of one input have shown so far. */
 struct rows_seen {
+    const struct signature_tensor *tensor; /* NULL: not one of the signature's */
     size_t count;
     size_t steps_max, steps_min;
     bool shaped; /* a row has shown its rank and, in dimensions[1...], its arrays' sizes */
@@ -66,6 +67,14 @@ size_t v1_row_axis(const struct signature *signature, const struct signature_ten
 
 /* ---- inputs ---- */
 
+static void begin_rows(struct walk *walk, size_t input)
+{
+    walk->seen[input] = (struct rows_seen){
+        .tensor = find_tensor(walk->signature, walk->request->inputs[input].name),
+        .steps_min = SIZE_MAX,
+    };
+}
+
 /* The request's input of that name, which is added when it is not there yet. false: too many. */
 static bool take_input(struct walk *walk, const char *name, size_t *index)
 {
@@ -79,7 +88,7 @@ static bool take_input(struct walk *walk, const char *name, size_t *index)
     struct infer_input *input = &request->inputs[request->input_count++];
     *input = (struct infer_input){.form = TENSOR_ROWS};
     memcpy(input->name, name, strlen(name) + 1);
-    walk->seen[*index] = (struct rows_seen){.steps_min = SIZE_MAX};
+    begin_rows(walk, *index);
     return true;
 }
 
@@ -159,9 +168,8 @@ static bool take_row(struct walk *walk, size_t input)
     seen->count++;
     seen->steps_max = row.steps > seen->steps_max ? row.steps : seen->steps_max;
     seen->steps_min = row.steps < seen->steps_min ? row.steps : seen->steps_min;
-    const struct signature_tensor *tensor =
-        find_tensor(walk->signature, walk->request->inputs[input].name);
-    if (seen->steps_max != seen->steps_min && tensor != NULL && tensor->role != ROLE_INPUT)
+    if (seen->steps_max != seen->steps_min && seen->tensor != NULL &&
+        seen->tensor->role != ROLE_INPUT)
         return fault_set(walk->fault, 400, "Expecting tensor size: %zu but got: %zu",
                          row.steps == seen->steps_min ? seen->steps_max : seen->steps_min,
                          row.steps);
@@ -332,10 +340,9 @@ static bool walk_body(struct walk *walk)
 
 /* Rows that are all empty show nothing: they are taken for what the signature has, without steps.
  */
-static void set_empty_shape(struct rows_seen *seen, const struct signature_tensor *tensor,
-                            size_t axis)
+static void set_empty_shape(struct rows_seen *seen, size_t axis)
 {
-    seen->rank = 0;
+    const struct signature_tensor *tensor = seen->tensor;
     for (size_t i = 0; i < tensor->rank; i++)
         if (i != axis)
             seen->dimensions[seen->rank++] = tensor->shape[i] > 0 ? (uint64_t)tensor->shape[i] : 0;
@@ -345,10 +352,10 @@ static bool set_shape(struct walk *walk, size_t index)
 {
     struct infer_input *input = &walk->request->inputs[index];
     struct rows_seen *seen = &walk->seen[index];
-    const struct signature_tensor *tensor = find_tensor(walk->signature, input->name);
+    const struct signature_tensor *tensor = seen->tensor;
     size_t axis = tensor != NULL ? v1_row_axis(walk->signature, tensor) : 0;
     if (!seen->shaped && tensor != NULL)
-        set_empty_shape(seen, tensor, axis);
+        set_empty_shape(seen, axis);
     if (tensor == NULL || tensor->rank != seen->rank + 1)
         axis = 0; /* signature_bind will not have it */
     seen->dimensions[0] = seen->steps_max;
@@ -372,11 +379,9 @@ static bool check_lengths(const struct walk *walk)
 {
     bool ragged = false, lengths = false;
     for (size_t i = 0; i < walk->request->input_count; i++) {
-        const struct signature_tensor *tensor =
-            find_tensor(walk->signature, walk->request->inputs[i].name);
         const struct rows_seen *seen = &walk->seen[i];
-        ragged |= seen->steps_max != seen->steps_min;
-        lengths |= tensor != NULL && tensor->role == ROLE_LENGTHS;
+        ragged |= seen->count > 0 && seen->steps_max != seen->steps_min;
+        lengths |= seen->tensor != NULL && seen->tensor->role == ROLE_LENGTHS;
     }
     return !ragged || !lengths ||
            fault_set(walk->fault, 400,
@@ -418,7 +423,7 @@ void v1_request_index(struct v1_request *v1, struct infer_request *request, stru
     struct walk walk = {.v1 = v1, .request = request, .signature = v1->signature, .fault = &fault};
     for (size_t i = 0; i < request->input_count; i++) {
         struct infer_input *input = &request->inputs[i];
-        walk.seen[i] = (struct rows_seen){.steps_min = SIZE_MAX};
+        begin_rows(&walk, i);
         walk.rows[i] = rows;
         input->rows = rows;
         rows += input->shape[input->row_axis];
