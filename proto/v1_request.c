@@ -380,7 +380,7 @@ static bool check_lengths(const struct walk *walk)
     bool ragged = false, lengths = false;
     for (size_t i = 0; i < walk->request->input_count; i++) {
         const struct rows_seen *seen = &walk->seen[i];
-        ragged |= seen->count > 0 && seen->steps_max != seen->steps_min;
+        ragged |= seen->steps_max != seen->steps_min;
         lengths |= seen->tensor != NULL && seen->tensor->role == ROLE_LENGTHS;
     }
     return !ragged || !lengths ||
@@ -392,14 +392,17 @@ static bool set_shapes(struct walk *walk)
 {
     if (walk->list == NULL)
         return fault_set(walk->fault, 400, "Missing 'inputs' or 'instances' key");
-    walk->v1->row_count = 0;
+    if (walk->request->input_count == 0)
+        return fault_set(walk->fault, 400, "'%s' is empty, at least one row is wanted", walk->list);
     for (size_t i = 0; i < walk->request->input_count; i++) {
+        if (walk->seen[i].count == 0)
+            return fault_set(walk->fault, 400, "'%s' in '%s' is empty, at least one row is wanted",
+                             excerpt_of(walk->request->inputs[i].name).text, walk->list);
         if (!set_shape(walk, i))
             return false;
         walk->v1->row_count += walk->seen[i].count;
     }
-    return walk->v1->row_count > 0 ||
-           fault_set(walk->fault, 400, "'%s' is empty, at least one row is wanted", walk->list);
+    return true;
 }
 
 /* ---- both walks ---- */
