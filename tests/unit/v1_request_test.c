@@ -255,6 +255,30 @@ static void shapes_are_what_the_client_sent(void **state)
     }
 }
 
+static void request_is_bound_like_any_other(void **state)
+{
+    (void)state;
+    struct parsed parsed;
+    struct binding binding;
+    struct fault fault = {0};
+    take(&parsed, "{\"instances\":[" ROW_0 ",[[7,8]]]}", TIME_FIRST);
+    assert_true(signature_bind(&signatures[TIME_FIRST], &parsed.request, "m", &binding, &fault));
+    assert_int_equal(binding.steps, 3);
+    assert_int_equal(binding.rows, 2);
+    assert_ptr_equal(binding.input, &parsed.request.inputs[0]);
+    assert_int_equal(parsed.request.inputs[0].rows[1].steps, 1);
+    drop(&parsed);
+    take(&parsed, "{\"instances\":[[[1,2,3]]]}", BATCH_FIRST);
+    assert_false(signature_bind(&signatures[BATCH_FIRST], &parsed.request, "m", &binding, &fault));
+    assert_string_equal(fault.text, "unexpected shape for input 'x' for model 'm'. Expected "
+                                    "[-1,-1,2], got [1,1,3]");
+    drop(&parsed);
+    take(&parsed, "{\"inputs\":{\"x\":[[]],\"y\":[1]}}", TIME_FIRST);
+    assert_false(signature_bind(&signatures[TIME_FIRST], &parsed.request, "m", &binding, &fault));
+    assert_string_equal(fault.text, "unexpected inference input 'y' for model 'm'");
+    drop(&parsed);
+}
+
 static void bad_numbers_are_told_by_row_and_element(void **state)
 {
     (void)state;
@@ -442,6 +466,7 @@ int main(void)
         cmocka_unit_test(rows_may_differ_in_length),
         cmocka_unit_test(rows_without_steps_have_the_signatures_shape),
         cmocka_unit_test(shapes_are_what_the_client_sent),
+        cmocka_unit_test(request_is_bound_like_any_other),
         cmocka_unit_test(bad_numbers_are_told_by_row_and_element),
         cmocka_unit_test(bad_lengths_are_told_by_row),
         cmocka_unit_test(every_bad_body_is_refused_with_its_text),
