@@ -6,7 +6,8 @@
 void tensor_rows_begin(struct tensor_rows_cursor *cursor, const struct tensor_rows *tensor)
 {
     assert(tensor->rank > 0 && tensor->rank <= TENSOR_TEXT_RANK_MAX);
-    assert(tensor->axis == 0 || (tensor->axis == 1 && tensor->rank == 3));
+    assert(tensor->axis < tensor->rank);
+    assert(tensor->axis == 0 || tensor->axis + 2 >= tensor->rank);
     cursor->index = 0;
     cursor->tensor = *tensor;
     cursor->row = 0;
@@ -24,18 +25,35 @@ static size_t row_elements(const struct tensor_rows *tensor)
     return tensor->elements / row_count(tensor);
 }
 
-/* Where the row's first number goes. */
-static size_t row_place(const struct tensor_rows *tensor, size_t row)
+/* Numbers of a row that stand together: all of them, an innermost array, or each for itself. */
+static size_t run_size(const struct tensor_rows *tensor)
 {
-    if (tensor->elements == 0)
-        return 0;
-    return row * (tensor->axis == 1 ? tensor->shape[2] : row_elements(tensor));
+    if (tensor->axis == 0)
+        return row_elements(tensor);
+    return tensor->axis + 1 < tensor->rank ? tensor->shape[tensor->rank - 1] : 1;
 }
 
-/* Places of other rows between two steps of one. */
-static size_t step_gap(const struct tensor_rows *tensor)
+/* Each number of a row of several stands for itself: the text is read number by number. */
+static bool is_scattered(const struct tensor_rows *tensor)
 {
-    return tensor->axis == 1 ? (row_count(tensor) - 1) * tensor->shape[2] : 0;
+    return tensor->axis > 0 && tensor->axis + 1 == tensor->rank;
+}
+
+/* The place of the open row's next number, less its index in the row. */
+static size_t row_place(const struct tensor_rows_cursor *cursor)
+{
+    const struct tensor_rows *tensor = &cursor->tensor;
+    if (tensor->elements == 0)
+        return 0;
+    const size_t first = cursor->row * run_size(tensor);
+    return is_scattered(tensor) ? first + cursor->text.index * (row_count(tensor) - 1) : first;
+}
+
+/* Places of other rows between two innermost arrays of one. */
+static size_t array_gap(const struct tensor_rows *tensor)
+{
+    const bool apart = tensor->axis > 0 && !is_scattered(tensor);
+    return apart ? (row_count(tensor) - 1) * run_size(tensor) : 0;
 }
 
 static void open_row(struct tensor_rows_cursor *cursor)
@@ -58,7 +76,7 @@ static void open_row(struct tensor_rows_cursor *cursor)
         text.elements = steps > 0 ? text.elements / steps * row->steps : 0;
         cursor->row_shape[0] = row->steps;
     }
-    tensor_text_begin_row(&cursor->text, &text, step_gap(tensor));
+    tensor_text_begin_row(&cursor->text, &text, array_gap(tensor));
     cursor->open = true;
 }
 
@@ -77,9 +95,9 @@ static size_t end_slice(struct tensor_rows_cursor *cursor, size_t before)
     return read > 0 ? read : 1;
 }
 
-/* Is there a row to read in, which is then open? Without elements the first call is the last one
- * and reads all rows. */
-static bool next_slice(struct tensor_rows_cursor *cursor, size_t *limit)
+/* Is there a row to read in, which is then open? *most: how many of its numbers at once. Without
+ * elements the first call is the last one and reads all rows. */
+static bool next_slice(struct tensor_rows_cursor *cursor, size_t *limit, size_t *most)
 {
     const struct tensor_rows *tensor = &cursor->tensor;
     if (tensor->elements == 0)
@@ -88,6 +106,7 @@ static bool next_slice(struct tensor_rows_cursor *cursor, size_t *limit)
         return false;
     if (!cursor->open)
         open_row(cursor);
+    *most = is_scattered(tensor) ? 1 : *limit;
     return true;
 }
 
@@ -99,10 +118,11 @@ static bool add_row(const struct tensor_rows_cursor *cursor, struct fault *fault
 bool tensor_rows_read_f32(struct tensor_rows_cursor *cursor, float *out, size_t limit,
                           struct fault *fault)
 {
-    while (next_slice(cursor, &limit)) {
+    size_t most;
+    while (next_slice(cursor, &limit, &most)) {
         const size_t before = cursor->text.index;
-        float *place = out + row_place(&cursor->tensor, cursor->row);
-        if (!tensor_text_read_f32(&cursor->text, place, limit, fault))
+        float *place = out + row_place(cursor);
+        if (!tensor_text_read_f32(&cursor->text, place, most, fault))
             return add_row(cursor, fault);
         limit -= end_slice(cursor, before);
     }
@@ -112,10 +132,11 @@ bool tensor_rows_read_f32(struct tensor_rows_cursor *cursor, float *out, size_t 
 bool tensor_rows_read_i64(struct tensor_rows_cursor *cursor, int64_t min, int64_t max, int64_t *out,
                           size_t limit, struct fault *fault)
 {
-    while (next_slice(cursor, &limit)) {
+    size_t most;
+    while (next_slice(cursor, &limit, &most)) {
         const size_t before = cursor->text.index;
-        int64_t *place = out + row_place(&cursor->tensor, cursor->row);
-        if (!tensor_text_read_i64(&cursor->text, min, max, place, limit, fault))
+        int64_t *place = out + row_place(cursor);
+        if (!tensor_text_read_i64(&cursor->text, min, max, place, most, fault))
             return add_row(cursor, fault);
         limit -= end_slice(cursor, before);
     }

@@ -23,7 +23,7 @@ struct tensor_rows {
     const struct tensor_row *rows;
     const uint64_t *shape; /* [rank], rank > 0 */
     size_t rank;
-    size_t axis;     /* shape[axis] counts the rows: 0, or 1 in a tensor of 3 dimensions */
+    size_t axis;     /* shape[axis] counts the rows: the first, last or last but one */
     size_t elements; /* product of shape */
 };
 

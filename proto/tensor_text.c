@@ -19,11 +19,12 @@ enum {
 struct slice {
     struct tensor_text_cursor *cursor;
     const char *last;
-    size_t limit;       /* numbers that may still be read */
-    const char *wanted; /* where a number is read */
-    int64_t min, max;   /* of int64s */
-    void *out;          /* the first number's place, moved by the places skipped so far */
-    size_t width;       /* bytes of a number there */
+    size_t limit;         /* numbers that may still be read */
+    const char *wanted;   /* where a number is read */
+    char wanted_text[80]; /* what it may point to */
+    int64_t min, max;     /* of int64s */
+    void *out;            /* the first number's place, moved by the places skipped so far */
+    size_t width;         /* bytes of a number there */
     struct fault *fault;
 };
 
@@ -255,6 +256,16 @@ void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tenso
 
 /* ---- numbers ---- */
 
+/* What is not set here is the reader's to set. */
+static void begin_slice(struct slice *slice, struct tensor_text_cursor *cursor, size_t limit,
+                        struct fault *fault)
+{
+    slice->cursor = cursor;
+    slice->last = cursor->last;
+    slice->limit = limit;
+    slice->fault = fault;
+}
+
 static const char *read_f32(struct slice *slice, const char *at, size_t index)
 {
     float *out = (float *)slice->out + index;
@@ -268,12 +279,10 @@ static const char *read_f32(struct slice *slice, const char *at, size_t index)
 bool tensor_text_read_f32(struct tensor_text_cursor *cursor, float *out, size_t limit,
                           struct fault *fault)
 {
-    struct slice slice = {.cursor = cursor,
-                          .last = cursor->last,
-                          .limit = limit,
-                          .out = out + cursor->skipped,
-                          .width = sizeof *out,
-                          .fault = fault};
+    struct slice slice;
+    begin_slice(&slice, cursor, limit, fault);
+    slice.out = out + cursor->skipped;
+    slice.width = sizeof *out;
     return read_slice(&slice, read_f32);
 }
 
@@ -296,35 +305,37 @@ static const char *parse_whole(const char *at, uint64_t *magnitude)
     return is_space(*at) || *at == ',' || *at == ']' || *at == '}' ? at : NULL;
 }
 
+static const char *want_i64(struct slice *slice)
+{
+    snprintf(slice->wanted_text, sizeof slice->wanted_text, "a whole number from %lld to %lld",
+             (long long)slice->min, (long long)slice->max);
+    slice->wanted = slice->wanted_text;
+    return NULL;
+}
+
 static const char *read_i64(struct slice *slice, const char *at, size_t index)
 {
     uint64_t magnitude;
     const bool negative = *at == '-';
     const char *after = parse_whole(at + negative, &magnitude);
     if (after == NULL || magnitude > (uint64_t)INT64_MAX + negative)
-        return NULL;
+        return want_i64(slice);
     /* -magnitude without ever holding 2^63 in an int64_t. */
     const int64_t value =
         negative && magnitude > 0 ? -(int64_t)(magnitude - 1) - 1 : (int64_t)magnitude;
     ((int64_t *)slice->out)[index] = value;
-    return value >= slice->min && value <= slice->max ? after : NULL;
+    return value >= slice->min && value <= slice->max ? after : want_i64(slice);
 }
 
 bool tensor_text_read_i64(struct tensor_text_cursor *cursor, int64_t min, int64_t max, int64_t *out,
                           size_t limit, struct fault *fault)
 {
-    char wanted[80];
-    snprintf(wanted, sizeof wanted, "a whole number from %lld to %lld", (long long)min,
-             (long long)max);
-    struct slice slice = {.cursor = cursor,
-                          .last = cursor->last,
-                          .limit = limit,
-                          .wanted = wanted,
-                          .min = min,
-                          .max = max,
-                          .out = out + cursor->skipped,
-                          .width = sizeof *out,
-                          .fault = fault};
+    struct slice slice;
+    begin_slice(&slice, cursor, limit, fault);
+    slice.min = min;
+    slice.max = max;
+    slice.out = out + cursor->skipped;
+    slice.width = sizeof *out;
     return read_slice(&slice, read_i64);
 }
 

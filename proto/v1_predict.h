@@ -52,16 +52,16 @@ struct v1_answer_cursor {
     int stage;
     size_t output, row; /* being written */
     bool row_open;
-    size_t step;    /* of the row */
-    size_t element; /* of the step */
+    size_t run, runs; /* of numbers, in the row */
+    size_t element;   /* of the run */
 };
 
 void v1_answer_begin(struct v1_answer_cursor *cursor);
 
 /* Writes up to limit further numbers, limit > 0, and what stands around them. Of answer, only the
- * outputs are used, at least one: FP32, of 1 to 3 dimensions, row_axis 0, or 1 in one of 3
- * dimensions; all with the same number of rows, at least one. true when the answer is complete.
- * Memory failures are the writer's to report; the answer is then complete at once. */
+ * outputs are used, at least one: FP32, all with the same number of rows, at least one, counted by
+ * any dimension but the last, unless that is the only one. true when the answer is complete. Memory
+ * failures are the writer's to report; the answer is then complete at once. */
 bool v1_answer_write(struct v1_answer_cursor *cursor, struct json_writer *writer,
                      const struct infer_answer *answer, bool columns, size_t limit);
 

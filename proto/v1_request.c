@@ -59,10 +59,33 @@ static const char *main_input_name(const struct signature *signature)
     return signature->inputs[i].name;
 }
 
+/* The dimension that the number of rows makes differ. */
+static size_t output_row_axis(const struct signature *signature,
+                              const struct signature_tensor *output)
+{
+    uint64_t one[TENSOR_RANK_MAX], two[TENSOR_RANK_MAX];
+    size_t axis = 0;
+    signature_output_shape(signature, output, 1, 1, one);
+    signature_output_shape(signature, output, 1, 2, two);
+    while (one[axis] == two[axis]) {
+        axis++;
+        assert(axis < output->rank);
+    }
+    return axis;
+}
+
 size_t v1_row_axis(const struct signature *signature, const struct signature_tensor *tensor)
 {
-    const bool of_steps = tensor->role == ROLE_INPUT || tensor->role == ROLE_OUTPUT;
-    return tensor->rank < 3 || (of_steps && signature->batch_first) ? 0 : 1;
+    size_t axis = 0;
+    if (tensor->role == ROLE_OUTPUT)
+        return output_row_axis(signature, tensor);
+    if (tensor->role == ROLE_INPUT)
+        return signature->batch_first ? 0 : 1;
+    while (tensor->shape[axis] != -1) { /* of states and lengths only the rows may be any number */
+        axis++;
+        assert(axis < tensor->rank);
+    }
+    return axis;
 }
 
 /* ---- inputs ---- */

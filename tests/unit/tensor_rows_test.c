@@ -121,6 +121,28 @@ static void bare_numbers_are_rows_of_one_dimension(void **state)
                         "row 1: element 0: a whole number from -1 to 7 is wanted, got '-2'");
 }
 
+/* [T,B]: no two numbers of a row stand together. */
+static void numbers_of_a_row_may_stand_apart(void **state)
+{
+    (void)state;
+    static const struct tensor_row rows[] = {{"[1,2,3]", 7, 3}, {"[]", 2, 0}, {"[ 4 , 5 ]", 9, 2}};
+    static const uint64_t shape[] = {3, 3};
+    static const int64_t wanted[] = {1, -9, 4, 2, -9, 5, 3, -9, -9};
+    const struct tensor_rows tensor = {rows, shape, 2, 1, 9};
+    for (size_t limit = 1; limit <= 9; limit++) {
+        struct tensor_rows_cursor cursor;
+        struct fault fault = {0};
+        int64_t out[9];
+        for (size_t i = 0; i < 9; i++)
+            out[i] = -9;
+        tensor_rows_begin(&cursor, &tensor);
+        do {
+            assert_true(tensor_rows_read_i64(&cursor, 0, 9, out, limit, &fault));
+        } while (cursor.index < 9);
+        assert_memory_equal(out, wanted, sizeof out);
+    }
+}
+
 static void flat_rows_are_refused(void **state)
 {
     (void)state;
@@ -141,6 +163,7 @@ int main(void)
         cmocka_unit_test(rows_go_to_their_places),
         cmocka_unit_test(empty_rows_count_against_the_limit),
         cmocka_unit_test(bare_numbers_are_rows_of_one_dimension),
+        cmocka_unit_test(numbers_of_a_row_may_stand_apart),
         cmocka_unit_test(flat_rows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

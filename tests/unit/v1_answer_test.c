@@ -99,6 +99,26 @@ static void outputs_of_fewer_dimensions_stand_alone(void **state)
     expect(&answer, true, "{\"outputs\":[1.0,2.0]}");
 }
 
+static void rows_may_be_lists_of_lists(void **state)
+{
+    (void)state;
+    static const int64_t steps[] = {1, 2};
+    struct infer_answer answer = {
+        .output_count = 1, /* [T,D,B,H] */
+        .outputs = {{.name = "y",
+                     .rank = 4,
+                     .shape = {2, 3, 2, 1},
+                     .data = numbers,
+                     .row_axis = 2,
+                     .row_steps = steps}},
+    };
+    expect(&answer, false,
+           "{\"predictions\":[[[[1.0],[3.0],[5.0]]],"
+           "[[[2.0],[4.0],[6.0]],[[8.0],[10.0],[12.0]]]]}");
+    answer.outputs[0].row_axis = 0; /* [B,T,D,H] */
+    expect(&answer, true, "{\"outputs\":[[[[1.0],[2.0]]],[[[7.0],[8.0]],[[9.0],[10.0]]]]}");
+}
+
 static void outputs_without_steps_are_empty_lists(void **state)
 {
     (void)state;
@@ -148,6 +168,7 @@ int main(void)
         cmocka_unit_test(rows_are_as_long_as_they_are),
         cmocka_unit_test(several_outputs_have_names),
         cmocka_unit_test(outputs_of_fewer_dimensions_stand_alone),
+        cmocka_unit_test(rows_may_be_lists_of_lists),
         cmocka_unit_test(outputs_without_steps_are_empty_lists),
         cmocka_unit_test(size_that_does_not_fit_is_said),
         cmocka_unit_test(failed_writer_ends_the_answer),
