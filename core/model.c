@@ -117,6 +117,11 @@ bool model_is_causal(const struct model *model)
     return model->causal;
 }
 
+size_t model_output_directions(const struct model *model)
+{
+    return model->ops[model->op_count - 1].direction_count;
+}
+
 bool model_output_is_vector(const struct model *model)
 {
     return model->is_vector;

@@ -16,6 +16,7 @@
 #include "core/activation.h"
 #include "core/kernel.h"
 #include "core/team.h"
+#include "core/window.h"
 
 enum layer_type {
     LAYER_LSTM,
@@ -126,19 +127,6 @@ struct repeat_vector_spec {
     size_t n;
 };
 
-/* Along the steps. */
-enum padding {
-    PADDING_EXPLICIT, /* pad_left, pad_right steps of zeros; 0 and 0 is Keras' "valid" */
-    PADDING_SAME,     /* ceil(steps / stride) come out; the odd step is on the right */
-};
-
-struct window {
-    size_t size; /* steps it looks at */
-    size_t stride, dilation;
-    enum padding padding;
-    size_t pad_left, pad_right;
-};
-
 struct conv1d_spec {
     size_t in_channels, out_channels;
     struct window window;
@@ -201,6 +189,9 @@ bool model_is_causal(const struct model *model);
  * convolve or repeat; 1 where what comes out is a vector. Never fewer for more steps. A row of no
  * steps at all comes out as zeros. */
 size_t model_output_steps(const struct model *model, size_t steps);
+
+/* D where what comes out are D directions of an LSTM, side by side at every step; else 0. */
+size_t model_output_directions(const struct model *model);
 
 /* One vector a row rather than steps: causal models write it in the call that `ends` the row. */
 bool model_output_is_vector(const struct model *model);

@@ -148,8 +148,4 @@ void layer_repeat_run(const struct op_call *call);
 void layer_conv_run(const struct op_call *call);
 void layer_pool_run(const struct op_call *call);
 
-/* window.c: where a window's steps stand and how many come out. */
-size_t window_output_steps(const struct window *window, size_t steps);
-size_t window_pad_left(const struct window *window, size_t steps);
-
 #endif

@@ -1,5 +1,4 @@
-/* Windows along the steps of a row, as Conv1D and pooling move them. */
-#include "core/model_ops.h"
+#include "core/window.h"
 
 /* Steps from a window's first to its last, ends included. */
 static size_t reach(const struct window *window)
