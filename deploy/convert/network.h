@@ -19,7 +19,8 @@
 
 struct cJSON;
 
-#define NETWORK_RANK_MAX 4
+#define NETWORK_RANK_MAX     4
+#define NETWORK_ELEMENTS_MAX ((size_t)1 << 29) /* of a tensor */
 
 /* Row-major float32, all finite (checked by network_is_whole). */
 struct network_tensor {
