@@ -184,11 +184,3 @@ bool network_is_whole(const struct network *network, struct fault *fault)
     }
     return true;
 }
-
-size_t network_layer_parameters(const struct network_layer *layer)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < layer->tensor_count; i++)
-        count += layer->tensors[i].elements;
-    return count;
-}

@@ -79,7 +79,4 @@ float *network_add_tensor(struct network *network, size_t layer, const char *nam
  * (else the layer, tensor and element are named), is there a layer at all? */
 bool network_is_whole(const struct network *network, struct fault *fault);
 
-/* The elements of the layer's tensors. */
-size_t network_layer_parameters(const struct network_layer *layer);
-
 #endif
