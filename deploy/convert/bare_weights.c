@@ -157,7 +157,7 @@ enum recurrent_kind { KIND_LSTM, KIND_GRU, KIND_RNN };
 struct recurrent {
     char prefix[STATE_DICT_NAME_MAX];
     enum recurrent_kind kind;
-    struct array_shape_text shape; /* of those weights */
+    const struct array *weights; /* those */
 };
 
 /* All three have weights [gates * H, H], of 4, 3 gates and 1; with a projection (the LSTM alone)
@@ -186,7 +186,7 @@ static bool next_recurrent(const struct state_dict *dict, size_t *i, struct recu
             memcpy(found->prefix, array->name, sizeof found->prefix);
             found->prefix[strlen(array->name) - strlen(ends[e])] = '\0';
             found->kind = kind_of(dict, array, found->prefix);
-            found->shape = array_shape(array);
+            found->weights = array;
             ++*i;
             return true;
         }
@@ -218,10 +218,10 @@ static bool fail_none(const struct search *s)
 
 static bool fail_kind(const struct search *s, const struct recurrent *found)
 {
-    return fault_set(
-        s->fault, 400, "'%s' is a %s, not an LSTM: weight_hh %s has %d gate%s, 4 expected",
-        excerpt_of(found->prefix).text, found->kind == KIND_GRU ? "GRU" : "plain RNN",
-        found->shape.text, found->kind == KIND_GRU ? 3 : 1, found->kind == KIND_GRU ? "s" : "");
+    return fault_set(s->fault, 400, "'%s' %s is a %s, not an LSTM: 4 gates expected, got %d",
+                     excerpt_of(found->weights->name).text, array_shape(found->weights).text,
+                     found->kind == KIND_GRU ? "GRU" : "plain RNN",
+                     found->kind == KIND_GRU ? 3 : 1);
 }
 
 static bool fail_several(const struct search *s)

@@ -198,7 +198,7 @@ static bool judge(int status, const struct fault *told, bool was_told, struct fa
     if (WIFSIGNALED(status))
         return fault_set(fault, 400, "reading it crashed (%s): the file is broken, or made to harm",
                          strsignal(WTERMSIG(status)));
-    if (!was_told)
+    if (!was_told || (WEXITSTATUS(status) != 0 && told->status == 0))
         return fault_set(fault, 400, "reading it ended without an answer (exit %d)",
                          WEXITSTATUS(status));
     *fault = *told;

@@ -34,7 +34,7 @@ bool convert(const struct input *input, const char *name, struct converted *conv
     struct network network;
     *converted = (struct converted){0};
     const struct reader *reader = reader_find(input, fault);
-    if (reader == NULL)
+    if (reader == NULL || !reader_check_options(reader, input, fault))
         return false;
     network_init(&network);
     const bool done =

@@ -20,3 +20,25 @@ const struct reader *reader_find(const struct input *input, struct fault *fault)
               "or legacy), NumPy .npz, safetensors");
     return NULL;
 }
+
+bool reader_check_options(const struct reader *reader, const struct input *input,
+                          struct fault *fault)
+{
+    const struct {
+        const char *name;
+        bool given, for_bare_weights;
+    } options[] = {
+        {"--prefix", input->options.prefix != NULL, true},
+        {"--layers", input->options.layers != NULL, true},
+        {"--lstm-only", input->options.lstm_only, true},
+        {"--batch-first", input->options.batch_first, true},
+        {"--config", input->config.bytes != NULL, false},
+        {"--subgraph", input->options.subgraph != NULL, false},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (options[i].given && options[i].for_bare_weights != reader->bare_weights)
+            return fault_set(fault, 400, "%s: this file, %s, %s", options[i].name, reader->format,
+                             reader->bare_weights ? "holds weights alone; see --layers"
+                                                  : "says itself what its network is");
+    return true;
+}
