@@ -276,7 +276,7 @@ static bool make_lstm(struct search *s)
              lstm.prefix);
     const size_t layer =
         network_add_layer(s->network, "lstm", name[0] != '\0' ? name : "lstm", lstm.prefix);
-    if (s->network->out_of_memory || !take_tensors(s, layer))
+    if (!network_is_whole(s->network, s->fault) || !take_tensors(s, layer))
         return false;
     if (s->options->lstm_only)
         return note_unused(s);
@@ -290,9 +290,10 @@ static bool make_lstm(struct search *s)
 
 static bool make_chain(struct search *s)
 {
-    if (!chain_parse(s->options->layers, s->network, s->fault))
+    if (!chain_parse(s->options->layers, s->network, s->fault) ||
+        !network_is_whole(s->network, s->fault))
         return false;
-    for (size_t i = 0; !s->network->out_of_memory && i < s->network->layer_count; i++)
+    for (size_t i = 0; i < s->network->layer_count; i++)
         if (chain_type_has_weights(s->network->layers[i].type) && !take_tensors(s, i))
             return false;
     return note_unused(s);
@@ -315,5 +316,5 @@ bool bare_weights_to_network(struct state_dict *dict, const struct read_options 
     network_set_bool(network, NETWORK_ROOT, "batch_first", options->batch_first);
     const bool done = options->layers != NULL ? make_chain(&search) : make_lstm(&search);
     free(search.used);
-    return done && network_is_whole(network, fault);
+    return done;
 }
