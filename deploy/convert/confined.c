@@ -115,6 +115,7 @@ static _Noreturn void be_the_child(const struct command_line *line, const struct
 {
     struct fault fault = {0};
     close(openings->parent);
+    close(openings->folder);
     close(openings->verdict[0]);
     const bool done = run(line, openings, products, &fault);
     const ssize_t told = write(openings->verdict[1], &fault, sizeof fault);

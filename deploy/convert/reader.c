@@ -1,6 +1,7 @@
 #include "deploy/convert/reader.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "deploy/convert/npz_reader.h"
 #include "deploy/convert/safetensors_reader.h"
@@ -10,14 +11,23 @@ const struct reader *const reader_table[] = {
     &torch_zip_reader, &torch_legacy_reader, &npz_reader, &safetensors_reader, NULL,
 };
 
+static bool fail_unknown(struct fault *fault)
+{
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; reader_table[i] != NULL && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "",
+                                 reader_table[i]->format);
+    return fault_set(fault, 400, "its bytes are of none of the formats that can be converted: %s",
+                     list);
+}
+
 const struct reader *reader_find(const struct input *input, struct fault *fault)
 {
     for (size_t i = 0; reader_table[i] != NULL; i++)
         if (reader_table[i]->recognises(input))
             return reader_table[i];
-    fault_set(fault, 400,
-              "the bytes are of none of the formats that can be converted: PyTorch (.pt, .pth; zip "
-              "or legacy), NumPy .npz, safetensors");
+    fail_unknown(fault);
     return NULL;
 }
 
