@@ -94,12 +94,12 @@ static void assert_refused(const char *input, const char *option, const char *va
 
 static void it_writes_two_files_and_prints_the_layers(void **state)
 {
-    static const char wanted[] = "layer    type                   output             parameters\n"
-                                 "encoder  lstm                   [T,B,4]                   144\n"
-                                 "fc.0     dense                  [T,B,6]                    30\n"
-                                 "relu     activation             [T,B,6]                     0\n"
-                                 "fc.2     dense                  [T,B,2]                    14\n"
-                                 "total                                                     188\n";
+    static const char wanted[] = "layer    type        output shape    parameters\n"
+                                 "encoder  lstm        [-1,-1,4]              144\n"
+                                 "fc.0     dense       [-1,-1,6]               30\n"
+                                 "relu     activation  [-1,-1,6]                0\n"
+                                 "fc.2     dense       [-1,-1,2]               14\n"
+                                 "total                                       188\n";
     struct temp_dir dir;
     (void)state;
     temp_dir_create(&dir);
