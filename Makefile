@@ -41,6 +41,8 @@ PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
 SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
+CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
+CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
 VERSION := 0.1.0
 
@@ -56,6 +58,8 @@ objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 CORE_O := $(call objects,core)
 PROTO_O := $(call objects,proto)
 SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server))
+# The converter is a program of its own, so that none of its libraries is in the daemon.
+CONVERT_O := $(filter-out $(O)/deploy/convert/main.o,$(call objects,deploy/convert))
 UNIT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/unit/*_test.c))
 GOLDEN_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/golden/*_test.c))
 FAULT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/fault/*_test.c))
@@ -70,12 +74,17 @@ TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
 
-all: $(BIN)/lstmd $(BIN)/lstm-bench
+all: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/lstm-bench
 
 $(BIN)/lstmd: $(O)/server/main.o $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(BIN)/lstm-convert: $(O)/deploy/convert/main.o $(CONVERT_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(CONVERT_LIBS)
 
 $(O)/core/%.o: core/%.c
 	$(call say,CC,$<)
@@ -95,6 +104,12 @@ $(O)/server/%.o: server/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
+$(O)/deploy/convert/%.o: deploy/convert/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) $(CONVERT_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP \
+		-c -o $@ $<
+
 $(O)/tests/%.o: tests/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -104,6 +119,13 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+# The shorter stem wins: tests of the converter are linked with it instead of the server.
+$(BIN)/tests/unit/convert_%_test: $(O)/tests/unit/convert_%_test.o $(call objects,tests/support) \
+		$(CONVERT_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
 
 # Their own malloc stands between the project and the library's.
 FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
@@ -133,6 +155,12 @@ $(BIN)/tests/fuzz/%_replay: $(O)/tests/fuzz/%_fuzz.o $(O)/tests/fuzz/replay.o \
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(BIN)/tests/fuzz/convert_%_replay: $(O)/tests/fuzz/convert_%_fuzz.o $(O)/tests/fuzz/replay.o \
+		$(CONVERT_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(CONVERT_LIBS)
 
 # Speed: lstm-bench for one shape, `make bench` for the table against the peers, which are installed
 # under build/ (tests/bench/run_bench.py has the arguments: BENCH_ARGS="--shape vad_step").
@@ -182,6 +210,14 @@ build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] server/htt
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
 		$(wildcard core/*.c proto/*.c) $(wildcard server/http_guard.c) -lcjson -lm
 
+build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
+		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch])
+	$(call say,CLANG,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. $(CONVERT_CFLAGS) -ffp-contract=off -mavx2 -mfma \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(wildcard core/*.c \
+		proto/*.c) $(filter-out deploy/convert/main.c,$(wildcard deploy/convert/*.c)) $(CONVERT_LIBS)
+
 fuzz: deps-fuzz $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do \
 		name=$$(basename $$f); mkdir -p build/fuzz/corpus/$$name; \
@@ -200,7 +236,7 @@ demo: deps-test
 	$(Q)$(MAKE) --no-print-directory all $(BIN)/demo
 	$(Q)$(BIN)/demo $(BIN)/lstmd
 
-tests: $(BIN)/lstmd $(BIN)/demo $(TESTS) $(FUZZ_REPLAYS)
+tests: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/demo $(TESTS) $(FUZZ_REPLAYS)
 
 test: deps-test
 	$(Q)$(MAKE) --no-print-directory tests
@@ -214,6 +250,7 @@ format:
 
 install: all
 	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd
+	install -D -m 755 $(BIN)/lstm-convert $(DESTDIR)$(PREFIX)/bin/lstm-convert
 
 clean:
 	rm -rf build

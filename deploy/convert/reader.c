@@ -1,0 +1,18 @@
+#include "deploy/convert/reader.h"
+
+#include <stddef.h>
+
+const struct reader *const reader_table[] = {
+    NULL,
+};
+
+const struct reader *reader_find(const struct input *input, struct fault *fault)
+{
+    for (size_t i = 0; reader_table[i] != NULL; i++)
+        if (reader_table[i]->recognises(input))
+            return reader_table[i];
+    fault_set(fault, 400,
+              "the bytes are of none of the formats that can be converted: PyTorch (.pt, .pth; zip "
+              "or legacy), NumPy .npz, safetensors");
+    return NULL;
+}
