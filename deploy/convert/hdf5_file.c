@@ -317,12 +317,13 @@ static bool check_type(const struct dataset *dataset, struct fault *fault)
     return fail(fault, "float16, float32 or float64 expected, got another type");
 }
 
-static bool check_shape(const struct dataset *dataset, struct hdf5_array *array,
+static bool check_shape(const struct dataset *dataset, struct float_array *array,
                         struct fault *fault)
 {
-    hsize_t shape[HDF5_RANK_MAX];
+    hsize_t shape[FLOAT_ARRAY_RANK_MAX];
     const int rank = H5Sget_simple_extent_ndims(dataset->space);
-    if (H5Sget_simple_extent_type(dataset->space) == H5S_NULL || rank < 0 || rank > HDF5_RANK_MAX)
+    if (H5Sget_simple_extent_type(dataset->space) == H5S_NULL || rank < 0 ||
+        rank > FLOAT_ARRAY_RANK_MAX)
         return fail(fault, "an array of at most 4 dimensions expected");
     if (H5Sget_simple_extent_dims(dataset->space, shape, NULL) < 0)
         return fail(fault, "the dataset is damaged");
@@ -354,9 +355,9 @@ static bool check_filters(const struct dataset *dataset, struct fault *fault)
 /* Bytes of one chunk. */
 static bool chunk_size(const struct dataset *dataset, size_t rank, size_t *size)
 {
-    hsize_t chunk[HDF5_RANK_MAX];
+    hsize_t chunk[FLOAT_ARRAY_RANK_MAX];
     *size = dataset->type_size;
-    if (H5Pget_chunk(dataset->plan, HDF5_RANK_MAX, chunk) != (int)rank)
+    if (H5Pget_chunk(dataset->plan, FLOAT_ARRAY_RANK_MAX, chunk) != (int)rank)
         return false;
     for (size_t i = 0; i < rank; i++)
         if (chunk[i] > SIZE_MAX || !checked_mul(*size, chunk[i], size))
@@ -366,7 +367,7 @@ static bool chunk_size(const struct dataset *dataset, size_t rank, size_t *size)
 
 /* Does the file hold what the shape announces? */
 static bool check_storage(const struct dataset *dataset, const struct hdf5_file *file,
-                          const struct hdf5_array *array, struct fault *fault)
+                          const struct float_array *array, struct fault *fault)
 {
     const H5D_layout_t layout = H5Pget_layout(dataset->plan);
     const hsize_t stored = H5Dget_storage_size(dataset->id);
@@ -384,7 +385,7 @@ static bool check_storage(const struct dataset *dataset, const struct hdf5_file 
     return true;
 }
 
-static bool dataset_read(const struct dataset *dataset, struct hdf5_array *array,
+static bool dataset_read(const struct dataset *dataset, struct float_array *array,
                          struct fault *fault)
 {
     size_t bytes;
@@ -400,17 +401,17 @@ static bool dataset_read(const struct dataset *dataset, struct hdf5_array *array
     return fail(fault, "the dataset is damaged");
 }
 
-bool hdf5_file_read_array(const struct hdf5_file *file, const char *path, struct hdf5_array *array,
+bool hdf5_file_read_array(const struct hdf5_file *file, const char *path, struct float_array *array,
                           struct fault *fault)
 {
     struct dataset dataset;
-    *array = (struct hdf5_array){0};
+    *array = (struct float_array){0};
     const bool read = dataset_open(&dataset, file, path, fault) && check_type(&dataset, fault) &&
                       check_shape(&dataset, array, fault) && check_filters(&dataset, fault) &&
                       check_storage(&dataset, file, array, fault) &&
                       dataset_read(&dataset, array, fault);
     dataset_close(&dataset);
     if (!read)
-        *array = (struct hdf5_array){0};
+        *array = (struct float_array){0};
     return read || fail_at(fault, path);
 }

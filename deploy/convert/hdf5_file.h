@@ -14,9 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "deploy/convert/float_array.h"
 #include "proto/fault.h"
-
-#define HDF5_RANK_MAX 4
 
 struct hdf5_file;
 
@@ -26,14 +25,6 @@ struct hdf5_texts {
     char **texts;
 };
 void hdf5_texts_fini(struct hdf5_texts *texts);
-
-/* A dataset in row-major order; values are the caller's to free. */
-struct hdf5_array {
-    size_t rank;
-    size_t shape[HDF5_RANK_MAX];
-    size_t elements;
-    float *values;
-};
 
 /* Do the bytes begin like an HDF5 file? (One with a user block in front does not.) */
 bool hdf5_file_recognises(const void *bytes, size_t size);
@@ -58,7 +49,7 @@ bool hdf5_file_read_texts(const struct hdf5_file *file, const char *path, const 
                           struct hdf5_texts *texts, struct fault *fault);
 
 /* A dataset of float16, float32 or float64 (rounded to nearest); on failure array holds nothing. */
-bool hdf5_file_read_array(const struct hdf5_file *file, const char *path, struct hdf5_array *array,
+bool hdf5_file_read_array(const struct hdf5_file *file, const char *path, struct float_array *array,
                           struct fault *fault);
 
 #endif
