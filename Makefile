@@ -68,7 +68,7 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench exhaustive lint format fuzz install clean \
+.PHONY: all run demo test tests bench golden exhaustive lint format fuzz install clean \
 	deps-run deps-test deps-fuzz deps-bench
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
@@ -121,8 +121,13 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
 # The shorter stem wins: tests of the converter are linked with it instead of the server.
-$(BIN)/tests/unit/convert_%_test: $(O)/tests/unit/convert_%_test.o $(call objects,tests/support) \
-		$(CONVERT_O) $(PROTO_O) $(CORE_O)
+CONVERT_TEST_O := $(call objects,tests/support) $(call objects,tests/support/convert) $(CONVERT_O) \
+	$(PROTO_O) $(CORE_O)
+$(BIN)/tests/unit/convert_%_test: $(O)/tests/unit/convert_%_test.o $(CONVERT_TEST_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
+$(BIN)/tests/golden/convert_%_test: $(O)/tests/golden/convert_%_test.o $(CONVERT_TEST_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
@@ -225,6 +230,10 @@ fuzz: deps-fuzz $(FUZZERS)
 			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 
+# Golden cases made anew by the frameworks; the results are committed.
+golden: deps-bench
+	$(Q)tests/golden/generate/run.sh build/golden-venv $(GOLDEN)
+
 deps-run deps-test deps-fuzz deps-bench: deps-%:
 	$(Q)deploy/install-deps.sh $*
 
@@ -255,4 +264,4 @@ install: all
 clean:
 	rm -rf build
 
--include $(wildcard $(O)/*/*.d $(O)/*/*/*.d)
+-include $(wildcard $(O)/*/*.d $(O)/*/*/*.d $(O)/*/*/*/*.d)

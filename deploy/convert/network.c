@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +36,7 @@ void network_fini(struct network *network)
         layer_fini(&network->layers[i]);
     free(network->layers);
     cJSON_Delete(network->options);
+    free(network->note);
     *network = (struct network){0};
 }
 
@@ -91,6 +94,18 @@ void network_set_number(struct network *network, size_t layer, const char *key, 
 void network_set_string(struct network *network, size_t layer, const char *key, const char *value)
 {
     network_set_json(network, layer, key, cJSON_CreateString(value));
+}
+
+void network_set_note(struct network *network, const char *format, ...)
+{
+    va_list arguments;
+    free(network->note);
+    va_start(arguments, format);
+    if (vasprintf(&network->note, format, arguments) < 0) {
+        network->note = NULL;
+        network->out_of_memory = true;
+    }
+    va_end(arguments);
 }
 
 static bool shape_elements(size_t rank, const size_t *shape, size_t *elements)

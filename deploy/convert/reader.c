@@ -2,8 +2,12 @@
 
 #include <stddef.h>
 
+#include "deploy/convert/npz_reader.h"
+#include "deploy/convert/safetensors_reader.h"
+#include "deploy/convert/torch_reader.h"
+
 const struct reader *const reader_table[] = {
-    NULL,
+    &torch_zip_reader, &torch_legacy_reader, &npz_reader, &safetensors_reader, NULL,
 };
 
 const struct reader *reader_find(const struct input *input, struct fault *fault)

@@ -87,6 +87,8 @@ static bool print_layers(FILE *out, const struct network *network,
     }
     snprintf(parameters, sizeof parameters, "%zu", total);
     fprintf(out, line_format, width, "total", "", "", parameters);
+    if (network->note != NULL)
+        fprintf(out, "%s\n", network->note);
     return true;
 }
 
