@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "deploy/convert/keras_network.h"
-#include "deploy/convert/keras_readers.h"
+#include "deploy/convert/tfjs_reader.h"
 #include "deploy/convert/keras_topology.h"
 #include "deploy/convert/tfjs_manifest.h"
 #include "proto/config_json.h"

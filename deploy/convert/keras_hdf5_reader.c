@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "deploy/convert/hdf5_file.h"
-#include "deploy/convert/keras_readers.h"
+#include "deploy/convert/keras_hdf5_reader.h"
 #include "deploy/convert/keras_store.h"
 #include "deploy/convert/keras_topology.h"
 

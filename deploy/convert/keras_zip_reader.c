@@ -4,7 +4,7 @@
 #include <zip.h>
 
 #include "deploy/convert/hdf5_file.h"
-#include "deploy/convert/keras_readers.h"
+#include "deploy/convert/keras_zip_reader.h"
 #include "deploy/convert/keras_store.h"
 #include "deploy/convert/keras_topology.h"
 #include "proto/config_json.h"
