@@ -66,7 +66,11 @@ static void lay_out(struct compute *compute, struct layout *layout)
     const size_t steps = compute->binding.steps, rows = compute->binding.rows;
     size_t scratch = 0;
     compute->input = take(layout, steps, rows, compute->signature->input_size, sizeof(float));
-    compute->output = take(layout, steps, rows, compute->signature->output_size, sizeof(float));
+    compute->output_steps = model_output_steps(compute->model, steps);
+    compute->output =
+        take(layout, compute->output_steps, rows, compute->signature->output_size, sizeof(float));
+    compute->apart = take(layout, compute->signature->output_apart ? rows : 0,
+                          compute->signature->output_size, 1, sizeof(float));
     compute->lengths = take(layout, rows, 1, 1, sizeof *compute->lengths);
     compute->states = take(layout, rows, model_state_size(compute->model), 1, sizeof(float));
     compute->rows = take(layout, rows, 1, 1, sizeof *compute->rows);
@@ -122,73 +126,95 @@ void compute_place(struct compute *compute, void *block)
 
 /* ---- states: [cells,B,n] on the wire, together row by row in the core ---- */
 
-/* Calls nothing for NULL tensors. */
-static void scatter(const float *tensor, float *states, size_t state_size, size_t cell_size,
-                    size_t rows, size_t cells, size_t n)
+/* How a state tensor and the rows' states lie in memory, in floats. */
+struct state_walk {
+    size_t rows, cells, n;
+    size_t row_stride, cell_stride; /* in the rows' states */
+    size_t tensor_row, tensor_cell; /* in the tensor */
+};
+
+static struct state_walk walk_of(const struct compute *compute, const struct signature_state *state,
+                                 size_t n)
 {
-    for (size_t j = 0; tensor != NULL && j < cells; j++)
-        for (size_t b = 0; b < rows; b++, tensor += n)
-            memcpy(states + b * state_size + j * cell_size, tensor, n * sizeof *tensor);
+    const bool rows_first = compute->signature->states_batch_first;
+    const size_t rows = compute->binding.rows;
+    return (struct state_walk){
+        .rows = rows,
+        .cells = state->cells,
+        .n = n,
+        .row_stride = model_state_size(compute->model),
+        .cell_stride = state->h_size + state->c_size,
+        .tensor_row = rows_first ? state->cells * n : n,
+        .tensor_cell = rows_first ? n : rows * n,
+    };
 }
 
-static void gather(float *tensor, const float *states, size_t state_size, size_t cell_size,
-                   size_t rows, size_t cells, size_t n)
+/* Calls nothing for NULL tensors. */
+static void scatter(const float *tensor, float *states, struct state_walk w)
 {
-    for (size_t j = 0; tensor != NULL && j < cells; j++)
-        for (size_t b = 0; b < rows; b++, tensor += n)
-            memcpy(tensor, states + b * state_size + j * cell_size, n * sizeof *tensor);
+    for (size_t j = 0; tensor != NULL && j < w.cells; j++)
+        for (size_t b = 0; b < w.rows; b++)
+            memcpy(states + b * w.row_stride + j * w.cell_stride,
+                   tensor + b * w.tensor_row + j * w.tensor_cell, w.n * sizeof *tensor);
+}
+
+static void gather(float *tensor, const float *states, struct state_walk w)
+{
+    for (size_t j = 0; tensor != NULL && j < w.cells; j++)
+        for (size_t b = 0; b < w.rows; b++)
+            memcpy(tensor + b * w.tensor_row + j * w.tensor_cell,
+                   states + b * w.row_stride + j * w.cell_stride, w.n * sizeof *tensor);
 }
 
 static void scatter_states(struct compute *compute)
 {
-    const size_t size = model_state_size(compute->model), rows = compute->binding.rows;
     for (size_t i = 0; i < compute->signature->state_count; i++) {
         const struct signature_state *state = &compute->signature->states[i];
-        const size_t cell = state->h_size + state->c_size;
         float *h = compute->states + state->offset;
         if (compute->binding.h_0[i] != NULL)
-            scatter(compute->h[i], h, size, cell, rows, state->cells, state->h_size);
+            scatter(compute->h[i], h, walk_of(compute, state, state->h_size));
         if (compute->binding.c_0[i] != NULL)
-            scatter(compute->c[i], h + state->h_size, size, cell, rows, state->cells,
-                    state->c_size);
+            scatter(compute->c[i], h + state->h_size, walk_of(compute, state, state->c_size));
     }
 }
 
 static void gather_states(struct compute *compute)
 {
-    const size_t size = model_state_size(compute->model), rows = compute->binding.rows;
     for (size_t i = 0; i < compute->signature->state_count; i++) {
         const struct signature_state *state = &compute->signature->states[i];
-        const size_t cell = state->h_size + state->c_size;
         const float *h = compute->states + state->offset;
-        gather(compute->h[i], h, size, cell, rows, state->cells, state->h_size);
-        gather(compute->c[i], h + state->h_size, size, cell, rows, state->cells, state->c_size);
+        gather(compute->h[i], h, walk_of(compute, state, state->h_size));
+        gather(compute->c[i], h + state->h_size, walk_of(compute, state, state->c_size));
     }
 }
 
 /* ---- rows ---- */
 
 /* Where a row's steps stand in [T,B,n] and [B,T,n]. */
-static size_t first_of_row(const struct compute *compute, size_t row, size_t n)
+static float *output_of_row(const struct compute *compute, size_t row)
 {
-    return (compute->signature->batch_first ? row * compute->binding.steps : row) * n;
+    const size_t n = compute->signature->output_size;
+    return compute->output +
+           (compute->signature->output_batch_first ? row * compute->output_steps : row) * n;
 }
 
-static size_t stride(const struct compute *compute, size_t n)
+static size_t output_stride(const struct compute *compute)
 {
-    return compute->signature->batch_first ? n : compute->binding.rows * n;
+    const size_t n = compute->signature->output_size;
+    return compute->signature->output_batch_first ? n : compute->binding.rows * n;
 }
 
 static void set_rows(struct compute *compute)
 {
-    const size_t in = compute->signature->input_size, out = compute->signature->output_size;
+    const size_t in = compute->signature->input_size, steps = compute->binding.steps;
+    const bool batch_first = compute->signature->batch_first;
     const size_t state_size = model_state_size(compute->model);
     for (size_t b = 0; b < compute->binding.rows; b++)
         compute->rows[b] = (struct model_row){
-            .input = compute->input + first_of_row(compute, b, in),
-            .output = compute->output + first_of_row(compute, b, out),
-            .input_stride = stride(compute, in),
-            .output_stride = stride(compute, out),
+            .input = compute->input + (batch_first ? b * steps : b) * in,
+            .output = output_of_row(compute, b),
+            .input_stride = batch_first ? in : compute->binding.rows * in,
+            .output_stride = output_stride(compute),
             .state = compute->states + b * state_size,
         };
 }
@@ -249,10 +275,25 @@ static bool decode_states(struct compute *compute, struct fault *fault)
     return true;
 }
 
+/* An embedding's input: whole numbers that it has vectors for. */
+static bool check_vocabulary(const struct compute *compute, struct fault *fault)
+{
+    const size_t vocabulary = compute->signature->vocabulary;
+    const struct infer_input *input = compute->binding.input;
+    for (size_t i = 0; vocabulary != 0 && i < input->elements; i++) {
+        const double number = (double)compute->input[i];
+        if (!(number >= 0 && number < (double)vocabulary && number == (double)(size_t)number))
+            return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %.9g",
+                             input->name, i, vocabulary - 1, number);
+    }
+    return true;
+}
+
 bool compute_decode(struct compute *compute, struct fault *fault)
 {
     return infer_input_decode_f32(compute->binding.input, compute->input, fault) &&
-           decode_lengths(compute, fault) && decode_states(compute, fault);
+           check_vocabulary(compute, fault) && decode_lengths(compute, fault) &&
+           decode_states(compute, fault);
 }
 
 /* ---- running ---- */
@@ -271,6 +312,7 @@ static void run_piece(struct compute *compute, size_t from)
         const size_t length = (size_t)compute->lengths[b];
         const size_t left = length > from ? length - from : 0;
         row->steps = left < compute->piece ? left : compute->piece;
+        row->ends = left <= compute->piece && (left > 0 || from == 0);
     }
     if (compute->team > 1)
         pool_share(compute->pool, compute->team, run_share, compute);
@@ -279,21 +321,21 @@ static void run_piece(struct compute *compute, size_t from)
     for (size_t b = 0; b < compute->binding.rows; b++) {
         struct model_row *row = &compute->rows[b];
         row->input += row->steps * row->input_stride;
-        row->output += row->steps * row->output_stride;
+        if (!compute->signature->vector)
+            row->output += row->steps * row->output_stride;
     }
 }
 
-/* Outputs past a row's end are zeros. After the last piece each row's output stands at its end. */
+/* Outputs past a row's end are zeros. */
 static void clear_padding(struct compute *compute)
 {
-    const size_t out = compute->signature->output_size;
+    const size_t size = compute->signature->output_size * sizeof *compute->output;
     for (size_t b = 0; b < compute->binding.rows; b++) {
-        const struct model_row *row = &compute->rows[b];
-        float *at = row->output;
-        for (size_t t = (size_t)compute->lengths[b]; t < compute->binding.steps; t++) {
-            memset(at, 0, out * sizeof *at);
-            at += row->output_stride;
-        }
+        const size_t length = (size_t)compute->lengths[b];
+        const size_t done = length == 0 ? 0 : model_output_steps(compute->model, length);
+        float *at = output_of_row(compute, b) + done * output_stride(compute);
+        for (size_t t = done; t < compute->output_steps; t++, at += output_stride(compute))
+            memset(at, 0, size);
     }
 }
 
@@ -307,19 +349,25 @@ bool compute_run(struct compute *compute, const atomic_bool *given_up)
         run_piece(compute, from);
     }
     clear_padding(compute);
+    if (compute->signature->output_apart)
+        signature_set_apart(compute->signature, compute->output_steps, compute->binding.rows,
+                            compute->output, compute->apart);
     gather_states(compute);
     return true;
 }
 
 /* ---- the answer ---- */
 
+/* A tensor of rank 2 is one cell's part of its group's. */
 static const float *data_of(const struct compute *compute, const struct signature_tensor *tensor)
 {
+    const struct signature_state *state = &compute->signature->states[tensor->state];
+    const size_t before = tensor->cell * compute->binding.rows;
     switch (tensor->role) {
     case ROLE_H:
-        return compute->h[tensor->state];
+        return compute->h[tensor->state] + before * state->h_size;
     case ROLE_C:
-        return compute->c[tensor->state];
+        return compute->c[tensor->state] + before * state->c_size;
     case ROLE_OUTPUT:
     case ROLE_INPUT:
     case ROLE_LENGTHS:

@@ -27,7 +27,9 @@ struct compute {
     size_t team; /* workers that may share a call */
 
     float *input;                   /* [T,B,I] or [B,T,I] */
-    float *output;                  /* [T,B,O] or [B,T,O] */
+    size_t output_steps;            /* T', of the output */
+    float *output;                  /* [T',B,O] or [B,T',O] */
+    float *apart;                   /* [B,O], where the output's directions stand apart */
     int64_t *lengths;               /* [B] */
     float *h[SIGNATURE_STATES_MAX]; /* [cells,B,P]: first h_0, then h_n; NULL when neither is */
     float *c[SIGNATURE_STATES_MAX]; /* [cells,B,H] */

@@ -46,7 +46,7 @@ static bool build(struct served_model *served, const struct model_config *config
         return false;
     for (size_t i = 0; i < weights->count; i++)
         served->weight_count += weights->tensors[i].elements;
-    return signature_init(&served->signature, served->model, config->batch_first, fault);
+    return signature_init(&served->signature, served->model, config, fault);
 }
 
 static bool build_from_file(struct served_model *served, const struct model_config *config,

@@ -44,7 +44,8 @@ static void make_model(bool bidirectional, bool batch_first)
     struct fault fault;
     model = model_create(&layer, 1, kernel_find("scalar"));
     assert_non_null(model);
-    assert_true(signature_init(&signature, model, batch_first, &fault));
+    assert_true(signature_init(&signature, model,
+                               &(struct model_config){.batch_first = batch_first}, &fault));
 }
 
 static int clean_up(void **state)
@@ -369,7 +370,7 @@ static void make_wide_model(void)
     struct fault fault;
     model = model_create(&layer, 1, kernel_find(NULL));
     assert_non_null(model);
-    assert_true(signature_init(&signature, model, false, &fault));
+    assert_true(signature_init(&signature, model, &(struct model_config){0}, &fault));
 }
 
 /* The wide model's answer to one random input, with or without helpers. */

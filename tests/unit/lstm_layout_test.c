@@ -61,19 +61,19 @@ static void every_golden_case_is_read_off_its_weights(void **state)
         const char *folder;
         struct lstm_layout wanted; /* as in the folder's case.json: I, H, L, P, both ways, bias */
     } cases[] = {
-        {"batch_first", {6, 9, 2, 0, true, true, false}},
-        {"deep_5", {4, 11, 5, 0, false, true, false}},
-        {"no_bias", {5, 33, 1, 0, false, false, false}},
-        {"one_by_one", {1, 1, 1, 0, false, true, false}},
-        {"projection", {8, 24, 2, 5, true, true, false}},
-        {"ragged", {7, 17, 1, 0, false, true, false}},
-        {"ragged_bidirectional_stacked", {7, 10, 2, 0, true, true, false}},
-        {"saturated", {6, 8, 1, 0, false, true, false}},
-        {"seed_bidirectional", {10, 7, 1, 0, true, true, false}},
-        {"seed_simple", {10, 7, 1, 0, false, true, false}},
-        {"seed_stacked3_bidirectional", {10, 7, 3, 0, true, true, false}},
-        {"single_step_states", {12, 16, 2, 0, false, true, false}},
-        {"wide_130", {21, 130, 1, 0, false, true, false}},
+        {"batch_first", {6, 9, 2, 0, true, true, false, false}},
+        {"deep_5", {4, 11, 5, 0, false, true, false, false}},
+        {"no_bias", {5, 33, 1, 0, false, false, false, false}},
+        {"one_by_one", {1, 1, 1, 0, false, true, false, false}},
+        {"projection", {8, 24, 2, 5, true, true, false, false}},
+        {"ragged", {7, 17, 1, 0, false, true, false, false}},
+        {"ragged_bidirectional_stacked", {7, 10, 2, 0, true, true, false, false}},
+        {"saturated", {6, 8, 1, 0, false, true, false, false}},
+        {"seed_bidirectional", {10, 7, 1, 0, true, true, false, false}},
+        {"seed_simple", {10, 7, 1, 0, false, true, false, false}},
+        {"seed_stacked3_bidirectional", {10, 7, 3, 0, true, true, false, false}},
+        {"single_step_states", {12, 16, 2, 0, false, true, false, false}},
+        {"wide_130", {21, 130, 1, 0, false, true, false, false}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[128];
@@ -89,7 +89,7 @@ static void every_golden_case_is_read_off_its_weights(void **state)
 static void an_lstm_cell_is_one_layer(void **state)
 {
     (void)state;
-    const struct lstm_layout wanted = {128, 128, 1, 0, false, true, true};
+    const struct lstm_layout wanted = {128, 128, 1, 0, false, true, false, true};
     struct lstm_layout layout;
     struct weights_file file = weights_file_read("tests/golden/silero/model.safetensors");
     assert_string_equal(infer_file(&file, PREFIX("decoder.rnn."), &layout), "");
@@ -116,7 +116,7 @@ static void other_tensors_beside_the_lstm_do_not_matter(void **state)
         {"weight_ih_l0", 4, 5},
         {NULL, 0, 0},
     };
-    const struct lstm_layout wanted = {5, 1, 1, 0, false, false, false};
+    const struct lstm_layout wanted = {5, 1, 1, 0, false, false, false, false};
     struct lstm_layout layout;
     assert_string_equal(infer(tensors, SHORT, &layout), "");
     expect_layout(&layout, &wanted);

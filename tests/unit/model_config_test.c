@@ -126,7 +126,7 @@ static void the_long_form_is_read_in_order(void **state)
     assert_string_equal(l[0].prefix, "net.decoder.rnn.");
     assert_true(l[0].hidden_size.given && l[0].hidden_size.value == 128);
     assert_int_equal(l[1].kind, LAYER_KIND_ACTIVATION);
-    assert_int_equal(l[1].activation, ACTIVATION_RELU);
+    assert_int_equal(l[1].activation.kind, ACTIVATION_RELU);
     assert_int_equal(l[2].kind, LAYER_KIND_DROPOUT);
     assert_int_equal(l[3].kind, LAYER_KIND_DROPOUT);
     assert_int_equal(l[4].kind, LAYER_KIND_DENSE);
@@ -134,9 +134,9 @@ static void the_long_form_is_read_in_order(void **state)
     assert_string_equal(l[4].prefix, "net.out.");
     assert_true(l[4].units.given && l[4].units.value == 1);
     assert_true(l[4].bias.given && l[4].bias.value);
-    assert_int_equal(l[4].activation, ACTIVATION_SIGMOID);
+    assert_int_equal(l[4].activation.kind, ACTIVATION_SIGMOID);
     assert_string_equal(l[5].prefix, "net.");
-    assert_int_equal(l[5].activation, ACTIVATION_LINEAR);
+    assert_int_equal(l[5].activation.kind, ACTIVATION_LINEAR);
     assert_false(l[5].units.given || l[5].bias.given);
     model_config_fini(&config);
 }
@@ -153,7 +153,7 @@ static void all_activations_are_known_by_name(void **state)
                  "{\"weights\":\"w\",\"layers\":[{\"type\":\"activation\",\"function\":\"%s\"}]}",
                  names[i]);
         struct model_config config = parse(text);
-        assert_int_equal(config.layers[0].activation, values[i]);
+        assert_int_equal(config.layers[0].activation.kind, values[i]);
         model_config_fini(&config);
     }
 }
@@ -175,11 +175,13 @@ static void keys_of_the_model_are_checked(void **state)
 {
     (void)state;
     static const struct refusal refusals[] = {
-        {"{\"weight\":\"w\"}",
-         "weight: unknown key; known are name, weights, prefix, batch_first, lstm, layers"},
+        {"{\"weight\":\"w\"}", "weight: unknown key; known are name, weights, prefix, batch_first, "
+                               "lstm, layers, steps, tensors, labels, "
+                               "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"weights\":\"w\"}", "weights: given twice"},
-        {"{\"Weights\":\"w\"}",
-         "Weights: unknown key; known are name, weights, prefix, batch_first, lstm, layers"},
+        {"{\"Weights\":\"w\"}", "Weights: unknown key; known are name, weights, prefix, "
+                                "batch_first, lstm, layers, steps, tensors, labels, "
+                                "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"lstm\":{},\"layers\":[{\"type\":\"dense\"}]}",
          "layers: either lstm or layers expected, got both"},
         {"{}", "weights: missing; a safetensors file's name expected"},
@@ -240,10 +242,14 @@ static void arguments_of_the_lstm_are_checked(void **state)
     static const struct refusal refusals[] = {
         {LSTM("\"hiden_size\":128"),
          "lstm.hiden_size: unknown key; known are input_size, hidden_size, num_layers, bias, "
-         "batch_first, dropout, bidirectional, proj_size"},
+         "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
+         "go_backwards, return_sequences, return_state, merge_mode, activation, "
+         "recurrent_activation, activations, peepholes, clip, input_forget"},
         {LSTM("\"weights\":\"x\""),
          "lstm.weights: unknown key; known are input_size, hidden_size, num_layers, bias, "
-         "batch_first, dropout, bidirectional, proj_size"},
+         "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
+         "go_backwards, return_sequences, return_state, merge_mode, activation, "
+         "recurrent_activation, activations, peepholes, clip, input_forget"},
         {LSTM("\"hidden_size\":1,\"hidden_size\":1"), "lstm.hidden_size: given twice"},
         {LSTM("\"hidden_size\":\"128\""),
          "lstm.hidden_size: an integer of at least 1 expected, got \"128\""},
@@ -274,17 +280,28 @@ static void layers_are_checked(void **state)
         {"{\"weights\":\"w\",\"layers\":{}}", "layers: an array expected, got an object"},
         {LAYERS(""), "layers: 1 to 256 layers expected, got 0"},
         {LAYERS("5"), "layers[0]: an object expected, got 5"},
-        {LAYERS("{}"), "layers[0].type: missing; lstm, dense, activation or dropout expected"},
+        {LAYERS("{}"),
+         "layers[0].type: missing; one of lstm, dense, activation, dropout, embedding, masking, "
+         "layer_norm, batch_norm, flatten, reshape, last_step, repeat_vector, conv1d, max_pool1d, "
+         "avg_pool1d, global_max_pool1d, global_average_pool1d expected"},
         {LAYERS("{\"type\":\"dropout\"},{\"type\":\"gru\"}"),
-         "layers[1].type: \"gru\" is not a layer type; lstm, dense, activation, dropout are"},
+         "layers[1].type: \"gru\" is not a layer type; lstm, dense, activation, dropout, "
+         "embedding, masking, "
+         "layer_norm, batch_norm, flatten, reshape, last_step, repeat_vector, conv1d, max_pool1d, "
+         "avg_pool1d, global_max_pool1d, global_average_pool1d are"},
         {LAYERS("{\"type\":\"LSTM\"}"),
-         "layers[0].type: \"LSTM\" is not a layer type; lstm, dense, activation, dropout are"},
+         "layers[0].type: \"LSTM\" is not a layer type; lstm, dense, activation, dropout, "
+         "embedding, masking, "
+         "layer_norm, batch_norm, flatten, reshape, last_step, repeat_vector, conv1d, max_pool1d, "
+         "avg_pool1d, global_max_pool1d, global_average_pool1d are"},
         {LAYERS("{\"type\":3}"), "layers[0].type: a string expected, got 3"},
         {LAYERS("{\"type\":\"dense\",\"type\":\"dense\"}"), "layers[0].type: given twice"},
         {LAYERS("{\"type\":\"dense\",\"name\":1}"), "layers[0].name: a string expected, got 1"},
-        {LAYERS("{\"type\":\"lstm\",\"units\":1}"),
-         "layers[0].units: unknown key; known are type, name, weights, input_size, hidden_size, "
-         "num_layers, bias, batch_first, dropout, bidirectional, proj_size"},
+        {LAYERS("{\"type\":\"lstm\",\"size\":1}"),
+         "layers[0].size: unknown key; known are type, name, weights, input_size, hidden_size, "
+         "num_layers, bias, batch_first, dropout, bidirectional, proj_size, units, use_bias, "
+         "direction, go_backwards, return_sequences, return_state, merge_mode, activation, "
+         "recurrent_activation, activations, peepholes, clip, input_forget"},
         {LAYERS("{\"type\":\"lstm\",\"hidden_size\":[]}"),
          "layers[0].hidden_size: an integer of at least 1 expected, got an array"},
         {LAYERS("{\"type\":\"lstm\",\"weights\":1}"),
@@ -302,21 +319,27 @@ static void dense_activation_and_dropout_are_checked(void **state)
     static const struct refusal refusals[] = {
         {LAYERS("{\"type\":\"dense\",\"hidden_size\":1}"),
          "layers[0].hidden_size: unknown key; known are type, name, weights, units, bias, "
-         "activation"},
+         "use_bias, activation"},
         {LAYERS("{\"type\":\"dense\",\"units\":0}"),
          "layers[0].units: an integer of at least 1 expected, got 0"},
         {LAYERS("{\"type\":\"dense\",\"bias\":0}"),
          "layers[0].bias: true or false expected, got 0"},
-        {LAYERS("{\"type\":\"dense\",\"activation\":\"softmax\"}"),
-         "layers[0].activation: \"softmax\" is not an activation; linear, relu, sigmoid, tanh are"},
+        {LAYERS("{\"type\":\"dense\",\"activation\":\"soft\"}"),
+         "layers[0].activation: \"soft\" is not an activation; linear, relu, sigmoid, tanh, "
+         "hard_sigmoid, softsign, softplus, exponential, elu, selu, swish, relu6, mish, "
+         "log_sigmoid, hard_swish, leaky_relu, thresholded_relu, clip, gelu, gelu_tanh, affine, "
+         "scaled_tanh, softmax, log_softmax are"},
         {LAYERS("{\"type\":\"dense\",\"activation\":null}"),
-         "layers[0].activation: a string expected, got null"},
+         "layers[0].activation: an activation's name or an object expected, got null"},
         {LAYERS("{\"type\":\"dropout\"},{\"type\":\"activation\",\"function\":\"rellu\"}"),
-         "layers[1].function: \"rellu\" is not an activation; linear, relu, sigmoid, tanh are"},
+         "layers[1].function: \"rellu\" is not an activation; linear, relu, sigmoid, tanh, "
+         "hard_sigmoid, softsign, softplus, exponential, elu, selu, swish, relu6, mish, "
+         "log_sigmoid, hard_swish, leaky_relu, thresholded_relu, clip, gelu, gelu_tanh, affine, "
+         "scaled_tanh, softmax, log_softmax are"},
         {LAYERS("{\"type\":\"activation\"}"),
-         "layers[0].function: missing; linear, relu, sigmoid or tanh expected"},
+         "layers[0].function: missing; an activation's name expected"},
         {LAYERS("{\"type\":\"activation\",\"weights\":\"w\"}"),
-         "layers[0].weights: unknown key; known are type, name, function"},
+         "layers[0].weights: unknown key; known are type, name, function, alpha, beta"},
         {LAYERS("{\"type\":\"dropout\",\"p\":-0.1}"),
          "layers[0].p: a number from 0 to 1 expected, got -0.1"},
         {LAYERS("{\"type\":\"dropout\",\"rate\":true}"),

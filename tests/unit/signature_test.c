@@ -45,7 +45,8 @@ static struct signature signature_of(const struct layer_spec *layers, size_t cou
     struct fault fault = {0};
     struct model *model = model_create(layers, count, kernel_find(NULL));
     assert_non_null(model);
-    assert_true(signature_init(&signature, model, batch_first, &fault));
+    assert_true(signature_init(&signature, model,
+                               &(struct model_config){.batch_first = batch_first}, &fault));
     model_destroy(model);
     return signature;
 }
@@ -172,7 +173,7 @@ static void the_number_of_different_lstms_is_bounded(void **state)
     struct signature signature;
     struct model *model = model_create(layers, SIGNATURE_STATES_MAX + 1, kernel_find(NULL));
     assert_non_null(model);
-    assert_false(signature_init(&signature, model, false, &fault));
+    assert_false(signature_init(&signature, model, &(struct model_config){0}, &fault));
     assert_string_equal(fault.text,
                         "layers: at most 14 LSTM layers of different sizes expected, got 15");
     assert_int_equal(fault.status, 400);
