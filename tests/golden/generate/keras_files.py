@@ -429,6 +429,9 @@ def keras1():
             with h5py.File(file.name, "r+") as f:  # tf_keras converts from "1" alone
                 f.attrs["keras_version"] = "1"
             new.load_weights(file.name)
+        if backend == "theano":  # which convolves where the others correlate
+            kernel, bias = new.layers[0].get_weights()
+            new.layers[0].set_weights([kernel[::-1], bias])
 
     for backend in ("tensorflow", "theano"):
         load(backend)
@@ -525,7 +528,7 @@ def storage():
     refuse("hdf5_five_dimensions", each(lambda f, p, v: f.create_dataset(p, data=v[None, None, None, None])),
            "h5", "at most 4 dimensions")
     refuse("hdf5_not_finite", each(lambda f, p, v: f.create_dataset(p, data=v * np.nan)), "h5",
-           "nan")
+           "a finite float32 expected")
 
     def swap(file):
         group = file["model_weights/lstm"] if "model_weights/lstm" in file else next(
@@ -613,7 +616,7 @@ def refusals():
         config = json.loads(file.attrs["model_config"])
         config["config"]["layers"][1]["config"]["recurrent_activation"] = "hard_sigmoid"
         file.attrs["model_config"] = json.dumps({k: v for k, v in config.items() if k != "module"})
-        del file.attrs["keras_version"]
+        del file.attrs["keras_version"], file["model_weights"].attrs["keras_version"]
     refuse("hard_sigmoid_of_which_keras", edited(content, forget), "h5", "keras_version")
 
 
