@@ -206,7 +206,8 @@ static bool judge(int status, const struct fault *told, bool was_told, struct fa
     return WEXITSTATUS(status) == 0;
 }
 
-static bool await_child(pid_t child, struct openings *openings, struct fault *fault)
+static bool await_child(pid_t child, struct openings *openings, const char *input,
+                        struct fault *fault)
 {
     struct fault told;
     int status;
@@ -217,7 +218,7 @@ static bool await_child(pid_t child, struct openings *openings, struct fault *fa
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             return fault_set(fault, 503, "waitpid: %s", strerror(errno));
-    return judge(status, &told, was_told, fault);
+    return judge(status, &told, was_told, fault) || fault_prefix(fault, "%s", input);
 }
 
 bool confined_convert(const struct command_line *line, const struct products *products,
@@ -229,7 +230,7 @@ bool confined_convert(const struct command_line *line, const struct products *pr
         const pid_t child = fork();
         if (child == 0)
             be_the_child(line, &openings, products);
-        done = child > 0 ? await_child(child, &openings, fault)
+        done = child > 0 ? await_child(child, &openings, line->input, fault)
                          : fault_set(fault, 503, "fork: %s", strerror(errno));
     }
     close_all(&openings);

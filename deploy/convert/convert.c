@@ -5,7 +5,19 @@
 #include "deploy/convert/network.h"
 #include "deploy/convert/network_write.h"
 #include "deploy/convert/reader.h"
+#include "deploy/convert/rehearsal.h"
 #include "deploy/convert/summary.h"
+
+static bool rehearse(const struct network *network, struct converted *converted,
+                     struct fault *fault)
+{
+    struct rehearsal rehearsal;
+    if (!rehearsal_init(&rehearsal, network, &converted->config, &converted->weights, fault))
+        return false;
+    const bool done = summary_write(network, &rehearsal, &converted->summary, fault);
+    rehearsal_fini(&rehearsal);
+    return done;
+}
 
 static bool write_all(const struct network *network, const char *name, struct converted *converted,
                       struct fault *fault)
@@ -13,7 +25,7 @@ static bool write_all(const struct network *network, const char *name, struct co
     return network_is_whole(network, fault) &&
            network_write_config(network, name, &converted->config, fault) &&
            network_write_weights(network, &converted->weights, fault) &&
-           summary_write(network, &converted->weights, &converted->summary, fault);
+           rehearse(network, converted, fault);
 }
 
 bool convert(const struct input *input, const char *name, struct converted *converted,

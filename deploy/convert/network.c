@@ -110,12 +110,11 @@ void network_set_note(struct network *network, const char *format, ...)
 
 static bool shape_elements(size_t rank, const size_t *shape, size_t *elements)
 {
-    size_t bytes;
     *elements = 1;
     for (size_t i = 0; i < rank; i++)
         if (!checked_mul(*elements, shape[i], elements))
             return false;
-    return checked_mul(*elements, sizeof(float), &bytes);
+    return *elements <= NETWORK_ELEMENTS_MAX;
 }
 
 static bool no_memory(struct network *network, const char *tensor, struct fault *fault)
@@ -130,8 +129,8 @@ float *network_add_tensor(struct network *network, size_t layer_number, const ch
     struct network_tensor tensor = {.rank = rank};
     assert(rank <= NETWORK_RANK_MAX);
     if (!shape_elements(rank, shape, &tensor.elements)) {
-        fault_set(fault, 400, "tensor '%s': its shape has too many elements",
-                  excerpt_of(name).text);
+        fault_set(fault, 400, "tensor '%s': at most %zu elements expected", excerpt_of(name).text,
+                  NETWORK_ELEMENTS_MAX);
         return NULL;
     }
     if (network->out_of_memory) {
@@ -184,12 +183,4 @@ bool network_is_whole(const struct network *network, struct fault *fault)
                 return false;
     }
     return true;
-}
-
-size_t network_layer_parameters(const struct network_layer *layer)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < layer->tensor_count; i++)
-        count += layer->tensors[i].elements;
-    return count;
 }

@@ -19,7 +19,8 @@
 
 struct cJSON;
 
-#define NETWORK_RANK_MAX 4
+#define NETWORK_RANK_MAX     4
+#define NETWORK_ELEMENTS_MAX ((size_t)1 << 29) /* of a tensor */
 
 /* Row-major float32, all finite (checked by network_is_whole). */
 struct network_tensor {
@@ -77,8 +78,5 @@ float *network_add_tensor(struct network *network, size_t layer, const char *nam
 /* To be asked once, when all is said: was there memory for everything, is every value finite
  * (else the layer, tensor and element are named), is there a layer at all? */
 bool network_is_whole(const struct network *network, struct fault *fault);
-
-/* The elements of the layer's tensors. */
-size_t network_layer_parameters(const struct network_layer *layer);
 
 #endif

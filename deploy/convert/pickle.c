@@ -430,6 +430,9 @@ static bool remember(struct machine *m, size_t place)
 {
     if (m->stack.count <= floor_of(m))
         return fail(m, "nothing on the stack");
+    /* Places are given out one after the other, as values come. */
+    if (place >= m->pickle->count)
+        return fail(m, "a place in memory beyond all values");
     const pickle_ref ref = m->stack.list[m->stack.count - 1];
     while (m->memo.count <= place)
         if (!append(m, &m->memo, NOT_REMEMBERED))

@@ -92,6 +92,10 @@ static bool place(struct array *array, const unsigned char *storage, size_t stor
         return fault_set(fault, 400,
                          "tensor '%s': %s from element %zu lies outside of its storage of %zu",
                          excerpt_of(array->name).text, array_shape(array).text, offset, capacity);
+    /* So that no more is read than the file has. */
+    if (array->elements > capacity)
+        return fault_set(fault, 400, "tensor '%s': %s repeats the elements of its storage of %zu",
+                         excerpt_of(array->name).text, array_shape(array).text, capacity);
     array->bytes = storage + offset * types[array->type].size;
     return true;
 }

@@ -48,7 +48,7 @@ void state_dict_fini(struct state_dict *dict);
 /* Adds an array whose name, type, rank, shape and strides are set: fills in the rest. storage is
  * where it lies, offset its first element there; every element is checked to be within. Refused
  * (400): too many arrays, a name that is empty, too long, has control characters or is not UTF-8,
- * a shape that overflows, elements outside of the storage. */
+ * a shape that overflows, elements outside of the storage, more elements than it has. */
 bool state_dict_add(struct state_dict *dict, const struct array *array,
                     const unsigned char *storage, size_t storage_size, size_t offset,
                     struct fault *fault);

@@ -14,6 +14,7 @@ struct zip_container {
     const char *root; /* of the entries' names, with the slash; not ended */
     int root_size;
     struct torch_storages storages;
+    size_t unpacked; /* bytes of all storages together */
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -55,7 +56,8 @@ static bool find_entry(const struct zip_container *zip, const char *name, size_t
     return archive_find(&zip->archive, path, entry, fault);
 }
 
-static bool load_storage(struct zip_container *zip, const struct pickle_text *key, size_t max_size,
+/* Unpacks a storage that is said to have wanted bytes. */
+static bool load_storage(struct zip_container *zip, const struct pickle_text *key, size_t wanted,
                          struct fault *fault)
 {
     char name[256];
@@ -66,10 +68,13 @@ static bool load_storage(struct zip_container *zip, const struct pickle_text *ke
                               (const char *)key->bytes);
     if (size < 0 || (size_t)size >= sizeof name)
         return fault_set(fault, 400, "a storage's key of less than %zu bytes expected",
-                         sizeof name - 5);
+                         sizeof name - strlen("data/"));
+    if (wanted > INPUT_SIZE_MAX - zip->unpacked)
+        return fault_set(fault, 400, "at most %zu bytes of storages expected", INPUT_SIZE_MAX);
     if (!find_entry(zip, name, (size_t)size, &entry, fault) ||
-        !archive_read(&zip->archive, entry, max_size, &blob, fault))
+        !archive_read(&zip->archive, entry, wanted, &blob, fault))
         return false;
+    zip->unpacked += blob.size;
     const struct torch_storage storage = {
         .key = *key, .owned = blob.bytes, .bytes = blob.bytes, .size = blob.size};
     return torch_storages_add(&zip->storages, &storage, fault);
