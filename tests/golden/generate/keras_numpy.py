@@ -325,13 +325,14 @@ def fill_from_groups(model, root):
     own = layers_of(model.topology)
     titles = [layer.get("name", layer["config"]["name"] if isinstance(layer["config"], dict)
                         and "name" in layer["config"] else None) for layer in own]
-    if set(titles) != set(names):
+    if not set(names) <= set(titles):
         full = iter([n for n in names if lists[n]])
-        blank = IDLE | FUNCTION_LAYERS | {"Activation", "Flatten", "Reshape", "RepeatVector", "Masking",
-                                          "MaxPooling1D", "AveragePooling1D"}
+        blank = IDLE | FUNCTION_LAYERS | {
+            "Activation", "Flatten", "Reshape", "RepeatVector", "Masking", "MaxPooling1D",
+            "AveragePooling1D", "GlobalMaxPooling1D", "GlobalAveragePooling1D"}
         titles = [None if layer["class_name"] in blank else next(full) for layer in own]
     for title, layer in zip(titles, own):
-        arrays = [] if title is None else lists[title]
+        arrays = lists.get(title, [])
         for leaf in flat(layer):
             mine = arrays if leaf is layer else weight_count(leaf, arrays)
             model.layers.append(leaf)
