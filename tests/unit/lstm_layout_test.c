@@ -160,6 +160,19 @@ static void each_tensor_is_found_by_its_place(void **state)
     weights_file_fini(&file);
 }
 
+static void a_single_bias_and_peepholes_are_found(void **state)
+{
+    (void)state;
+    static const struct weights_tensor tensors[] = {{"weight_ih_l0", 8, 3},
+                                                    {"weight_hh_l0", 8, 2},
+                                                    {"bias_ih_l0", 8, 0},
+                                                    {"weight_peephole_l0", 6, 0},
+                                                    {NULL, 0, 0}};
+    struct lstm_layout layout;
+    assert_string_equal(infer(tensors, SHORT, &layout), "");
+    assert_true(layout.bias && layout.peepholes);
+}
+
 /* ---- what is refused ---- */
 
 struct refusal {
@@ -219,8 +232,17 @@ static void a_missing_bias_or_direction_is_named(void **state)
     (void)state;
     static const struct refusal refusals[] = {
         {SHORT,
-         "lstm: tensor 'bias_hh_l0' is missing, while 'bias_ih_l0' is there",
-         {{"weight_ih_l0", 8, 3}, {"weight_hh_l0", 8, 2}, {"bias_ih_l0", 8, 0}}},
+         "lstm: tensor 'bias_hh_l1' is missing, while 'bias_hh_l0' is there",
+         {{"weight_ih_l0", 8, 3},
+          {"weight_hh_l0", 8, 2},
+          {"bias_ih_l0", 8, 0},
+          {"bias_hh_l0", 8, 0},
+          {"weight_ih_l1", 8, 2},
+          {"weight_hh_l1", 8, 2},
+          {"bias_ih_l1", 8, 0}}},
+        {SHORT,
+         "weight_peephole_l0: [6] expected, got [8]",
+         {{"weight_ih_l0", 8, 3}, {"weight_hh_l0", 8, 2}, {"weight_peephole_l0", 8, 0}}},
         {SHORT,
          "lstm: tensor 'bias_ih_l0' is missing, while 'bias_hh_l0' is there",
          {{"weight_ih_l0", 8, 3}, {"weight_hh_l0", 8, 2}, {"bias_hh_l0", 8, 0}}},
@@ -437,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_config_that_agrees_is_good),
         cmocka_unit_test(each_tensor_is_found_by_its_place),
         cmocka_unit_test(a_missing_tensor_is_named),
+        cmocka_unit_test(a_single_bias_and_peepholes_are_found),
         cmocka_unit_test(a_missing_bias_or_direction_is_named),
         cmocka_unit_test(a_config_that_disagrees_is_refused),
         cmocka_unit_test(the_long_form_names_the_layer_and_the_whole_tensor),
