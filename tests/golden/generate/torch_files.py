@@ -64,7 +64,10 @@ def rezipped(content, method=zipfile.ZIP_STORED, root=None, change=lambda pickle
             data = old.read(entry)
             if entry.endswith("/data.pkl"):
                 data = change(data)
-            new.writestr(f"{root}/{entry.split('/', 1)[1]}" if root else entry, data)
+            name = f"{root}/{entry.split('/', 1)[1]}" if root else entry
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = method
+            new.writestr(info, data)
     return out.getvalue()
 
 
@@ -160,6 +163,60 @@ def heads():
     refuse("two", saved(state), "several LSTMs: 'decoder.', 'encoder.'")
 
 
+class LastStep(nn.Module):
+    def forward(self, x):
+        return x[-1]
+
+
+class Steps(nn.Module):
+    """Conv1d and BatchNorm1d want [B,F,T]."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x.permute(1, 2, 0)).permute(2, 0, 1)
+
+
+class Rnn(nn.LSTM):
+    def forward(self, x):
+        return super().forward(x)[0]
+
+
+def chain(name, chain_text, x, *modules):
+    """modules, one after the other, saved under their numbers in the list."""
+    model = nn.Sequential(*modules).eval()
+    state = OrderedDict((key.replace(".module.", "."), value)
+                        for key, value in model.state_dict().items())
+    with torch.no_grad():
+        output = model(x)
+    write(name, saved(state), x, output, ["--layers", chain_text])
+
+
+def trained(norm):
+    """With statistics and factors that are not all 0 and 1."""
+    for value in list(norm.parameters()) + [b for b in norm.buffers() if b.is_floating_point()]:
+        nn.init.uniform_(value, 0.5, 1.5)
+    return norm
+
+
+def chains():
+    x = torch.randn(STEPS, ROWS, INPUT)
+    chain("chain_tagger", "embedding 0, lstm 1, layer_norm 2, linear 3, log_softmax",
+          torch.randint(0, 11, (STEPS, ROWS)), nn.Embedding(11, 5),
+          Rnn(5, HIDDEN, 2, bidirectional=True), trained(nn.LayerNorm(2 * HIDDEN)),
+          nn.Linear(2 * HIDDEN, 6), nn.LogSoftmax(-1))
+    chain("chain_forecast", "lstm 0, lstm 1, last_step, linear 3, leaky_relu alpha=0.2, linear 5", x,
+          Rnn(INPUT, HIDDEN), Rnn(HIDDEN, 6, bias=False), LastStep(), nn.Linear(6, 8),
+          nn.LeakyReLU(0.2), nn.Linear(8, 1))
+    chain("chain_conv", "conv1d 0 padding=1, batch_norm 1, relu, lstm 3, linear 4, hard_sigmoid_keras3",
+          x, Steps(nn.Conv1d(INPUT, 8, 3, padding=1)), Steps(trained(nn.BatchNorm1d(8))), nn.ReLU(),
+          Rnn(8, HIDDEN, proj_size=3), nn.Linear(3, 2), nn.Hardsigmoid())
+    chain("chain_norm_epsilon", "layer_norm 0 epsilon=0.01, lstm 1, gelu", x,
+          trained(nn.LayerNorm(INPUT, eps=0.01)), Rnn(INPUT, HIDDEN), nn.GELU())
+
+
 def numpy_files():
     lstm = make_lstm()
     state = lstm.state_dict()
@@ -204,7 +261,7 @@ def others():
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     torch.manual_seed(20)
-    for make in containers, objects, element_types, heads, numpy_files, others:
+    for make in containers, objects, element_types, heads, chains, numpy_files, others:
         make()
 
 
