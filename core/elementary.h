@@ -1,6 +1,7 @@
 /* Elementary functions in double, made of IEEE operations alone (no library's, whose bits vary):
  * the layers that are not on the serving path's inner loop compute in double and round to float32
- * once. Relative errors below 1e-12, far under that rounding. NaN in gives NaN out. */
+ * once. Relative errors below 1e-12 (expm1: 3e-11), far under that rounding. NaN in gives NaN out.
+ */
 #ifndef CORE_ELEMENTARY_H
 #define CORE_ELEMENTARY_H
 

@@ -27,6 +27,7 @@ struct plan {
 struct demand {
     struct lstm_scratch_size cell;
     size_t row_floats;
+    bool masks;
     size_t mask_steps; /* of a row */
     size_t terms;      /* of products */
     size_t window_floats;
@@ -74,8 +75,10 @@ static bool demand_op(const struct op *op, size_t row_count, size_t steps, struc
         demand->window_floats = larger(demand->window_floats, CONV_WINDOWS * op->weight.depth);
     }
     demand->terms = larger(demand->terms, terms);
-    if (op->makes_mask)
+    if (op->makes_mask) {
+        demand->masks = true;
         demand->mask_steps = larger(demand->mask_steps, steps);
+    }
     return steps <= UINT32_MAX / 2 || !op->makes_mask;
 }
 
@@ -116,7 +119,7 @@ static void cut_own(size_t row_count, const struct demand *demand, struct scratc
 static void cut_masks(size_t row_count, const struct demand *demand, struct scratch *scratch,
                       struct masks *masks)
 {
-    const size_t rows = demand->mask_steps == 0 ? 0 : row_count;
+    const size_t rows = demand->masks ? row_count : 0;
     masks->stride = demand->mask_steps;
     masks->times = scratch_take(scratch, rows, demand->mask_steps * sizeof *masks->times);
     masks->count = scratch_take(scratch, rows, sizeof *masks->count);
