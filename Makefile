@@ -139,6 +139,12 @@ $(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(PROTO_O) $(CORE_O)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(FAULT_WRAPS) $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
+$(BIN)/tests/fault/convert_%_test: $(O)/tests/fault/convert_%_test.o $(CONVERT_O) $(PROTO_O) \
+		$(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(FAULT_WRAPS) $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
+
 $(BIN)/tests/golden/%_test: $(O)/tests/golden/%_test.o $(call objects,tests/support) \
 		$(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)

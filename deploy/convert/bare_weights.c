@@ -157,7 +157,7 @@ enum recurrent_kind { KIND_LSTM, KIND_GRU, KIND_RNN };
 struct recurrent {
     char prefix[STATE_DICT_NAME_MAX];
     enum recurrent_kind kind;
-    struct array_shape_text shape; /* of those weights */
+    const struct array *weights; /* those */
 };
 
 /* All three have weights [gates * H, H], of 4, 3 gates and 1; with a projection (the LSTM alone)
@@ -186,7 +186,7 @@ static bool next_recurrent(const struct state_dict *dict, size_t *i, struct recu
             memcpy(found->prefix, array->name, sizeof found->prefix);
             found->prefix[strlen(array->name) - strlen(ends[e])] = '\0';
             found->kind = kind_of(dict, array, found->prefix);
-            found->shape = array_shape(array);
+            found->weights = array;
             ++*i;
             return true;
         }
@@ -218,10 +218,10 @@ static bool fail_none(const struct search *s)
 
 static bool fail_kind(const struct search *s, const struct recurrent *found)
 {
-    return fault_set(
-        s->fault, 400, "'%s' is a %s, not an LSTM: weight_hh %s has %d gate%s, 4 expected",
-        excerpt_of(found->prefix).text, found->kind == KIND_GRU ? "GRU" : "plain RNN",
-        found->shape.text, found->kind == KIND_GRU ? 3 : 1, found->kind == KIND_GRU ? "s" : "");
+    return fault_set(s->fault, 400, "'%s' %s is a %s, not an LSTM: 4 gates expected, got %d",
+                     excerpt_of(found->weights->name).text, array_shape(found->weights).text,
+                     found->kind == KIND_GRU ? "GRU" : "plain RNN",
+                     found->kind == KIND_GRU ? 3 : 1);
 }
 
 static bool fail_several(const struct search *s)
@@ -276,7 +276,7 @@ static bool make_lstm(struct search *s)
              lstm.prefix);
     const size_t layer =
         network_add_layer(s->network, "lstm", name[0] != '\0' ? name : "lstm", lstm.prefix);
-    if (s->network->out_of_memory || !take_tensors(s, layer))
+    if (!network_is_whole(s->network, s->fault) || !take_tensors(s, layer))
         return false;
     if (s->options->lstm_only)
         return note_unused(s);
@@ -290,9 +290,10 @@ static bool make_lstm(struct search *s)
 
 static bool make_chain(struct search *s)
 {
-    if (!chain_parse(s->options->layers, s->network, s->fault))
+    if (!chain_parse(s->options->layers, s->network, s->fault) ||
+        !network_is_whole(s->network, s->fault))
         return false;
-    for (size_t i = 0; !s->network->out_of_memory && i < s->network->layer_count; i++)
+    for (size_t i = 0; i < s->network->layer_count; i++)
         if (chain_type_has_weights(s->network->layers[i].type) && !take_tensors(s, i))
             return false;
     return note_unused(s);
@@ -315,5 +316,5 @@ bool bare_weights_to_network(struct state_dict *dict, const struct read_options 
     network_set_bool(network, NETWORK_ROOT, "batch_first", options->batch_first);
     const bool done = options->layers != NULL ? make_chain(&search) : make_lstm(&search);
     free(search.used);
-    return done && network_is_whole(network, fault);
+    return done;
 }

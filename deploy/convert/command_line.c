@@ -108,6 +108,8 @@ static bool check(struct command_line *line, struct fault *fault)
         return fault_set(fault, 400, "--out: the folder to write into expected");
     if (line->read.lstm_only && line->read.layers != NULL)
         return fault_set(fault, 400, "--lstm-only: either this or --layers expected, got both");
+    if (line->read.prefix != NULL && line->read.layers != NULL)
+        return fault_set(fault, 400, "--prefix: --layers says the prefixes, got both");
     return line->name[0] != '\0' || set_default_name(line, fault);
 }
 

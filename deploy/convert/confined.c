@@ -115,6 +115,7 @@ static _Noreturn void be_the_child(const struct command_line *line, const struct
 {
     struct fault fault = {0};
     close(openings->parent);
+    close(openings->folder);
     close(openings->verdict[0]);
     const bool done = run(line, openings, products, &fault);
     const ssize_t told = write(openings->verdict[1], &fault, sizeof fault);
@@ -198,7 +199,7 @@ static bool judge(int status, const struct fault *told, bool was_told, struct fa
     if (WIFSIGNALED(status))
         return fault_set(fault, 400, "reading it crashed (%s): the file is broken, or made to harm",
                          strsignal(WTERMSIG(status)));
-    if (!was_told)
+    if (!was_told || (WEXITSTATUS(status) != 0 && told->status == 0))
         return fault_set(fault, 400, "reading it ended without an answer (exit %d)",
                          WEXITSTATUS(status));
     *fault = *told;

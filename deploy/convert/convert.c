@@ -6,18 +6,6 @@
 #include "deploy/convert/network_write.h"
 #include "deploy/convert/reader.h"
 #include "deploy/convert/rehearsal.h"
-#include "deploy/convert/summary.h"
-
-static bool rehearse(const struct network *network, struct converted *converted,
-                     struct fault *fault)
-{
-    struct rehearsal rehearsal;
-    if (!rehearsal_init(&rehearsal, network, &converted->config, &converted->weights, fault))
-        return false;
-    const bool done = summary_write(network, &rehearsal, &converted->summary, fault);
-    rehearsal_fini(&rehearsal);
-    return done;
-}
 
 static bool write_all(const struct network *network, const char *name, struct converted *converted,
                       struct fault *fault)
@@ -25,7 +13,7 @@ static bool write_all(const struct network *network, const char *name, struct co
     return network_is_whole(network, fault) &&
            network_write_config(network, name, &converted->config, fault) &&
            network_write_weights(network, &converted->weights, fault) &&
-           rehearse(network, converted, fault);
+           rehearse(network, &converted->config, &converted->weights, &converted->summary, fault);
 }
 
 bool convert(const struct input *input, const char *name, struct converted *converted,
@@ -34,7 +22,7 @@ bool convert(const struct input *input, const char *name, struct converted *conv
     struct network network;
     *converted = (struct converted){0};
     const struct reader *reader = reader_find(input, fault);
-    if (reader == NULL)
+    if (reader == NULL || !reader_check_options(reader, input, fault))
         return false;
     network_init(&network);
     const bool done =

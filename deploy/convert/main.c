@@ -34,11 +34,9 @@ static void print_file(FILE *file)
 static bool run(const struct command_line *line, struct fault *fault)
 {
     struct products products = {0};
-    const bool done =
-        open_products(&products, fault) &&
-        (confined_convert(line, &products, fault) || fault_prefix(fault, "%s", line->input)) &&
-        file_pair_write(line->out, line->name, fileno(products.config), fileno(products.weights),
-                        fault);
+    const bool done = open_products(&products, fault) && confined_convert(line, &products, fault) &&
+                      file_pair_write(line->out, line->name, fileno(products.config),
+                                      fileno(products.weights), fault);
     if (done) {
         print_file(products.summary);
         printf("written: %s/%s.json, %s/%s.safetensors\n", line->out, line->name, line->out,

@@ -89,4 +89,5 @@ static bool read(const struct input *input, struct network *network, struct faul
     return done;
 }
 
-const struct reader npz_reader = {"NumPy .npz", recognises, read};
+const struct reader npz_reader = {
+    .format = "NumPy .npz", .recognises = recognises, .read = read, .bare_weights = true};

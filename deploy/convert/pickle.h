@@ -84,6 +84,7 @@ bool pickle_init(struct pickle *pickle, const unsigned char *bytes, size_t size,
 void pickle_fini(struct pickle *pickle);
 
 const struct pickle_value *pickle_get(const struct pickle *pickle, pickle_ref ref);
+bool pickle_text_equals(const struct pickle_text *text, const char *other);
 bool pickle_is_text(const struct pickle *pickle, pickle_ref ref, const char *text);
 
 /* The value of a dict's key, the last one when there are several; NULL when value is no dict or has

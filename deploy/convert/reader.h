@@ -20,6 +20,10 @@ struct reader {
      * matter, it is the caller's to fini. What the network has and the config cannot express is
      * refused (400): the text names layer, option and value. */
     bool (*read)(const struct input *input, struct network *network, struct fault *fault);
+
+    /* The file holds named weights and no network: --prefix, --layers, --lstm-only and
+     * --batch-first are for it, --config and --subgraph are not; otherwise the other way round. */
+    bool bare_weights;
 };
 
 /* All of them; ended by NULL. */
@@ -27,5 +31,9 @@ extern const struct reader *const reader_table[];
 
 /* The one that recognises the input; NULL with a fault (400) that names the formats there are. */
 const struct reader *reader_find(const struct input *input, struct fault *fault);
+
+/* Refused (400): an option on the command line that a file of this kind has no use for. */
+bool reader_check_options(const struct reader *reader, const struct input *input,
+                          struct fault *fault);
 
 #endif

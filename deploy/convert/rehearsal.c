@@ -2,11 +2,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/kernel.h"
 #include "core/model.h"
 #include "proto/excerpt.h"
 #include "proto/model_builder.h"
+#include "proto/model_config.h"
+#include "proto/model_summary.h"
+#include "proto/safetensors.h"
 #include "proto/signature.h"
 
 /* A config's fault begins with its place: "layers[2].units: ...". People know the layer by the name
@@ -20,58 +24,64 @@ static bool name_layer(const struct network *network, struct fault *fault)
     return false;
 }
 
-static bool try_model(const struct rehearsal *rehearsal, struct fault *fault)
+static bool try_signature(const struct model *model, const struct model_config *config,
+                          struct fault *fault)
 {
-    struct model *model;
-    struct signature *signature = malloc(sizeof *signature);
-    bool done = signature != NULL || fault_set(fault, 503, "out of memory");
-    if (done &&
-        model_build(&rehearsal->config, &rehearsal->weights, kernel_find(NULL), &model, fault)) {
-        done = signature_init(signature, model, &rehearsal->config, fault);
-        model_destroy(model);
-    } else {
-        done = false;
-    }
+    struct signature *signature = malloc(sizeof *signature); /* large */
+    const bool done = signature != NULL ? signature_init(signature, model, config, fault)
+                                        : fault_set(fault, 503, "out of memory");
     free(signature);
     return done;
 }
 
-static bool plan_and_try(struct rehearsal *rehearsal, struct fault *fault)
+static bool try_model(const struct model_config *config, const struct safetensors *weights,
+                      struct fault *fault)
 {
-    if (!model_plan_init(&rehearsal->plan, &rehearsal->config, &rehearsal->weights, fault))
+    struct model *model;
+    if (!model_build(config, weights, kernel_find(NULL), &model, fault))
         return false;
-    if (try_model(rehearsal, fault))
-        return true;
-    model_plan_fini(&rehearsal->plan);
-    return false;
+    const bool done = try_signature(model, config, fault);
+    model_destroy(model);
+    return done;
 }
 
-static bool read_weights_and_try(struct rehearsal *rehearsal, const struct blob *weights,
-                                 struct fault *fault)
+static bool summarise(const struct network *network, const struct model_config *config,
+                      const struct safetensors *weights, struct blob *text, struct fault *fault)
 {
-    if (!safetensors_init(&rehearsal->weights, weights->bytes, weights->size, fault))
+    struct model_summary summary;
+    if (!model_summary_init(&summary, config, weights, fault))
         return false;
-    if (plan_and_try(rehearsal, fault))
-        return true;
-    safetensors_fini(&rehearsal->weights);
-    return false;
+    char *table = model_summary_text(&summary), *whole = NULL;
+    const char *note = network->note != NULL ? network->note : "";
+    const int size =
+        table == NULL ? -1 : asprintf(&whole, "%s%s%s", table, note, note[0] != '\0' ? "\n" : "");
+    free(table);
+    model_summary_fini(&summary);
+    if (size < 0)
+        return fault_set(fault, 503, "out of memory for the summary");
+    *text = (struct blob){.bytes = (unsigned char *)whole, .size = (size_t)size};
+    return true;
 }
 
-bool rehearsal_init(struct rehearsal *rehearsal, const struct network *network,
-                    const struct blob *config, const struct blob *weights, struct fault *fault)
+static bool try_weights(const struct network *network, const struct model_config *config,
+                        const struct blob *weights, struct blob *summary, struct fault *fault)
 {
-    if (!model_config_parse(&rehearsal->config, (const char *)config->bytes, config->size, "",
-                            fault))
+    struct safetensors tensors;
+    if (!safetensors_init(&tensors, weights->bytes, weights->size, fault))
+        return false;
+    const bool done =
+        try_model(config, &tensors, fault) && summarise(network, config, &tensors, summary, fault);
+    safetensors_fini(&tensors);
+    return done;
+}
+
+bool rehearse(const struct network *network, const struct blob *config, const struct blob *weights,
+              struct blob *summary, struct fault *fault)
+{
+    struct model_config parsed;
+    if (!model_config_parse(&parsed, (const char *)config->bytes, config->size, "", fault))
         return name_layer(network, fault);
-    if (read_weights_and_try(rehearsal, weights, fault))
-        return true;
-    model_config_fini(&rehearsal->config);
-    return name_layer(network, fault);
-}
-
-void rehearsal_fini(struct rehearsal *rehearsal)
-{
-    model_plan_fini(&rehearsal->plan);
-    safetensors_fini(&rehearsal->weights);
-    model_config_fini(&rehearsal->config);
+    const bool done = try_weights(network, &parsed, weights, summary, fault);
+    model_config_fini(&parsed);
+    return done || name_layer(network, fault);
 }

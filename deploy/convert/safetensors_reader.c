@@ -70,4 +70,5 @@ static bool read(const struct input *input, struct network *network, struct faul
     return done;
 }
 
-const struct reader safetensors_reader = {"safetensors", recognises, read};
+const struct reader safetensors_reader = {
+    .format = "safetensors", .recognises = recognises, .read = read, .bare_weights = true};

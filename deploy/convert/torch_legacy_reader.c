@@ -174,4 +174,7 @@ static bool legacy_read(const struct input *input, struct network *network, stru
     return done;
 }
 
-const struct reader torch_legacy_reader = {"PyTorch (before 1.6)", legacy_recognises, legacy_read};
+const struct reader torch_legacy_reader = {.format = "PyTorch (before 1.6)",
+                                           .recognises = legacy_recognises,
+                                           .read = legacy_read,
+                                           .bare_weights = true};

@@ -23,7 +23,7 @@ static bool ends_with(const char *text, const char *end)
     return size >= end_size && strcmp(text + size - end_size, end) == 0;
 }
 
-/* "ROOT/data.pkl"; NULL when the archive has none. */
+/* "ROOT/data.pkl", the first one; NULL when the archive has none. */
 static const char *find_pickle(const struct archive *archive)
 {
     for (size_t i = 0; i < archive->count; i++)
@@ -157,4 +157,5 @@ static bool zip_read(const struct input *input, struct network *network, struct 
     return done;
 }
 
-const struct reader torch_zip_reader = {"PyTorch", zip_recognises, zip_read};
+const struct reader torch_zip_reader = {
+    .format = "PyTorch", .recognises = zip_recognises, .read = zip_read, .bare_weights = true};

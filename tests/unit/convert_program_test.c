@@ -94,12 +94,12 @@ static void assert_refused(const char *input, const char *option, const char *va
 
 static void it_writes_two_files_and_prints_the_layers(void **state)
 {
-    static const char wanted[] = "layer    type                   output             parameters\n"
-                                 "encoder  lstm                   [T,B,4]                   144\n"
-                                 "fc.0     dense                  [T,B,6]                    30\n"
-                                 "relu     activation             [T,B,6]                     0\n"
-                                 "fc.2     dense                  [T,B,2]                    14\n"
-                                 "total                                                     188\n";
+    static const char wanted[] = "layer    type        output shape    parameters\n"
+                                 "encoder  lstm        [-1,-1,4]              144\n"
+                                 "fc.0     dense       [-1,-1,6]               30\n"
+                                 "relu     activation  [-1,-1,6]                0\n"
+                                 "fc.2     dense       [-1,-1,2]               14\n"
+                                 "total                                       188\n";
     struct temp_dir dir;
     (void)state;
     temp_dir_create(&dir);
@@ -161,6 +161,8 @@ static void what_is_refused_writes_nothing(void **state)
     assert_refused(FILES "refused/head/model.pt", NULL, NULL, 1, "'fc.0.weight' [6,4]");
     assert_refused("tests/golden/README.md", NULL, NULL, 1, "none of the formats");
     assert_refused("tests/golden/none.pt", NULL, NULL, 1, "No such file");
+    assert_refused(FILES "half/model.pt", "--subgraph", "decoder", 1,
+                   "--subgraph: this file, PyTorch, holds weights alone");
     assert_refused("tests/golden", NULL, NULL, 1, "a regular file expected");
     /* The daemon's own code refuses a chain that does not fit together. */
     assert_refused(FILES "head/model.pt", "--layers", "linear fc.2, lstm encoder", 1,
@@ -202,7 +204,20 @@ static void a_bad_command_line_exits_2(void **state)
     assert_refused(FILES "half/model.pt", "--out", "twice", 2, "--out: given twice");
     assert_refused(FILES "half/model.pt", "another", NULL, 2, "another: one INPUT expected");
     assert_refused(FILES "half/model.pt", "--prefix", NULL, 2, "--prefix: a value expected");
-    struct run refused = run(no_out);
+    const char *const both[] = {program_path(),
+                                FILES "half/model.pt",
+                                "--out",
+                                "/nowhere",
+                                "--prefix",
+                                "a",
+                                "--layers",
+                                "lstm a",
+                                NULL};
+    struct run refused = run(both);
+    assert_int_equal(refused.exit_status, 2);
+    assert_contains(refused.errors, "--prefix: --layers says the prefixes");
+    run_fini(&refused);
+    refused = run(no_out);
     assert_int_equal(refused.exit_status, 2);
     assert_contains(refused.errors, "--out: ");
     run_fini(&refused);

@@ -184,6 +184,18 @@ class Rnn(nn.LSTM):
         return super().forward(x)[0]
 
 
+class FinalStates(nn.LSTM):
+    def forward(self, x):
+        h = super().forward(x)[1][0]
+        return torch.cat((h[-2], h[-1]), -1)
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
 def chain(name, chain_text, x, *modules):
     """modules, one after the other, saved under their numbers in the list."""
     model = nn.Sequential(*modules).eval()
@@ -213,6 +225,15 @@ def chains():
     chain("chain_conv", "conv1d 0 padding=1, batch_norm 1, relu, lstm 3, linear 4, hard_sigmoid_keras3",
           x, Steps(nn.Conv1d(INPUT, 8, 3, padding=1)), Steps(trained(nn.BatchNorm1d(8))), nn.ReLU(),
           Rnn(8, HIDDEN, proj_size=3), nn.Linear(3, 2), nn.Hardsigmoid())
+    chain("chain_final_states", "lstm 0 return_sequences=false, linear 1, softmax", x,
+          FinalStates(INPUT, HIDDEN, 2, bidirectional=True), nn.Linear(2 * HIDDEN, 3), nn.Softmax(-1))
+    chain("chain_flat", f"lstm 0, flatten steps={STEPS}, linear 2, elu", x, Rnn(INPUT, HIDDEN),
+          Function(lambda h: h.transpose(0, 1).reshape(ROWS, -1)), nn.Linear(STEPS * HIDDEN, 2),
+          nn.ELU())
+    chain("chain_mean", "lstm 0, global_average_pool1d, linear 2", x, Rnn(INPUT, HIDDEN),
+          Function(lambda h: h.mean(0)), nn.Linear(HIDDEN, 2))
+    chain("chain_max", "lstm 0, global_max_pool1d", x, Rnn(INPUT, HIDDEN),
+          Function(lambda h: h.max(0).values))
     chain("chain_norm_epsilon", "layer_norm 0 epsilon=0.01, lstm 1, gelu", x,
           trained(nn.LayerNorm(INPUT, eps=0.01)), Rnn(INPUT, HIDDEN), nn.GELU())
 

@@ -96,11 +96,12 @@ void convert_file_close(struct convert_file *file)
 
 bool convert_bytes(const void *bytes, size_t size, struct converted *converted, struct fault *fault)
 {
-    unsigned char *copy = must_allocate(size > 0 ? size : 1);
+    unsigned char *copy = must_allocate(size + 1);
     const struct input input = {
         .name = "bytes", .file = {.bytes = copy, .size = size}, .beside = none_beside};
     if (size > 0)
         memcpy(copy, bytes, size);
+    copy[size] = '\0';
     const bool done = convert(&input, "bytes", converted, fault);
     free(copy);
     return done;

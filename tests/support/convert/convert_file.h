@@ -25,7 +25,7 @@ bool convert_file_open(struct convert_file *file, const char *path, const char *
 void convert_file_close(struct convert_file *file);
 
 /* The same for bytes in memory, without arguments and without files beside it. They are copied
- * into a block of exactly their size, so that a sanitizer sees a byte read past them. */
+ * into a block of their size and a NUL, so that a sanitizer sees what is read past them. */
 bool convert_bytes(const void *bytes, size_t size, struct converted *converted,
                    struct fault *fault);
 
