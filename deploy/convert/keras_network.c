@@ -16,6 +16,7 @@ struct build {
     const struct keras_weights *weights;
     const struct keras_node *node;
     bool theano;
+    bool masks; /* some layer of the model makes masks */
     struct network *network;
     size_t layer; /* its number there */
 };
@@ -207,6 +208,8 @@ static bool build_lstm(const struct build *build, struct fault *fault)
         network_set_bool(network, build->layer, "go_backwards", true);
     if (lstm->return_state)
         network_set_bool(network, build->layer, "return_state", true);
+    if (build->masks && lstm->return_sequences && lstm->zero_output_for_mask)
+        network_set_bool(network, build->layer, "zero_output_for_mask", true);
     set_function(build, "activation", &lstm->activation, "tanh");
     set_function(build, "recurrent_activation", &lstm->recurrent_activation, "sigmoid");
     return add_direction(build, 0, false, fault) &&
@@ -437,16 +440,46 @@ static bool add_node(struct build *build, struct fault *fault)
     return build_layer(build, fault);
 }
 
+static bool makes_masks(const struct keras_topology *topology)
+{
+    for (size_t i = 0; i < topology->node_count; i++) {
+        const struct keras_layer *layer = &topology->nodes[i].layer;
+        if (layer->kind == KERAS_MASKING ||
+            (layer->kind == KERAS_EMBEDDING && layer->as.embedding.mask_zero))
+            return true;
+    }
+    return false;
+}
+
+/* Is the input reshaped before any weights could tell its size? */
+static bool begins_with_reshape(const struct keras_topology *topology)
+{
+    struct keras_slot slots[KERAS_SLOTS_MAX];
+    for (size_t i = 0; i < topology->node_count; i++) {
+        const struct keras_layer *layer = &topology->nodes[i].layer;
+        if (layer->kind == KERAS_RESHAPE || layer->kind == KERAS_FLATTEN)
+            return true;
+        if (keras_layer_slots(layer, slots) > 0)
+            return false;
+    }
+    return false;
+}
+
 bool keras_network_build(const struct keras_topology *topology, const struct keras_weights *weights,
                          struct network *network, struct fault *fault)
 {
-    struct build build = {.weights = weights, .theano = topology->theano, .network = network};
+    struct build build = {.weights = weights,
+                          .theano = topology->theano,
+                          .masks = makes_masks(topology),
+                          .network = network};
     size_t steps;
     if (!keras_shape_check(topology, &steps, fault))
         return false;
     network_set_bool(network, NETWORK_ROOT, "batch_first", true);
     if (steps > 0)
         network_set_size(network, NETWORK_ROOT, "steps", steps);
+    if (topology->input_features > 0 && begins_with_reshape(topology))
+        network_set_size(network, NETWORK_ROOT, "input_size", topology->input_features);
     for (size_t i = 0; i < topology->node_count; i++) {
         build.node = &topology->nodes[i];
         if (strcmp(build.node->layer.class_name, "InputLayer") != 0 && !add_node(&build, fault))

@@ -17,40 +17,16 @@ static bool fail(const struct keras_layer *layer, const char *text, struct fault
                      text);
 }
 
-static bool passes_masks(const struct keras_layer *layer)
+static bool check_lstm(const struct keras_layer *layer, struct shape *shape, struct fault *fault)
 {
-    return layer->kind == KERAS_IDLE || layer->kind == KERAS_DENSE ||
-           layer->kind == KERAS_ACTIVATION || layer->kind == KERAS_LAYER_NORM ||
-           layer->kind == KERAS_BATCH_NORM || layer->kind == KERAS_MASKING;
-}
-
-/* Does anybody look at the masked steps of what node i gives? */
-static bool masked_steps_are_seen(const struct keras_topology *topology, size_t i)
-{
-    for (i++; i < topology->node_count; i++) {
-        const struct keras_layer *layer = &topology->nodes[i].layer;
-        if (!passes_masks(layer))
-            return layer->kind != KERAS_LSTM &&
-                   !(layer->kind == KERAS_GLOBAL_POOL1D && layer->as.global_pool1d.average);
-    }
-    return true;
-}
-
-static bool check_lstm(const struct keras_topology *topology, size_t i, struct shape *shape,
-                       struct fault *fault)
-{
-    const struct keras_layer *layer = &topology->nodes[i].layer;
     const struct keras_lstm *lstm = &layer->as.lstm;
     if (shape->vector)
         return fail(layer, "a sequence expected, got a vector", fault);
     if (shape->masked && lstm->return_sequences && lstm->go_backwards)
         return fail(layer, "go_backwards with return_sequences on masked steps cannot be expressed",
                     fault);
-    if (shape->masked && lstm->return_sequences && lstm->zero_output_for_mask &&
-        masked_steps_are_seen(topology, i))
-        return fail(layer,
-                    "outputs of zero at masked steps (zero_output_for_mask) cannot be "
-                    "expressed",
+    if (shape->masked && !lstm->return_sequences && lstm->zero_output_for_mask)
+        return fail(layer, "zero_output_for_mask without return_sequences cannot be expressed",
                     fault);
     if (!lstm->return_sequences)
         *shape = (struct shape){.vector = true};
@@ -102,15 +78,14 @@ static bool check_reshape(const struct keras_topology *topology, const struct ke
     return true;
 }
 
-static bool check_layer(const struct keras_topology *topology, size_t i, struct shape *shape,
-                        size_t *steps, struct fault *fault)
+static bool check_layer(const struct keras_topology *topology, const struct keras_layer *layer,
+                        struct shape *shape, size_t *steps, struct fault *fault)
 {
-    const struct keras_layer *layer = &topology->nodes[i].layer;
     if (layer->time_distributed && shape->vector)
         return fail(layer, "a sequence expected, got a vector", fault);
     switch (layer->kind) {
     case KERAS_LSTM:
-        return check_lstm(topology, i, shape, fault);
+        return check_lstm(layer, shape, fault);
     case KERAS_EMBEDDING:
         shape->masked = layer->as.embedding.mask_zero;
         return true;
@@ -178,7 +153,7 @@ bool keras_shape_check(const struct keras_topology *topology, size_t *steps, str
     if (!check_input(topology, first, fault))
         return false;
     for (size_t i = first; i < topology->node_count; i++)
-        if (!check_layer(topology, i, &shape, steps, fault))
+        if (!check_layer(topology, &topology->nodes[i].layer, &shape, steps, fault))
             return false;
     return true;
 }

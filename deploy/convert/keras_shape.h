@@ -1,6 +1,6 @@
 /* What passes between the layers of a Keras model: sequences or vectors, of fixed length or not,
  * masked or not. Refuses what depends on it and cannot be expressed: an axis that is not the
- * features', masked steps whose outputs Keras sets to zero where they are seen. */
+ * features', a vector where steps are wanted, a length that is not fixed where it must be. */
 #ifndef DEPLOY_CONVERT_KERAS_SHAPE_H
 #define DEPLOY_CONVERT_KERAS_SHAPE_H
 

@@ -239,6 +239,14 @@ static const cJSON *find_input_shape(const cJSON *model, const cJSON *first)
     return NULL;
 }
 
+/* 0 for null, and for what is no size. */
+static size_t size_of(const cJSON *item)
+{
+    return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble <= KERAS_SIZE_MAX
+               ? (size_t)item->valuedouble
+               : 0;
+}
+
 static bool read_input_shape(struct keras_topology *topology, const cJSON *model,
                              const cJSON *first, struct fault *fault)
 {
@@ -246,14 +254,13 @@ static bool read_input_shape(struct keras_topology *topology, const cJSON *model
     const int rank = cJSON_GetArraySize(shape);
     if (shape == NULL)
         return true;
-    const cJSON *steps = cJSON_GetArrayItem(shape, 1);
     if (rank < 2 || rank > 3)
         return fault_set(fault, 400,
                          "an input of shape [batch, steps, features] expected, got %d dimensions",
                          rank);
     topology->input_rank = (size_t)rank - 1;
-    if (cJSON_IsNumber(steps) && steps->valuedouble >= 1 && steps->valuedouble <= KERAS_SIZE_MAX)
-        topology->input_steps = (size_t)steps->valuedouble;
+    topology->input_steps = size_of(cJSON_GetArrayItem(shape, 1));
+    topology->input_features = size_of(cJSON_GetArrayItem(shape, 2));
     return true;
 }
 

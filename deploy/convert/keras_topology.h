@@ -29,9 +29,9 @@ struct keras_topology {
     size_t node_count;
     struct keras_node *nodes; /* from input to output */
     size_t top_count;
-    /* Of the model's input without the batch, as far as the config says: steps 0 for any,
-     * rank 0 for unknown. */
-    size_t input_rank, input_steps;
+    /* Of the model's input without the batch, as far as the config says: rank 0 for unknown, steps
+     * 0 for any, features 0 where there are none. */
+    size_t input_rank, input_steps, input_features;
     struct cJSON *json; /* what names in nodes point into */
 };
 

@@ -148,6 +148,17 @@ def masked(k):
         layers.Dense(1, activation="sigmoid")])
 
 
+def masked_tagger(k):
+    """Bidirectional's outputs are zero at masked steps, an LSTM's those of the step before."""
+    layers = k.layers
+    return k.Sequential([
+        layers.Input((None,)),
+        layers.Embedding(11, FEATURES, mask_zero=True),
+        layers.LSTM(UNITS, return_sequences=True),
+        layers.Bidirectional(layers.LSTM(3, return_sequences=True), merge_mode="sum"),
+        layers.TimeDistributed(layers.Dense(2))])
+
+
 def masking(k):
     layers = k.layers
     return k.Sequential([
@@ -270,6 +281,7 @@ def all_models():
         both(f"{old}_tagger", tagger(k), sequence(), suffixes)
         both(f"{old}_bidirectional", bidirectional(k), sequence(), suffixes)
         both(f"{old}_masked", masked(k), ids(), suffixes[:1])
+        both(f"{old}_masked_tagger", masked_tagger(k), ids(), suffixes[:1])
         both(f"{old}_masking", masking(k), padded(), suffixes[:1])
         both(f"{old}_convolutions", convolutions(k), sequence(17), suffixes[:1])
         both(f"{old}_norms", norms(k), sequence(), suffixes)
@@ -570,10 +582,9 @@ def refusals():
     one("vector_input", [layers.RepeatVector(3), layers.LSTM(2)], "two dimensions", shape=(4,))
     one("image_input", [layers.TimeDistributed(layers.Flatten()), layers.LSTM(2)], "dimensions",
         shape=(5, 4, 3))
-    one("masked_outputs_are_zero",
-        [layers.Embedding(9, 4, mask_zero=True),
-         layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
-         layers.TimeDistributed(layers.Dense(2))], "zero_output_for_mask", shape=(None,))
+    one("masked_last_output_is_zero",
+        [layers.Embedding(9, 4, mask_zero=True), layers.LSTM(3, zero_output_for_mask=True)],
+        "zero_output_for_mask without return_sequences", shape=(None,))
     one("custom_function", [layers.Dense(3, activation=tensorflow.math.sin), layers.LSTM(2)],
         "Keras' own functions", suffix="h5")
 
