@@ -42,7 +42,7 @@ SERVER_STD := -std=c11 -D_GNU_SOURCE
 
 SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
 CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
-CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lm
+CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
 VERSION := 0.1.0
 
