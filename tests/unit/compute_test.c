@@ -562,7 +562,7 @@ static void numbers_an_embedding_does_not_have_are_named(void **state)
         struct binding binding = {.steps = 3, .rows = 1, .input = &input};
         free(block);
         place(&binding);
-        assert_false(compute_decode(&compute, &fault));
+        assert_int_equal(decode(&fault), COMPUTE_FAILED);
         assert_int_equal(fault.status, 400);
         assert_string_equal(fault.text, cases[i].wanted);
     }
