@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/activation.h"
 #include "proto/config_json.h"
@@ -17,6 +18,8 @@
 #define MODEL_NAME_MAX        65  /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} and the NUL */
 #define MODEL_PREFIX_MAX      200 /* with the NUL: leaves room for "weight_ih_l0_reverse" */
 #define MODEL_LAYERS_MAX      256
+#define MODEL_DELAY_MAX_US    10000000u
+#define MODEL_IDLE_MAX_MS     31536000000u /* a year */
 #define MODEL_SIZE_MAX        (1u << 24) /* the largest size, layer count or width a config may say */
 
 enum layer_kind {
@@ -52,6 +55,9 @@ struct model_config {
     char name[MODEL_NAME_MAX];
     char *weights; /* path as written, relative to the config's folder unless absolute */
     bool batch_first;
+    uint64_t max_queue_delay_us; /* a request may wait so long for others to be computed with */
+    bool strict_sequences;       /* to start a sequence that is alive is an error */
+    uint64_t sequence_idle_timeout_ms; /* 0: the server's */
     size_t layer_count;
     struct layer_config *layers;
 };

@@ -17,71 +17,9 @@
 #include "proto/model_builder.h"
 #include "proto/model_config.h"
 #include "proto/safetensors.h"
+#include "tests/fault/failing_calls.h"
 
 enum { FILE_MAX = 1 << 20, RUNS_MAX = 1000 };
-
-static long countdown; /* allocations that still succeed; negative: all do */
-static bool refused;   /* one was refused in this run */
-static long live;
-
-static bool may_allocate(void)
-{
-    if (countdown < 0)
-        return true;
-    if (countdown == 0) {
-        refused = true;
-        return false;
-    }
-    countdown--;
-    return true;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-static void *counted(void *block)
-{
-    live += block != NULL;
-    return block;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return may_allocate() ? counted(__real_malloc(size)) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return may_allocate() ? counted(__real_calloc(count, size)) : NULL;
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    if (!may_allocate())
-        return NULL;
-    void *moved = __real_realloc(block, size);
-    live += block == NULL && moved != NULL;
-    return moved;
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return may_allocate() ? counted(__real_aligned_alloc(alignment, size)) : NULL;
-}
-
-void __wrap_free(void *block)
-{
-    live -= block != NULL;
-    __real_free(block);
-}
 
 static char file[FILE_MAX];
 
@@ -119,12 +57,10 @@ static void fail_each_allocation(const char *weights_path, const char *config_te
     for (bool done = false; !done; failing++) {
         struct fault fault = {0};
         assert_true(failing < RUNS_MAX);
-        countdown = failing;
-        refused = false;
-        live = 0;
+        fail_memory_after(failing);
         done = load(config_text, size, &fault);
-        countdown = -1;
-        assert_int_equal(live, 0);
+        const bool refused = fail_memory_no_more();
+        assert_int_equal(live_blocks(), 0);
         assert_true(done != refused);
         if (!done)
             assert_int_equal(fault.status, 503);
@@ -150,7 +86,6 @@ static void a_network_of_layers_is_refused_whole(void **state)
 
 int main(void)
 {
-    countdown = -1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bidirectional_stack_is_refused_whole),
         cmocka_unit_test(a_network_of_layers_is_refused_whole),

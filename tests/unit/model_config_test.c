@@ -90,6 +90,37 @@ static void the_short_form_takes_all_arguments_of_torch(void **state)
     model_config_fini(&config);
 }
 
+static void a_queue_delay_is_a_bounded_number(void **state)
+{
+    (void)state;
+    struct model_config config = parse("{\"weights\":\"w\"}");
+    assert_int_equal(config.max_queue_delay_us, 0);
+    model_config_fini(&config);
+    config = parse("{\"weights\":\"w\",\"max_queue_delay_us\":10000000}");
+    assert_int_equal(config.max_queue_delay_us, 10000000);
+    model_config_fini(&config);
+    expect_refused_named(
+        "{\"weights\":\"w\",\"max_queue_delay_us\":10000001}", "file",
+        "max_queue_delay_us: an integer of at most 10000000 expected, got 10000001");
+}
+
+static void sequences_have_their_own_keys(void **state)
+{
+    (void)state;
+    struct model_config config = parse("{\"weights\":\"w\"}");
+    assert_false(config.strict_sequences);
+    assert_int_equal(config.sequence_idle_timeout_ms, 0);
+    model_config_fini(&config);
+    config = parse("{\"weights\":\"w\",\"strict_sequences\":true,"
+                   "\"sequence_idle_timeout_ms\":31536000000}");
+    assert_true(config.strict_sequences);
+    assert_int_equal(config.sequence_idle_timeout_ms, 31536000000);
+    model_config_fini(&config);
+    expect_refused_named("{\"weights\":\"w\",\"sequence_idle_timeout_ms\":0}", "file",
+                         "sequence_idle_timeout_ms: an integer of at least 1 expected, "
+                         "got 0");
+}
+
 static void batch_first_may_stand_in_either_place(void **state)
 {
     (void)state;
@@ -176,10 +207,12 @@ static void keys_of_the_model_are_checked(void **state)
     (void)state;
     static const struct refusal refusals[] = {
         {"{\"weight\":\"w\"}",
-         "weight: unknown key; known are name, weights, prefix, batch_first, lstm, layers"},
+         "weight: unknown key; known are name, weights, prefix, batch_first, lstm, layers, "
+         "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"weights\":\"w\"}", "weights: given twice"},
         {"{\"Weights\":\"w\"}",
-         "Weights: unknown key; known are name, weights, prefix, batch_first, lstm, layers"},
+         "Weights: unknown key; known are name, weights, prefix, batch_first, lstm, layers, "
+         "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"lstm\":{},\"layers\":[{\"type\":\"dense\"}]}",
          "layers: either lstm or layers expected, got both"},
         {"{}", "weights: missing; a safetensors file's name expected"},
@@ -377,6 +410,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_config_may_name_nothing_but_the_weights),
         cmocka_unit_test(the_short_form_takes_all_arguments_of_torch),
+        cmocka_unit_test(a_queue_delay_is_a_bounded_number),
+        cmocka_unit_test(sequences_have_their_own_keys),
         cmocka_unit_test(batch_first_may_stand_in_either_place),
         cmocka_unit_test(the_long_form_is_read_in_order),
         cmocka_unit_test(all_activations_are_known_by_name),
