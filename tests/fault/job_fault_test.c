@@ -49,7 +49,8 @@ static int make_model(void **state)
     sem_init(&done_count, 0, 0);
     served.model = model_create(&layer, 1, kernel_find("scalar"));
     lane_init(&lane, served.model, 0);
-    return served.model != NULL && signature_init(&served.signature, served.model, false, &fault)
+    return served.model != NULL && signature_init(&served.signature, served.model,
+                                                  &(struct model_config){0}, &fault)
                ? 0
                : -1;
 }

@@ -78,7 +78,8 @@ static void make_model(size_t index, struct random *random)
     m->lane = malloc(sizeof *m->lane);
     assert_true(m->model != NULL && m->lane != NULL);
     m->name[0] = (char)('a' + index);
-    assert_true(signature_init(&m->signature, m->model, s->batch_first, &fault));
+    assert_true(signature_init(&m->signature, m->model,
+                               &(struct model_config){.batch_first = s->batch_first}, &fault));
     lane_init(m->lane, m->model, s->delay_us * CLOCK_NS_PER_US);
     while (count > 0)
         free(blocks[--count]);

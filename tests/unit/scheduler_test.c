@@ -135,7 +135,9 @@ static int make_model(void **state)
     };
     (void)state;
     model = model_create(&layer, 1, kernel_find(NULL));
-    return model != NULL && signature_init(&signature, model, false, &fault) ? 0 : -1;
+    return model != NULL && signature_init(&signature, model, &(struct model_config){0}, &fault)
+               ? 0
+               : -1;
 }
 
 static int drop_model(void **state)
