@@ -43,9 +43,6 @@ bool v1_request_parse(struct v1_request *v1, struct infer_request *request, cons
 void v1_request_index(struct v1_request *v1, struct infer_request *request,
                       struct tensor_row *rows);
 
-/* Which dimension of the tensor, an input or an output, counts the rows. */
-size_t v1_row_axis(const struct signature *signature, const struct signature_tensor *tensor);
-
 /* Where the writing of an answer has come to. */
 struct v1_answer_cursor {
     /* private */

@@ -59,35 +59,6 @@ static const char *main_input_name(const struct signature *signature)
     return signature->inputs[i].name;
 }
 
-/* The dimension that the number of rows makes differ. */
-static size_t output_row_axis(const struct signature *signature,
-                              const struct signature_tensor *output)
-{
-    uint64_t one[TENSOR_RANK_MAX], two[TENSOR_RANK_MAX];
-    size_t axis = 0;
-    signature_output_shape(signature, output, 1, 1, one);
-    signature_output_shape(signature, output, 1, 2, two);
-    while (one[axis] == two[axis]) {
-        axis++;
-        assert(axis < output->rank);
-    }
-    return axis;
-}
-
-size_t v1_row_axis(const struct signature *signature, const struct signature_tensor *tensor)
-{
-    size_t axis = 0;
-    if (tensor->role == ROLE_OUTPUT)
-        return output_row_axis(signature, tensor);
-    if (tensor->role == ROLE_INPUT)
-        return signature->batch_first ? 0 : 1;
-    while (tensor->shape[axis] != -1) { /* of states and lengths only the rows may be any number */
-        axis++;
-        assert(axis < tensor->rank);
-    }
-    return axis;
-}
-
 /* ---- inputs ---- */
 
 static void begin_rows(struct walk *walk, size_t input)
@@ -376,7 +347,7 @@ static bool set_shape(struct walk *walk, size_t index)
     struct infer_input *input = &walk->request->inputs[index];
     struct rows_seen *seen = &walk->seen[index];
     const struct signature_tensor *tensor = seen->tensor;
-    size_t axis = tensor != NULL ? v1_row_axis(walk->signature, tensor) : 0;
+    size_t axis = tensor != NULL ? tensor->rows_axis : 0;
     if (!seen->shaped && tensor != NULL)
         set_empty_shape(seen, axis);
     if (tensor == NULL || tensor->rank != seen->rank + 1)

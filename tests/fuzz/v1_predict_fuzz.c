@@ -17,23 +17,38 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Short rows beside a long one may claim any number of elements: a server's budget refuses them. */
 enum { ELEMENTS_MAX = 1 << 16 };
 
-#define INPUTS                                                                                     \
-    .input_count = 4,                                                                              \
-    .inputs = {{.name = "x", .rank = 3, .shape = {-1, -1, 2}},                                     \
-               {.name = "h_0", .role = ROLE_H, .optional = true, .rank = 3, .shape = {2, -1, 3}},  \
-               {.name = "s", .role = ROLE_H, .optional = true, .rank = 2, .shape = {-1, 3}},       \
-               {.name = "n",                                                                       \
-                .role = ROLE_LENGTHS,                                                              \
-                .datatype = DATATYPE_INT64,                                                        \
-                .optional = true,                                                                  \
-                .rank = 1,                                                                         \
-                .shape = {-1}}}
+#define INPUTS(rows_first)                                                                         \
+    .input_count = 4, .inputs = {{.name = "x",                                                     \
+                                  .rank = 3,                                                       \
+                                  .shape = {-1, -1, 2},                                            \
+                                  .rows_axis = (rows_first) ? 0 : 1,                               \
+                                  .steps_axis = (rows_first) ? 1 : 0},                             \
+                                 {.name = "h_0",                                                   \
+                                  .role = ROLE_H,                                                  \
+                                  .optional = true,                                                \
+                                  .rank = 3,                                                       \
+                                  .shape = {2, -1, 3},                                             \
+                                  .rows_axis = 1,                                                  \
+                                  .steps_axis = SIGNATURE_NO_AXIS},                                \
+                                 {.name = "s",                                                     \
+                                  .role = ROLE_H,                                                  \
+                                  .optional = true,                                                \
+                                  .rank = 2,                                                       \
+                                  .shape = {-1, 3},                                                \
+                                  .steps_axis = SIGNATURE_NO_AXIS},                                \
+                                 {.name = "n",                                                     \
+                                  .role = ROLE_LENGTHS,                                            \
+                                  .datatype = DATATYPE_INT64,                                      \
+                                  .optional = true,                                                \
+                                  .rank = 1,                                                       \
+                                  .shape = {-1},                                                   \
+                                  .steps_axis = SIGNATURE_NO_AXIS}}
 static const struct signature signatures[3] = {
-    {.batch_first = false, INPUTS},
-    {.batch_first = true, INPUTS},
-    {.batch_first = false,
-     .input_count = 1,
-     .inputs = {{.name = "x", .datatype = DATATYPE_INT64, .rank = 2, .shape = {-1, -1}}}},
+    {.batch_first = false, INPUTS(false)},
+    {.batch_first = true, INPUTS(true)},
+    {.input_count = 1,
+     .inputs =
+         {{.name = "x", .datatype = DATATYPE_INT64, .rank = 2, .shape = {-1, -1}, .rows_axis = 1}}},
 };
 
 static bool read_slice(struct infer_cursor *cursor, void *out, size_t limit, struct fault *fault)
