@@ -38,15 +38,20 @@ static void fill_before(const struct lstm_cell *cell, const struct lstm_span *sp
     }
 }
 
-/* Masked steps behind those: the output of the step before. */
-static void fill_after(const struct lstm_cell *cell, const struct lstm_span *span)
+/* Masked steps behind those: the output of the step before, or zeros. */
+static void fill_after(const struct lstm_cell *cell, const struct lstm_span *span, bool zero)
 {
     for (size_t s = 0; s < span->steps; s++) {
         const size_t from = unmasked_in_walk(cell, span, s);
         const size_t end = unmasked_in_walk(cell, span, s + 1);
-        for (size_t p = from + 1; p < end; p++)
-            memcpy(output_of_walk(cell, span, p), output_of_walk(cell, span, from),
-                   cell->output_size * sizeof(float));
+        for (size_t p = from + 1; p < end; p++) {
+            float *output = output_of_walk(cell, span, p);
+            if (zero)
+                memset(output, 0, cell->output_size * sizeof *output);
+            else
+                memcpy(output, output_of_walk(cell, span, from),
+                       cell->output_size * sizeof *output);
+        }
     }
 }
 
@@ -106,7 +111,7 @@ static void run_masked(const struct op_call *call, size_t d, const struct share 
     run_cell(call, d, share);
     for (size_t r = rows.begin; r < rows.end; r++) {
         float *seen = seen_flag(call, r);
-        fill_after(cell, &call->spans[r]);
+        fill_after(cell, &call->spans[r], call->op->zero_masked);
         if (seen != NULL && call->spans[r].steps > 0)
             *seen = 1.0f;
     }

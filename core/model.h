@@ -66,6 +66,8 @@ struct lstm_spec {
     bool reverse;      /* D = 1: from each row's last step to its first, outputs at their steps */
     bool go_backwards; /* D = 1: the same, outputs in the order they were computed */
     bool last_only;    /* one vector: each direction's output after the last step it walks */
+    bool zero_masked;  /* outputs at masked steps are 0, not those of the step before; not with
+                        * last_only */
     enum lstm_merge merge;                      /* num_layers 1 unless LSTM_CONCAT */
     const struct lstm_activations *activations; /* [D], or NULL for sigmoid, tanh, tanh */
     float clip;                                 /* > 0: gates' pre-activations stay in +-clip */

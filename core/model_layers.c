@@ -48,7 +48,8 @@ static bool add_lstm_op(struct model_build *b, const struct lstm_spec *spec, siz
         if (!lstm_cell_init(&op->cells[d], spec, d, &spec->weights[layer * directions + d],
                             input_size))
             return false;
-    op->carries = b->masked && directions == 1 && !op->cells[0].reverse;
+    op->zero_masked = spec->zero_masked;
+    op->carries = b->masked && directions == 1 && !op->cells[0].reverse && !spec->zero_masked;
     size_t cell_state, state;
     if (!checked_add(output_size, spec->hidden_size, &cell_state) ||
         !checked_mul(cell_state, directions, &state))
@@ -69,6 +70,7 @@ static bool add_lstm(struct model_build *b, const struct lstm_spec *spec)
     assert(spec->num_layers > 0 && spec->hidden_size > 0 && spec->input_size > 0);
     assert(spec->proj_size < spec->hidden_size);
     assert(!spec->bidirectional || !(spec->reverse || spec->go_backwards));
+    assert(!(spec->zero_masked && spec->last_only));
     assert(spec->merge == LSTM_CONCAT || (spec->bidirectional && spec->num_layers == 1));
     const size_t directions = spec->bidirectional ? 2 : 1;
     const size_t output_size = spec->proj_size != 0 ? spec->proj_size : spec->hidden_size;

@@ -40,6 +40,7 @@ struct op {
     size_t direction_count;
     struct lstm_cell cells[2];
     size_t state_offset; /* of cell 0's h in a row's state */
+    bool zero_masked;    /* outputs at masked steps are 0 */
     bool carries;        /* masked, and forward: a row's state says whether a step was seen */
     size_t seen_offset;  /* where: 1 or 0 */
 

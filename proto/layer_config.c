@@ -17,7 +17,7 @@
     "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional",  \
         "proj_size", "units", "use_bias", "direction", "go_backwards", "return_sequences",         \
         "return_state", "merge_mode", "activation", "recurrent_activation", "activations",         \
-        "peepholes", "clip", "input_forget", NULL
+        "peepholes", "clip", "input_forget", "zero_output_for_mask", NULL
 static const char *const lstm_keys[] = {LSTM_KEYS};
 static const char *const lstm_layer_keys[] = {"type", "name", "weights", LSTM_KEYS};
 
@@ -231,9 +231,14 @@ static bool read_lstm_outputs(const struct layer_reader *reader, struct layer_co
     layer->return_sequences = true;
     if (!read_bool(reader, layer, object, "return_sequences", &layer->return_sequences) ||
         !read_bool(reader, layer, object, "return_state", &layer->return_state) ||
+        !read_bool(reader, layer, object, "zero_output_for_mask", &layer->zero_output_for_mask) ||
         !read_choice(reader, layer, object, "merge_mode", names, "concat, sum, mul or ave", &merge))
         return false;
     layer->merge = (enum lstm_merge)merge;
+    if (layer->zero_output_for_mask && !layer->return_sequences)
+        return fault_set(reader->fault, 400,
+                         "%s.zero_output_for_mask: false expected, as return_sequences is",
+                         layer->place);
     return true;
 }
 

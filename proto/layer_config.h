@@ -54,7 +54,7 @@ struct layer_config {
 
     /* lstm: Keras' and ONNX' */
     bool reverse, go_backwards;
-    bool return_sequences, return_state;
+    bool return_sequences, return_state, zero_output_for_mask;
     enum lstm_merge merge;
     size_t activations_given; /* directions that have activations of their own: 0, 1 or 2 */
     struct lstm_activations activations[2];

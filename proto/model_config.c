@@ -24,6 +24,7 @@ static const char *const model_keys[] = {"name",
                                          "lstm",
                                          "layers",
                                          "steps",
+                                         "input_size",
                                          "tensors",
                                          "labels",
                                          "max_queue_delay_us",
@@ -272,12 +273,14 @@ static bool read_whole(struct parser *p, const cJSON *root, const char *key, dou
 
 static bool read_service(struct parser *p, const cJSON *root)
 {
-    struct optional_size steps = {0};
+    struct optional_size steps = {0}, input_size = {0};
     struct optional_bool strict = {0};
     if (!config_json_size(root, "", "steps", 1, MODEL_SIZE_MAX, &steps, p->fault) ||
+        !config_json_size(root, "", "input_size", 1, MODEL_SIZE_MAX, &input_size, p->fault) ||
         !config_json_bool(root, "", "strict_sequences", &strict, p->fault))
         return false;
     p->config->steps = steps.value;
+    p->config->input_size = input_size.value;
     p->config->strict_sequences = strict.value;
     return read_whole(p, root, "max_queue_delay_us", 0, QUEUE_DELAY_MAX,
                       &p->config->max_queue_delay_us) &&

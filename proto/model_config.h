@@ -44,7 +44,8 @@ struct model_config {
     char name[MODEL_NAME_MAX];
     char *weights; /* path as written, relative to the config's folder unless absolute */
     bool batch_first;
-    size_t steps; /* every request's T; 0: any */
+    size_t steps;      /* every request's T; 0: any */
+    size_t input_size; /* floats of a step of the input; 0: the weights say */
     struct model_tensors tensors;
     size_t layer_count;
     struct layer_config *layers;

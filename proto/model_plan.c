@@ -253,6 +253,7 @@ static bool plan_lstm(struct planner *p)
         .reverse = config->reverse,
         .go_backwards = config->go_backwards,
         .last_only = !config->return_sequences,
+        .zero_masked = config->zero_output_for_mask,
         .merge = config->merge,
         .clip = config->clip,
         .input_forget = config->input_forget,
@@ -303,6 +304,9 @@ static bool plan_embedding(struct planner *p)
     if (!is_first(p))
         return fault_set(p->fault, 400, "%s: an embedding is expected to be the first layer",
                          config->place);
+    if (p->width != 0)
+        return fault_set(p->fault, 400, "input_size: not expected before an embedding, got %zu",
+                         p->width);
     const struct safetensors_tensor *weight = need(p, PLAN_WEIGHT);
     if (weight == NULL)
         return false;
@@ -588,8 +592,13 @@ bool model_plan_init(struct model_plan *plan, const struct model_config *config,
                      const struct safetensors *weights, struct fault *fault)
 {
     *plan = (struct model_plan){.layer_count = config->layer_count};
-    struct planner planner = {
-        .plan = plan, .config = config, .weights = weights, .fault = fault, .steps = config->steps};
+    struct planner planner = {.plan = plan,
+                              .config = config,
+                              .weights = weights,
+                              .fault = fault,
+                              .width = config->input_size,
+                              .width_place = "input_size",
+                              .steps = config->steps};
     plan->layers = calloc(config->layer_count, sizeof *plan->layers);
     if (plan->layers == NULL)
         return fail_memory(&planner);

@@ -140,6 +140,7 @@ static void add_lstm(struct network *n, struct layer_spec *layer)
         .clip = toss(n, 6) ? 0.4f : 0.0f,
         .input_forget = toss(n, 6),
     };
+    layer->as.lstm.zero_masked = !layer->as.lstm.last_only && toss(n, 3);
     if (!both && !layer->as.lstm.reverse && toss(n, 8))
         layer->as.lstm.go_backwards = true;
     n->width = layer->as.lstm.merge == LSTM_CONCAT ? directions * out : out;
@@ -566,6 +567,8 @@ static void lstm_direction(const struct lstm_spec *spec, size_t layer, size_t d,
                       in->x + t * in->width, state, state + size, full);
             project(spec, w, full, state);
             memcpy(last, state, size * sizeof *last);
+        } else if (spec->zero_masked) {
+            memset(last, 0, size * sizeof *last);
         }
         memcpy(out->x + (spec->go_backwards ? p : t) * out->width + d * size, last,
                size * sizeof *last);

@@ -301,11 +301,11 @@ static void keys_of_the_model_are_checked(void **state)
     (void)state;
     static const struct refusal refusals[] = {
         {"{\"weight\":\"w\"}", "weight: unknown key; known are name, weights, prefix, batch_first, "
-                               "lstm, layers, steps, tensors, labels, "
+                               "lstm, layers, steps, input_size, tensors, labels, "
                                "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"weights\":\"w\"}", "weights: given twice"},
         {"{\"Weights\":\"w\"}", "Weights: unknown key; known are name, weights, prefix, "
-                                "batch_first, lstm, layers, steps, tensors, labels, "
+                                "batch_first, lstm, layers, steps, input_size, tensors, labels, "
                                 "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"lstm\":{},\"layers\":[{\"type\":\"dense\"}]}",
          "layers: either lstm or layers expected, got both"},
@@ -369,12 +369,14 @@ static void arguments_of_the_lstm_are_checked(void **state)
          "lstm.hiden_size: unknown key; known are input_size, hidden_size, num_layers, bias, "
          "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
          "go_backwards, return_sequences, return_state, merge_mode, activation, "
-         "recurrent_activation, activations, peepholes, clip, input_forget"},
+         "recurrent_activation, activations, peepholes, clip, input_forget, "
+         "zero_output_for_mask"},
         {LSTM("\"weights\":\"x\""),
          "lstm.weights: unknown key; known are input_size, hidden_size, num_layers, bias, "
          "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
          "go_backwards, return_sequences, return_state, merge_mode, activation, "
-         "recurrent_activation, activations, peepholes, clip, input_forget"},
+         "recurrent_activation, activations, peepholes, clip, input_forget, "
+         "zero_output_for_mask"},
         {LSTM("\"hidden_size\":1,\"hidden_size\":1"), "lstm.hidden_size: given twice"},
         {LSTM("\"hidden_size\":\"128\""),
          "lstm.hidden_size: an integer of at least 1 expected, got \"128\""},
@@ -426,7 +428,8 @@ static void layers_are_checked(void **state)
          "layers[0].size: unknown key; known are type, name, weights, input_size, hidden_size, "
          "num_layers, bias, batch_first, dropout, bidirectional, proj_size, units, use_bias, "
          "direction, go_backwards, return_sequences, return_state, merge_mode, activation, "
-         "recurrent_activation, activations, peepholes, clip, input_forget"},
+         "recurrent_activation, activations, peepholes, clip, input_forget, "
+         "zero_output_for_mask"},
         {LAYERS("{\"type\":\"lstm\",\"hidden_size\":[]}"),
          "layers[0].hidden_size: an integer of at least 1 expected, got an array"},
         {LAYERS("{\"type\":\"lstm\",\"weights\":1}"),
