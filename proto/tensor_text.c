@@ -12,6 +12,7 @@ enum {
     RANK_MAX = TENSOR_TEXT_RANK_MAX,
     SHAPE_TEXT_MAX = RANK_MAX * 21 + 3,
     TOKEN_SHOWN_MAX = 24, /* bytes of a bad number in an error text */
+    WANTED_MAX = 80,
     FOUND_MAX = TOKEN_SHOWN_MAX + JSON_DESCRIPTION_MAX,
 };
 
@@ -19,12 +20,12 @@ enum {
 struct slice {
     struct tensor_text_cursor *cursor;
     const char *last;
-    size_t limit;         /* numbers that may still be read */
-    const char *wanted;   /* where a number is read */
-    char wanted_text[80]; /* what it may point to */
-    int64_t min, max;     /* of int64s */
-    void *out;            /* the first number's place, moved by the places skipped so far */
-    size_t width;         /* bytes of a number there */
+    size_t limit;       /* numbers that may still be read */
+    const char *wanted; /* where a number is read */
+    int64_t min, max;   /* of int64s */
+    char *wanted_text;  /* [WANTED_MAX], for wanted to point to */
+    void *out;          /* the first number's place, moved by the places skipped so far */
+    size_t width;       /* bytes of a number there */
     struct fault *fault;
 };
 
@@ -256,16 +257,6 @@ void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tenso
 
 /* ---- numbers ---- */
 
-/* What is not set here is the reader's to set. */
-static void begin_slice(struct slice *slice, struct tensor_text_cursor *cursor, size_t limit,
-                        struct fault *fault)
-{
-    slice->cursor = cursor;
-    slice->last = cursor->last;
-    slice->limit = limit;
-    slice->fault = fault;
-}
-
 static const char *read_f32(struct slice *slice, const char *at, size_t index)
 {
     float *out = (float *)slice->out + index;
@@ -279,10 +270,12 @@ static const char *read_f32(struct slice *slice, const char *at, size_t index)
 bool tensor_text_read_f32(struct tensor_text_cursor *cursor, float *out, size_t limit,
                           struct fault *fault)
 {
-    struct slice slice;
-    begin_slice(&slice, cursor, limit, fault);
-    slice.out = out + cursor->skipped;
-    slice.width = sizeof *out;
+    struct slice slice = {.cursor = cursor,
+                          .last = cursor->last,
+                          .limit = limit,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
+                          .fault = fault};
     return read_slice(&slice, read_f32);
 }
 
@@ -307,7 +300,7 @@ static const char *parse_whole(const char *at, uint64_t *magnitude)
 
 static const char *want_i64(struct slice *slice)
 {
-    snprintf(slice->wanted_text, sizeof slice->wanted_text, "a whole number from %lld to %lld",
+    snprintf(slice->wanted_text, WANTED_MAX, "a whole number from %lld to %lld",
              (long long)slice->min, (long long)slice->max);
     slice->wanted = slice->wanted_text;
     return NULL;
@@ -330,12 +323,16 @@ static const char *read_i64(struct slice *slice, const char *at, size_t index)
 bool tensor_text_read_i64(struct tensor_text_cursor *cursor, int64_t min, int64_t max, int64_t *out,
                           size_t limit, struct fault *fault)
 {
-    struct slice slice;
-    begin_slice(&slice, cursor, limit, fault);
-    slice.min = min;
-    slice.max = max;
-    slice.out = out + cursor->skipped;
-    slice.width = sizeof *out;
+    char wanted[WANTED_MAX];
+    struct slice slice = {.cursor = cursor,
+                          .last = cursor->last,
+                          .limit = limit,
+                          .min = min,
+                          .max = max,
+                          .wanted_text = wanted,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
+                          .fault = fault};
     return read_slice(&slice, read_i64);
 }
 

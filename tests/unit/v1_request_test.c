@@ -10,35 +10,37 @@
 #include "proto/v1_predict.h"
 
 /* input [T,B,2] or [B,T,2], h_0 [2,B,3], last_h [B,3] and lengths [B] */
+#define INPUTS(rows_first)                                                                         \
+    .input_count = 4, .inputs = {{.name = "x",                                                     \
+                                  .rank = 3,                                                       \
+                                  .shape = {-1, -1, 2},                                            \
+                                  .rows_axis = (rows_first) ? 0 : 1,                               \
+                                  .steps_axis = (rows_first) ? 1 : 0},                             \
+                                 {.name = "h_0",                                                   \
+                                  .role = ROLE_H,                                                  \
+                                  .optional = true,                                                \
+                                  .rank = 3,                                                       \
+                                  .shape = {2, -1, 3},                                             \
+                                  .rows_axis = 1,                                                  \
+                                  .steps_axis = SIGNATURE_NO_AXIS},                                \
+                                 {.name = "last_h",                                                \
+                                  .role = ROLE_H,                                                  \
+                                  .optional = true,                                                \
+                                  .rank = 2,                                                       \
+                                  .shape = {-1, 3},                                                \
+                                  .steps_axis = SIGNATURE_NO_AXIS},                                \
+                                 {.name = "lengths",                                               \
+                                  .role = ROLE_LENGTHS,                                            \
+                                  .datatype = DATATYPE_INT64,                                      \
+                                  .optional = true,                                                \
+                                  .rank = 1,                                                       \
+                                  .shape = {-1},                                                   \
+                                  .steps_axis = SIGNATURE_NO_AXIS}}
 static const struct signature signatures[2] = {
-#define INPUTS(T_AXIS, B_AXIS)                                                                     \
-    .input_count = 4,                                                                              \
-    .inputs = {                                                                                    \
-        {.name = "x", .rank = 3, .shape = {-1, -1, 2}, .steps_axis = T_AXIS, .rows_axis = B_AXIS}, \
-        {.name = "h_0",                                                                            \
-         .role = ROLE_H,                                                                           \
-         .optional = true,                                                                         \
-         .rank = 3,                                                                                \
-         .shape = {2, -1, 3},                                                                      \
-         .rows_axis = 1,                                                                           \
-         .steps_axis = SIGNATURE_NO_AXIS},                                                         \
-        {.name = "last_h",                                                                         \
-         .role = ROLE_H,                                                                           \
-         .optional = true,                                                                         \
-         .rank = 2,                                                                                \
-         .shape = {-1, 3},                                                                         \
-         .steps_axis = SIGNATURE_NO_AXIS},                                                         \
-        {.name = "lengths",                                                                        \
-         .role = ROLE_LENGTHS,                                                                     \
-         .datatype = DATATYPE_INT64,                                                               \
-         .optional = true,                                                                         \
-         .rank = 1,                                                                                \
-         .shape = {-1},                                                                            \
-         .steps_axis = SIGNATURE_NO_AXIS}}
-    {.batch_first = false, INPUTS(0, 1)},
-    {.batch_first = true, INPUTS(1, 0)},
-#undef INPUTS
+    {.batch_first = false, INPUTS(false)},
+    {.batch_first = true, INPUTS(true)},
 };
+#undef INPUTS
 enum { TIME_FIRST, BATCH_FIRST };
 
 /* A request with what it points into. */
@@ -292,6 +294,33 @@ static void request_is_bound_like_any_other(void **state)
     drop(&parsed);
 }
 
+static void numbers_of_an_embedding_need_no_inner_list(void **state)
+{
+    (void)state;
+    static const struct signature signature = {
+        .input_count = 1,
+        .inputs = {{.name = "x",
+                    .datatype = DATATYPE_INT64,
+                    .rank = 2,
+                    .shape = {-1, -1},
+                    .rows_axis = 1,
+                    .steps_axis = 0}},
+    };
+    static const char body[] = "{\"instances\":[[1,2,3],[4,5]]}";
+    struct v1_request v1;
+    struct infer_request request;
+    struct fault fault = {0};
+    struct tensor_row rows[2];
+    int64_t out[6] = {0, 0, 0, 0, 0, -1};
+    assert_true(v1_request_parse(&v1, &request, body, strlen(body), &signature, &fault));
+    v1_request_index(&v1, &request, rows);
+    assert_int_equal(request.inputs[0].shape[0], 3);
+    assert_int_equal(request.inputs[0].shape[1], 2);
+    assert_true(infer_input_decode_i64(&request.inputs[0], out, &fault));
+    assert_memory_equal(out, ((const int64_t[]){1, 4, 2, 5, 3, -1}), sizeof out);
+    assert_int_equal(rows[1].steps, 2);
+}
+
 static void bad_numbers_are_told_by_row_and_element(void **state)
 {
     (void)state;
@@ -480,6 +509,7 @@ int main(void)
         cmocka_unit_test(rows_without_steps_have_the_signatures_shape),
         cmocka_unit_test(shapes_are_what_the_client_sent),
         cmocka_unit_test(request_is_bound_like_any_other),
+        cmocka_unit_test(numbers_of_an_embedding_need_no_inner_list),
         cmocka_unit_test(bad_numbers_are_told_by_row_and_element),
         cmocka_unit_test(bad_lengths_are_told_by_row),
         cmocka_unit_test(every_bad_body_is_refused_with_its_text),
