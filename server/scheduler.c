@@ -230,13 +230,17 @@ static void release_due(struct scheduler *s, uint64_t now)
     }
 }
 
+/* A lane's slices go before its ticks, whichever of the two the turn is: each is short, and what it
+ * makes ready shares the tick that follows. Taking turns, a tick of a millisecond would come after
+ * every slice of ten microseconds, and hold hardly a row. */
 static bool set_unit(struct scheduler *s, struct pump *pump, struct work_list *list, uint64_t now)
 {
-    struct work *first = list->first;
+    struct lane *lane = list->first->lane;
+    const struct work_list *slices = &lane->slices[list->queue];
     pump->queue = list->queue;
-    if (list == &first->lane->slices[list->queue])
-        return set_slice(s, pump, first, now);
-    return set_tick(s, pump, first->lane, now);
+    if (slices->first != NULL)
+        return set_slice(s, pump, slices->first, now);
+    return set_tick(s, pump, lane, now);
 }
 
 /* false: nothing is ready. */
