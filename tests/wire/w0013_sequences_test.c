@@ -50,7 +50,7 @@ static void start_with(const char *const *arguments)
     fixture_add_golden_as(&fixture, "one_by_one", "tiny");
     fixture_add_golden(&fixture, "seed_simple");
     fixture_add_golden(&fixture, "seed_bidirectional");
-    fixture_add_golden(&fixture, "projection");
+    fixture_add_golden(&fixture, "no_bias");
     fixture_add_golden(&fixture, "deep_5");
     fixture_add_golden(&fixture, "wide_130");
     slow_model_add(&fixture);
@@ -237,7 +237,7 @@ static void send_in_pieces(const struct sequence *sequence, const char *model,
 
 static void a_sequence_in_pieces_has_the_bits_of_the_whole(void **state)
 {
-    static const char *const models[] = {"seed_simple", "by_rows", "projection", "deep_5",
+    static const char *const models[] = {"seed_simple", "by_rows", "no_bias", "deep_5",
                                          "wide_130"};
     struct random random = {.state = 13};
     (void)state;
