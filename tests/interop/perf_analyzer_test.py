@@ -65,6 +65,11 @@ class PerfAnalyzer(DaemonCase):
         rows = self.run_it(NAME, data, "--concurrency-range", "4", "--sequence-length", "10")
         self.check(rows, 1)
 
+    def test_sequences_of_one_request_are_plain_requests(self):
+        data = self.input_data(17, 2)
+        rows = self.run_it(NAME, data, "--concurrency-range", "2", "--sequence-length", "1")
+        self.check(rows, 1)
+
 
 if __name__ == "__main__":
     unittest.main()

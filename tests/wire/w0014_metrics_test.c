@@ -194,6 +194,31 @@ static void what_has_ended_holds_nothing(void **state)
     } while (held != 0);
 }
 
+#define STEP(parameters)                                                                           \
+    "{\"parameters\":{\"sequence_id\":7," parameters "},\"inputs\":[{\"name\":\"input\","          \
+    "\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[1]}]}"
+
+static void sequences_are_counted(void **state)
+{
+    (void)state;
+    char *before = scrape();
+    infer(STEP("\"sequence_start\":true"), 200);
+    infer(STEP("\"sequence_start\":false"), 200);
+    char *alive = scrape();
+    infer(STEP("\"sequence_end\":true"), 200);
+    char *after = scrape();
+    assert_true(growth(before, alive, "lstmd_sequences_alive") == 1);
+    assert_true(growth(before, alive, "lstmd_sequences_bytes") > 0);
+    assert_true(growth(before, alive, "lstmd_sequences_started_total") == 1);
+    assert_true(growth(before, alive, "lstmd_sequences_ended_total") == 0);
+    assert_true(growth(before, after, "lstmd_sequences_ended_total") == 1);
+    assert_true(growth(before, after, "lstmd_sequences_alive") == 0);
+    assert_true(growth(before, after, "nv_inference_request_success{" TINY "}") == 3);
+    free(before);
+    free(alive);
+    free(after);
+}
+
 /* ---- statistics ---- */
 
 static cJSON *get_json(const char *path)
@@ -300,6 +325,7 @@ int main(void)
         cmocka_unit_test(failures_are_counted_by_reason),
         cmocka_unit_test(answers_are_counted_by_status),
         cmocka_unit_test(the_server_tells_of_itself),
+        cmocka_unit_test(sequences_are_counted),
         cmocka_unit_test(what_has_ended_holds_nothing),
         cmocka_unit_test(a_model_s_statistics_have_every_key),
         cmocka_unit_test(batches_are_told_by_their_size),
