@@ -30,6 +30,7 @@ static bool (*const handlers[ROUTE_COUNT])(struct api_call *call, struct fault *
     [ROUTE_MODEL_UNLOAD] = api_repository_control,
     [ROUTE_LOGGING] = api_logging,
     [ROUTE_LOGGING_UPDATE] = api_logging_update,
+    [ROUTE_V1_LIVE] = api_v1_live,
     [ROUTE_V1_MODEL_STATUS] = api_v1_status,
     [ROUTE_V1_MODEL_METADATA] = api_v1_metadata,
 };

@@ -21,16 +21,8 @@ static void fill(struct metrics_model *models, const struct service *service)
 static void print(FILE *out, struct service *service, const struct metrics_model *models)
 {
     struct process_usage process;
-    struct sequences_counts counts;
-    sequences_count(service->sequences, &counts);
-    const struct metrics_sequences sequences = {
-        .alive = counts.alive,
-        .bytes = counts.bytes,
-        .started = counts.started,
-        .ended = counts.ended,
-        .evicted = counts.evicted,
-        .rejected = counts.rejected,
-    };
+    struct sequences_counts sequences;
+    sequences_count(service->sequences, &sequences);
     const struct metrics_source source = {
         .build_version = LSTMD_VERSION,
         .kernel = service->kernel,

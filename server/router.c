@@ -47,6 +47,7 @@ static const struct row {
     {"/v2/repository/models/$/unload", ROUTE_MODEL_UNLOAD, POSTING, NULL},
     {"/v2/logging", ROUTE_LOGGING, READING, BOTH},
     {"/v2/logging", ROUTE_LOGGING_UPDATE, POSTING, BOTH},
+    {"/", ROUTE_V1_LIVE, READING, NULL},
     {"/v1/models", ROUTE_MODEL_LIST, READING, NULL},
     {"/v1/models/$", ROUTE_V1_MODEL_STATUS, READING, NULL},
     {"/v1/models/$/versions/#", ROUTE_V1_MODEL_STATUS, READING, NULL},
