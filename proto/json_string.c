@@ -115,8 +115,7 @@ static bool put_utf8(struct json_reader *reader, struct string_sink *sink)
     if ((unsigned char)*reader->at < 0x20)
         return json_fail_wanted(reader, "an escape instead of a control character");
     const char *character = reader->at;
-    const size_t size =
-        utf8_size(character, (size_t)(reader->end - character));
+    const size_t size = utf8_size(character, (size_t)(reader->end - character));
     if (size == 0)
         return json_fail_wanted(reader, "valid UTF-8");
     reader->at += size;

@@ -237,8 +237,7 @@ static void send_in_pieces(const struct sequence *sequence, const char *model,
 
 static void a_sequence_in_pieces_has_the_bits_of_the_whole(void **state)
 {
-    static const char *const models[] = {"seed_simple", "by_rows", "no_bias", "deep_5",
-                                         "wide_130"};
+    static const char *const models[] = {"seed_simple", "by_rows", "no_bias", "deep_5", "wide_130"};
     struct random random = {.state = 13};
     (void)state;
     for (size_t i = 0; i < 5; i++) {
