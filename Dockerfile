@@ -12,7 +12,8 @@ COPY Makefile ./
 COPY core core
 COPY proto proto
 COPY server server
-RUN make -j"$(nproc)" && make install DESTDIR=/image
+# The daemon alone: the converter's libraries have no place beside it.
+RUN make -j"$(nproc)" build/lstmd && install -D -m 755 build/lstmd /image/usr/local/bin/lstmd
 
 FROM debian:bookworm-slim
 RUN apt-get update && \

@@ -41,6 +41,8 @@ PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
 SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
+CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
+CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
 VERSION := 0.1.0
 
@@ -56,6 +58,8 @@ objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 CORE_O := $(call objects,core)
 PROTO_O := $(call objects,proto)
 SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server))
+# The converter is a program of its own, so that none of its libraries is in the daemon.
+CONVERT_O := $(filter-out $(O)/deploy/convert/main.o,$(call objects,deploy/convert))
 UNIT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/unit/*_test.c))
 GOLDEN_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/golden/*_test.c))
 FAULT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/fault/*_test.c))
@@ -64,18 +68,23 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench interop exhaustive lint format fuzz install clean \
-	deps-run deps-test deps-fuzz deps-bench deps-interop
+.PHONY: all run demo test tests bench bench-serving load interop golden exhaustive lint format \
+	fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
 
-all: $(BIN)/lstmd $(BIN)/lstm-bench
+all: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/lstm-bench
 
 $(BIN)/lstmd: $(O)/server/main.o $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(BIN)/lstm-convert: $(O)/deploy/convert/main.o $(CONVERT_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(CONVERT_LIBS)
 
 $(O)/core/%.o: core/%.c
 	$(call say,CC,$<)
@@ -95,6 +104,12 @@ $(O)/server/%.o: server/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
+$(O)/deploy/convert/%.o: deploy/convert/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) $(CONVERT_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP \
+		-c -o $@ $<
+
 $(O)/tests/%.o: tests/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -105,9 +120,26 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
+# The load generator's parts are tests/bench/'s, and tested alone.
+LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram load_http load_mix \
+	load_model load_options load_report load_run) $(O)/tests/support/die.o
+$(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
+
 # Their text is read by what reads the daemon's in tests/wire.
 $(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
 	$(O)/tests/support/exposition.o
+
+# The shorter stem wins: tests of the converter are linked with it instead of the server.
+CONVERT_TEST_O := $(call objects,tests/support) $(call objects,tests/support/convert) $(CONVERT_O) \
+	$(PROTO_O) $(CORE_O)
+$(BIN)/tests/unit/convert_%_test: $(O)/tests/unit/convert_%_test.o $(CONVERT_TEST_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
+$(BIN)/tests/golden/convert_%_test: $(O)/tests/golden/convert_%_test.o $(CONVERT_TEST_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
 
 # Their own malloc stands between the project and the library's.
 FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
@@ -116,6 +148,12 @@ $(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(O)/tests/fault/failing_ca
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(FAULT_WRAPS) $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
+
+$(BIN)/tests/fault/convert_%_test: $(O)/tests/fault/convert_%_test.o $(CONVERT_O) $(PROTO_O) \
+		$(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(FAULT_WRAPS) $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
 
 $(BIN)/tests/golden/%_test: $(O)/tests/golden/%_test.o $(call objects,tests/support) \
 		$(PROTO_O) $(CORE_O)
@@ -139,6 +177,12 @@ $(BIN)/tests/fuzz/%_replay: $(O)/tests/fuzz/%_fuzz.o $(O)/tests/fuzz/replay.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
 
+$(BIN)/tests/fuzz/convert_%_replay: $(O)/tests/fuzz/convert_%_fuzz.o $(O)/tests/fuzz/replay.o \
+		$(CONVERT_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(CONVERT_LIBS)
+
 # Speed: lstm-bench for one shape, `make bench` for the table against the peers, which are installed
 # under build/ (tests/bench/run_bench.py has the arguments: BENCH_ARGS="--shape vad_step").
 BENCH_VENV := build/bench-venv
@@ -147,6 +191,11 @@ BENCH_O := $(patsubst %,$(O)/tests/bench/%.o,bench_line bench_numbers bench_opti
 
 $(BIN)/lstm-bench: $(O)/tests/bench/lstm_bench.o $(O)/tests/bench/bench_team.o $(BENCH_O) \
 		$(O)/server/meeting.o $(CORE_O)
+$(BIN)/lstm-load: $(O)/tests/bench/lstm_load.o $(LOAD_O) $(SERVER_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
 build/bench/machine-peaks: $(O)/tests/bench/machine_peaks.o $(O)/tests/support/die.o
 build/bench/exhaustive-activations: $(O)/tests/bench/exhaustive_activations.o \
 		$(O)/tests/support/die.o $(CORE_O)
@@ -187,6 +236,27 @@ interop: deps-interop
 	$(Q)LSTMD_BINARY=$(CURDIR)/$(BIN)/lstmd INTEROP_VENV=$(CURDIR)/$(INTEROP_VENV) \
 		$(INTEROP_VENV)/bin/python -B tests/interop/run_interop.py $(INTEROP_ARGS)
 
+# The daemon under load (tests/bench/run_load.py has the arguments: LOAD_ARGS="--scenario deep").
+load: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(BIN)/lstm-load
+	$(Q)BIN=$(BIN) python3 -B tests/bench/run_load.py $(LOAD_ARGS)
+
+# lstmd and other servers of the same LSTM, which are installed under build/serving.
+SERVING := build/serving
+build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/support/die.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(SERVING)/installed: tests/bench/serving/install.sh
+	$(Q)tests/bench/serving/install.sh $(SERVING)
+	$(Q)touch $@
+
+bench-serving: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(addprefix build/,lstmd lstm-load lstm-bench) \
+		build/bench/constant-server $(SERVING)/installed
+	$(Q)python3 -B tests/bench/run_serving.py $(SERVING_ARGS)
+
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations
 	$(Q)$<
@@ -201,12 +271,24 @@ build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_S
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
 		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lm
 
+build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
+		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch])
+	$(call say,CLANG,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. $(CONVERT_CFLAGS) -ffp-contract=off -mavx2 -mfma \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(wildcard core/*.c \
+		proto/*.c) $(filter-out deploy/convert/main.c,$(wildcard deploy/convert/*.c)) $(CONVERT_LIBS)
+
 fuzz: deps-fuzz $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do \
 		name=$$(basename $$f); mkdir -p build/fuzz/corpus/$$name; \
 		echo "== $$name"; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
 			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
+
+# Golden cases made anew by the frameworks; the results are committed.
+golden: deps-bench
+	$(Q)tests/golden/generate/run.sh build/golden-venv $(GOLDEN)
 
 deps-run deps-test deps-fuzz deps-bench deps-interop: deps-%:
 	$(Q)deploy/install-deps.sh $*
@@ -219,7 +301,7 @@ demo: deps-test
 	$(Q)$(MAKE) --no-print-directory all $(BIN)/demo
 	$(Q)$(BIN)/demo $(BIN)/lstmd
 
-tests: $(BIN)/lstmd $(BIN)/demo $(TESTS) $(FUZZ_REPLAYS)
+tests: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/demo $(TESTS) $(FUZZ_REPLAYS)
 
 test: deps-test
 	$(Q)$(MAKE) --no-print-directory tests
@@ -233,8 +315,9 @@ format:
 
 install: all
 	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd
+	install -D -m 755 $(BIN)/lstm-convert $(DESTDIR)$(PREFIX)/bin/lstm-convert
 
 clean:
 	rm -rf build
 
--include $(wildcard $(O)/*/*.d $(O)/*/*/*.d)
+-include $(wildcard $(O)/*/*.d $(O)/*/*/*.d $(O)/*/*/*/*.d)

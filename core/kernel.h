@@ -53,8 +53,8 @@ struct kernel {
 
     void (*lstm_step)(const struct kernel_lstm_step *step);
 
-    /* In place, values[0, count). */
-    void (*activate)(enum activation activation, float *values, size_t count);
+    /* In place, values[0, count); an elementwise kind. */
+    void (*activate)(const struct activation_function *function, float *values, size_t count);
 };
 
 /* All kernels built into this program, best first, ended by NULL. */

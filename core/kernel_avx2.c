@@ -232,30 +232,50 @@ INLINE __m256 relu(__m256 x)
     return _mm256_blendv_ps(x, zero, _mm256_cmp_ps(x, zero, _CMP_LT_OQ));
 }
 
-INLINE __m256 activate8(enum activation activation, __m256 x)
+INLINE __m256 hard_sigmoid(const struct activation_function *function, __m256 x)
 {
-    switch (activation) {
-    case ACTIVATION_LINEAR:
-        return x;
+    const __m256 zero = _mm256_setzero_ps(), one = _mm256_set1_ps(1.0f);
+    const __m256 y =
+        _mm256_fmadd_ps(_mm256_set1_ps(function->alpha), x, _mm256_set1_ps(function->beta));
+    /* Of two numbers one of which is NaN these give the second. */
+    return _mm256_min_ps(one, _mm256_max_ps(zero, y));
+}
+
+INLINE __m256 activate8(const struct activation_function *function, __m256 x)
+{
+    switch (function->kind) {
     case ACTIVATION_RELU:
         return relu(x);
     case ACTIVATION_SIGMOID:
         return sigmoid(x);
     case ACTIVATION_TANH:
         return tanh8(x);
+    case ACTIVATION_HARD_SIGMOID:
+        return hard_sigmoid(function, x);
+    default:
+        return x;
     }
-    return x;
 }
 
-static void avx2_activate(enum activation activation, float *values, size_t count)
+INLINE bool has_vectors(enum activation kind)
+{
+    return kind <= ACTIVATION_HARD_SIGMOID;
+}
+
+static void avx2_activate(const struct activation_function *function, float *values, size_t count)
 {
     size_t i = 0;
+    if (!has_vectors(function->kind)) {
+        for (; i < count; i++)
+            values[i] = activation_apply(function, values[i]);
+        return;
+    }
     for (; i + PANEL_LANES <= count; i += PANEL_LANES)
-        _mm256_storeu_ps(values + i, activate8(activation, _mm256_loadu_ps(values + i)));
+        _mm256_storeu_ps(values + i, activate8(function, _mm256_loadu_ps(values + i)));
     if (i < count) {
         float tail[PANEL_LANES] = {0};
         memcpy(tail, values + i, (count - i) * sizeof(float));
-        _mm256_storeu_ps(tail, activate8(activation, _mm256_loadu_ps(tail)));
+        _mm256_storeu_ps(tail, activate8(function, _mm256_loadu_ps(tail)));
         memcpy(values + i, tail, (count - i) * sizeof(float));
     }
 }

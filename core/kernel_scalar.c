@@ -71,10 +71,10 @@ static void scalar_lstm_step(const struct kernel_lstm_step *step)
     }
 }
 
-static void scalar_activate(enum activation activation, float *values, size_t count)
+static void scalar_activate(const struct activation_function *function, float *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        values[i] = activation_apply(activation, values[i]);
+        values[i] = activation_apply(function, values[i]);
 }
 
 static bool always(void)

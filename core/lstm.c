@@ -4,8 +4,10 @@
 #include "core/lstm.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/lstm_step.h"
 #include "core/scratch.h"
 
 /* Input terms kept at once: small enough to stay in a core's second-level cache, or, where the
@@ -13,21 +15,56 @@
 #define GATES_BYTES       ((size_t)192 * 1024)
 #define GATES_PER_WEIGHTS 4
 
-bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_weights *weights, size_t input_size,
-                    size_t hidden_size, size_t proj_size, bool reverse)
+static const struct lstm_activations torch_activations = {
+    {.kind = ACTIVATION_SIGMOID}, {.kind = ACTIVATION_TANH}, {.kind = ACTIVATION_TANH}};
+
+static bool is_plain(const struct lstm_cell *cell)
 {
+    return cell->activations.gates.kind == ACTIVATION_SIGMOID &&
+           cell->activations.candidate.kind == ACTIVATION_TANH &&
+           cell->activations.hidden.kind == ACTIVATION_TANH && cell->clip == 0.0f &&
+           !cell->input_forget && cell->peephole == NULL;
+}
+
+/* The peephole weights' copy; NULL where there are none, *ok false without memory. */
+static float *copy_peephole(const float *weights, size_t hidden_size, bool *ok)
+{
+    size_t bytes = 0;
+    float *copy = NULL;
+    if (weights == NULL)
+        return NULL;
+    if (checked_mul(hidden_size, LSTM_PEEPHOLES * sizeof *copy, &bytes))
+        copy = malloc(bytes);
+    *ok = copy != NULL;
+    if (copy != NULL)
+        memcpy(copy, weights, bytes);
+    return copy;
+}
+
+bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_spec *spec, size_t d,
+                    const struct lstm_weights *weights, size_t input_size)
+{
+    bool ok = true;
     *cell = (struct lstm_cell){
         .input_size = input_size,
-        .hidden_size = hidden_size,
-        .output_size = proj_size != 0 ? proj_size : hidden_size,
-        .projected = proj_size != 0,
-        .reverse = reverse,
+        .hidden_size = spec->hidden_size,
+        .output_size = spec->proj_size != 0 ? spec->proj_size : spec->hidden_size,
+        .projected = spec->proj_size != 0,
+        .reverse = d == 1 || spec->reverse || spec->go_backwards,
+        .as_computed = spec->go_backwards,
+        .activations = spec->activations != NULL ? spec->activations[d] : torch_activations,
+        .clip = spec->clip,
+        .input_forget = spec->input_forget,
+        .peephole = copy_peephole(weights->weight_peephole, spec->hidden_size, &ok),
     };
-    if (panels_pack_gates(&cell->input, weights->weight_ih, NULL, NULL, hidden_size, input_size) &&
+    cell->plain = is_plain(cell);
+    if (ok &&
+        panels_pack_gates(&cell->input, weights->weight_ih, NULL, NULL, cell->hidden_size,
+                          input_size) &&
         panels_pack_gates(&cell->recurrent, weights->weight_hh, weights->bias_ih, weights->bias_hh,
-                          hidden_size, cell->output_size) &&
-        (!cell->projected ||
-         panels_pack_linear(&cell->projection, weights->weight_hr, NULL, proj_size, hidden_size)))
+                          cell->hidden_size, cell->output_size) &&
+        (!cell->projected || panels_pack_linear(&cell->projection, weights->weight_hr, NULL,
+                                                cell->output_size, cell->hidden_size)))
         return true;
     lstm_cell_fini(cell);
     return false;
@@ -38,12 +75,16 @@ void lstm_cell_fini(struct lstm_cell *cell)
     panels_fini(&cell->input);
     panels_fini(&cell->recurrent);
     panels_fini(&cell->projection);
+    free(cell->peephole);
+    cell->peephole = NULL;
 }
 
 size_t lstm_cell_memory(const struct lstm_cell *cell)
 {
+    const size_t peepholes =
+        cell->peephole == NULL ? 0 : LSTM_PEEPHOLES * cell->hidden_size * sizeof(float);
     return panels_memory(&cell->input) + panels_memory(&cell->recurrent) +
-           panels_memory(&cell->projection);
+           panels_memory(&cell->projection) + peepholes;
 }
 
 struct workspace {
@@ -56,6 +97,7 @@ struct workspace {
     float **c;
     float **h_after;
     float *hidden; /* [row_count][H], where projected: o * tanh(c) before the projection */
+    struct lstm_step_scratch step; /* where not plain */
 };
 
 static size_t gates_per_row(const struct lstm_cell *cell)
@@ -96,6 +138,8 @@ static struct workspace workspace_cut(const struct lstm_cell *cell, size_t row_c
     w.h_before = scratch_take(own, row_count, sizeof *w.h_before);
     w.c = scratch_take(own, row_count, sizeof *w.c);
     w.h_after = scratch_take(own, row_count, sizeof *w.h_after);
+    if (!cell->plain)
+        w.step = lstm_step_scratch_cut(cell, row_count, shared, own);
     return w;
 }
 
@@ -111,12 +155,16 @@ bool lstm_cell_scratch(const struct lstm_cell *cell, size_t row_count, size_t ma
 /* The time index of a row's s-th step in the cell's direction. */
 static size_t time_of(const struct lstm_cell *cell, const struct lstm_span *span, size_t s)
 {
-    return cell->reverse ? span->steps - 1 - s : s;
+    const size_t n = cell->reverse ? span->steps - 1 - s : s;
+    return span->times != NULL ? span->times[n] : n;
 }
 
+/* With as_computed a masked row's outputs keep their places among all steps, hence length. */
 static float *output_at(const struct lstm_cell *cell, const struct lstm_span *span, size_t s)
 {
-    return span->output + time_of(cell, span, s) * span->output_stride;
+    const size_t time = time_of(cell, span, s);
+    return span->output +
+           (cell->as_computed ? span->length - 1 - time : time) * span->output_stride;
 }
 
 /* How many of the rows still run at step s; they are the first ones. */
@@ -195,7 +243,7 @@ static void one_step(const struct run *run, size_t row_count, size_t s, float *g
         w->h_after[r] =
             cell->projected ? w->hidden + r * cell->hidden_size : output_at(cell, span, s);
     }
-    run->kernel->lstm_step(&(struct kernel_lstm_step){
+    const struct kernel_lstm_step step = {
         .recurrent = &cell->recurrent,
         .gates = gates,
         .gates_stride = w->gates_stride,
@@ -207,7 +255,11 @@ static void one_step(const struct run *run, size_t row_count, size_t s, float *g
         .first_panel = run->gate_panels.begin,
         .end_panel = run->gate_panels.end,
         .descending = s % 2 == 1,
-    });
+    };
+    if (cell->plain)
+        run->kernel->lstm_step(&step);
+    else
+        lstm_step_run(cell, run->kernel, &step, &w->step);
     if (cell->projected)
         project(run, row_count, s);
     share_meet(run->share); /* all of h is there for the next step */

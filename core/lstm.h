@@ -2,12 +2,14 @@
  *
  * Rows come sorted, longest first, so that the rows still running at a step are always the first
  * few: ragged batches cost what their steps cost, nothing is padded. A reverse cell walks each row
- * from its own last step to its first (packed-sequence semantics). */
+ * from its own last step to its first (packed-sequence semantics). Where steps are masked a row is
+ * the list of the others. */
 #ifndef CORE_LSTM_H
 #define CORE_LSTM_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/kernel.h"
 #include "core/model.h"
@@ -19,14 +21,23 @@ struct lstm_cell {
     size_t output_size; /* P: proj_size, or hidden_size */
     bool projected;
     bool reverse;
-    struct panels input;      /* weight_ih, gate panels, no bias */
-    struct panels recurrent;  /* weight_hh and the biases, gate panels */
+    bool as_computed;        /* reverse, but outputs stand in the order they were computed */
+    bool plain;              /* torch.nn.LSTM's cell: all of it is done by the kernel's lstm_step */
+    struct panels input;     /* weight_ih, gate panels, no bias */
+    struct panels recurrent; /* weight_hh and the biases, gate panels */
     struct panels projection; /* weight_hr, where projected */
+
+    /* What a cell that is not plain does otherwise (core/lstm_step.h). */
+    struct lstm_activations activations;
+    float clip; /* 0: none */
+    bool input_forget;
+    float *peephole; /* [3H] of i, o, f; NULL: none */
 };
 
-/* false (nothing held) when memory does not suffice. */
-bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_weights *weights, size_t input_size,
-                    size_t hidden_size, size_t proj_size, bool reverse);
+/* Direction d of one layer of spec, with the layer's own weights and input_size. false (nothing
+ * held) when memory does not suffice. */
+bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_spec *spec, size_t d,
+                    const struct lstm_weights *weights, size_t input_size);
 void lstm_cell_fini(struct lstm_cell *cell);
 size_t lstm_cell_memory(const struct lstm_cell *cell);
 
@@ -35,9 +46,11 @@ struct lstm_span {
     const float *input; /* step t at input + t * input_stride: [input_size] */
     float *output;      /* step t at output + t * output_stride: [output_size] */
     size_t input_stride, output_stride;
-    size_t steps;
-    float *h; /* [output_size], replaced by the state after the last step; */
-    float *c; /* [hidden_size], likewise. With steps 0 both stay. */
+    size_t steps;          /* to be walked */
+    size_t length;         /* steps there are: as many, unless some are masked */
+    const uint32_t *times; /* [steps], ascending: which they are; NULL: all */
+    float *h;              /* [output_size], replaced by the state after the last step; */
+    float *c;              /* [hidden_size], likewise. With steps 0 both stay. */
 };
 
 /* Scratch is in two parts, each aligned to MODEL_SCRATCH_ALIGNMENT: one that all members of the

@@ -1,8 +1,8 @@
-/* A model is a list of operations; each turns the floats of a step into those of the next
- * operation. An activation is a part of the operation before it, where there is one. */
+/* A model as a whole: made of its layers, and asked about its sizes. */
 #include "core/model.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "core/checked.h"
@@ -10,122 +10,35 @@
 
 /* ---- building ---- */
 
-static size_t op_bound(const struct layer_spec *layers, size_t layer_count)
+static bool count_ops(const struct layer_spec *layers, size_t layer_count, size_t *count)
 {
-    size_t count = 0;
+    *count = 0;
     for (size_t i = 0; i < layer_count; i++)
-        count += layers[i].type == LAYER_LSTM ? layers[i].as.lstm.num_layers : 1;
-    return count;
-}
-
-static size_t model_width(const struct model *model)
-{
-    return model->op_count == 0 ? 0 : model->ops[model->op_count - 1].output_size;
-}
-
-static bool add_lstm_layer(struct model *model, const struct lstm_spec *spec, size_t layer,
-                           size_t input_size)
-{
-    const size_t directions = spec->bidirectional ? 2 : 1;
-    const size_t output_size = spec->proj_size != 0 ? spec->proj_size : spec->hidden_size;
-    struct op *op = &model->ops[model->op_count++]; /* counted first: what it holds is freed */
-    *op = (struct op){
-        .type = OP_LSTM,
-        .input_size = input_size,
-        .output_size = directions * output_size,
-        .activation = ACTIVATION_LINEAR,
-        .direction_count = directions,
-        .state_offset = model->state_size,
-    };
-    for (size_t d = 0; d < directions; d++)
-        if (!lstm_cell_init(&op->cells[d], &spec->weights[layer * directions + d], input_size,
-                            spec->hidden_size, spec->proj_size, d == 1))
-            return false;
-    size_t cell_state, state;
-    if (!checked_add(output_size, spec->hidden_size, &cell_state) ||
-        !checked_mul(cell_state, directions, &state))
-        return false;
-    return checked_add(model->state_size, state, &model->state_size);
-}
-
-static bool add_lstm(struct model *model, const struct lstm_spec *spec)
-{
-    assert(spec->num_layers > 0 && spec->hidden_size > 0 && spec->input_size > 0);
-    assert(spec->proj_size < spec->hidden_size);
-    const size_t directions = spec->bidirectional ? 2 : 1;
-    model->lstms[model->lstm_count++] = (struct model_lstm_state){
-        .offset = model->state_size,
-        .cells = spec->num_layers * directions,
-        .h_size = spec->proj_size != 0 ? spec->proj_size : spec->hidden_size,
-        .c_size = spec->hidden_size,
-    };
-    if (spec->bidirectional)
-        model->causal = false;
-    for (size_t layer = 0; layer < spec->num_layers; layer++)
-        if (!add_lstm_layer(model, spec, layer, layer == 0 ? spec->input_size : model_width(model)))
+        if (!checked_add(*count, model_layer_ops(&layers[i]), count))
             return false;
     return true;
 }
 
-static bool add_dense(struct model *model, const struct dense_spec *spec)
+static bool take_lists(struct model *model, const struct layer_spec *layers, size_t layer_count)
 {
-    struct op *op = &model->ops[model->op_count];
-    *op = (struct op){
-        .type = OP_DENSE,
-        .input_size = spec->in_features,
-        .output_size = spec->out_features,
-        .activation = spec->activation,
-    };
-    if (!panels_pack_linear(&op->dense, spec->weight, spec->bias, spec->out_features,
-                            spec->in_features))
+    size_t ops;
+    if (!count_ops(layers, layer_count, &ops))
         return false;
-    model->op_count++;
-    model->has_dense = true;
+    model->ops = calloc(ops, sizeof *model->ops);
+    model->lstms = calloc(layer_count, sizeof *model->lstms);
+    return model->ops != NULL && model->lstms != NULL;
+}
+
+/* What must be remembered beside h and c stands behind all of them. */
+static bool place_flags(struct model *model)
+{
+    for (size_t i = 0; i < model->op_count; i++)
+        if (model->ops[i].carries) {
+            model->ops[i].seen_offset = model->state_size;
+            if (!checked_add(model->state_size, 1, &model->state_size))
+                return false;
+        }
     return true;
-}
-
-static bool add_activation(struct model *model, const struct activation_spec *spec)
-{
-    if (spec->activation == ACTIVATION_LINEAR && model->op_count > 0)
-        return true;
-    if (model->op_count > 0 && model->ops[model->op_count - 1].activation == ACTIVATION_LINEAR) {
-        model->ops[model->op_count - 1].activation = spec->activation;
-        return true;
-    }
-    model->ops[model->op_count++] = (struct op){
-        .type = OP_COPY,
-        .input_size = spec->features,
-        .output_size = spec->features,
-        .activation = spec->activation,
-    };
-    return true;
-}
-
-static size_t layer_input_size(const struct layer_spec *layer)
-{
-    switch (layer->type) {
-    case LAYER_LSTM:
-        return layer->as.lstm.input_size;
-    case LAYER_DENSE:
-        return layer->as.dense.in_features;
-    case LAYER_ACTIVATION:
-        return layer->as.activation.features;
-    }
-    return 0;
-}
-
-static bool add_layer(struct model *model, const struct layer_spec *layer)
-{
-    assert(model->op_count == 0 || layer_input_size(layer) == model_width(model));
-    switch (layer->type) {
-    case LAYER_LSTM:
-        return add_lstm(model, &layer->as.lstm);
-    case LAYER_DENSE:
-        return add_dense(model, &layer->as.dense);
-    case LAYER_ACTIVATION:
-        return add_activation(model, &layer->as.activation);
-    }
-    return false;
 }
 
 static size_t memory_held(const struct model *model)
@@ -135,10 +48,22 @@ static size_t memory_held(const struct model *model)
         const struct op *op = &model->ops[i];
         for (size_t d = 0; d < op->direction_count; d++)
             bytes += lstm_cell_memory(&op->cells[d]);
-        if (op->type == OP_DENSE)
-            bytes += panels_memory(&op->dense);
+        bytes += panels_memory(&op->weight);
+        bytes += op->vocabulary * op->output_size * sizeof *op->table;
+        if (op->norm != NULL)
+            bytes += 3 * op->output_size * sizeof *op->norm;
     }
     return bytes;
+}
+
+/* Between two operations while there are steps. */
+static size_t widest_step(const struct model *model)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i + 1 < model->op_count && model->ops[i].type != OP_LAST_STEP; i++)
+        if (model->ops[i].output_size > widest)
+            widest = model->ops[i].output_size;
+    return widest;
 }
 
 struct model *model_create(const struct layer_spec *layers, size_t layer_count,
@@ -150,18 +75,16 @@ struct model *model_create(const struct layer_spec *layers, size_t layer_count,
         return NULL;
     model->kernel = kernel;
     model->causal = true;
-    model->ops = calloc(op_bound(layers, layer_count), sizeof *model->ops);
-    model->lstms = calloc(layer_count, sizeof *model->lstms);
-    bool built = model->ops != NULL && model->lstms != NULL;
+    struct model_build build = {.model = model};
+    bool built = take_lists(model, layers, layer_count);
     for (size_t i = 0; built && i < layer_count; i++)
-        built = add_layer(model, &layers[i]);
-    if (!built) {
+        built = model_add_layer(&build, &layers[i]);
+    if (!built || !place_flags(model)) {
         model_destroy(model);
         return NULL;
     }
-    for (size_t i = 0; i + 1 < model->op_count; i++)
-        if (model->ops[i].output_size > model->widest)
-            model->widest = model->ops[i].output_size;
+    model->is_vector = build.vector;
+    model->widest = widest_step(model);
     model->memory = memory_held(model);
     return model;
 }
@@ -170,11 +93,8 @@ void model_destroy(struct model *model)
 {
     if (model == NULL)
         return;
-    for (size_t i = 0; i < model->op_count; i++) {
-        lstm_cell_fini(&model->ops[i].cells[0]);
-        lstm_cell_fini(&model->ops[i].cells[1]);
-        panels_fini(&model->ops[i].dense);
-    }
+    for (size_t i = 0; i < model->op_count; i++)
+        op_fini(&model->ops[i]);
     free(model->ops);
     free(model->lstms);
     free(model);
@@ -189,7 +109,7 @@ size_t model_input_size(const struct model *model)
 
 size_t model_output_size(const struct model *model)
 {
-    return model_width(model);
+    return model->ops[model->op_count - 1].output_size;
 }
 
 bool model_is_causal(const struct model *model)
@@ -197,9 +117,45 @@ bool model_is_causal(const struct model *model)
     return model->causal;
 }
 
+size_t model_output_directions(const struct model *model)
+{
+    return model->ops[model->op_count - 1].direction_count;
+}
+
+bool model_output_is_vector(const struct model *model)
+{
+    return model->is_vector;
+}
+
+size_t model_vocabulary(const struct model *model)
+{
+    return model->ops[0].vocabulary;
+}
+
+size_t op_output_steps(const struct op *op, size_t steps)
+{
+    switch (op->type) {
+    case OP_LAST_STEP:
+        return 1;
+    case OP_REPEAT:
+        return op->steps;
+    case OP_RESHAPE:
+        if (op->steps != 0)
+            return op->steps * op->input_size / op->output_size;
+        return checked_mul(steps, op->input_size / op->output_size, &steps) ? steps : SIZE_MAX;
+    case OP_CONV:
+        return window_output_steps(&op->window, steps);
+    case OP_POOL:
+        return op->global ? 1 : window_output_steps(&op->window, steps);
+    default:
+        return steps;
+    }
+}
+
 size_t model_output_steps(const struct model *model, size_t steps)
 {
-    (void)model;
+    for (size_t i = 0; i < model->op_count; i++)
+        steps = op_output_steps(&model->ops[i], steps);
     return steps;
 }
 
@@ -232,15 +188,24 @@ static double cell_flops(const struct lstm_cell *cell)
            (cell->projected ? 2.0 * hidden * output : 0.0);
 }
 
+static double op_flops(const struct op *op)
+{
+    double flops = 2.0 * (double)op->weight.columns * (double)op->weight.depth;
+    for (size_t d = 0; d < op->direction_count; d++)
+        flops += cell_flops(&op->cells[d]);
+    return flops;
+}
+
+/* What is done once a row counts as done at every step, what is done at each of n repeated steps n
+ * times: never less than the truth for rows of a step or more. */
 double model_flops_per_step(const struct model *model)
 {
-    double flops = 0;
+    double flops = 0, repeats = 1;
     for (size_t i = 0; i < model->op_count; i++) {
         const struct op *op = &model->ops[i];
-        for (size_t d = 0; d < op->direction_count; d++)
-            flops += cell_flops(&op->cells[d]);
-        if (op->type == OP_DENSE)
-            flops += 2.0 * (double)op->input_size * (double)op->output_size;
+        if (op->type == OP_REPEAT)
+            repeats *= (double)op->steps;
+        flops += repeats * op_flops(op);
     }
     return flops;
 }

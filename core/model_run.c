@@ -1,6 +1,7 @@
 /* Causal models go through all operations in chunks of steps, so that what lies between two of them
- * stays in the cache and scratch stays small however long a sequence is. A model with a reverse
- * direction sees whole sequences: its chunk is the longest row. */
+ * stays in the cache and scratch stays small however long a sequence is; what follows a last step
+ * is computed in the chunk in which the row ends. A model that is not causal sees whole sequences:
+ * its chunk is the longest row. */
 #include <assert.h>
 #include <string.h>
 
@@ -13,23 +14,23 @@
 #define CHUNK_BYTES       ((size_t)128 * 1024)
 #define CHUNK_PER_WEIGHTS 4
 
-/* A row's floats at one operation of one chunk. */
-struct view {
-    const float *input;
-    float *output;
-    size_t input_stride, output_stride;
-    size_t steps;
-};
-
 struct plan {
     size_t chunk_steps;
+    size_t row_floats;             /* of a row between two operations */
     const struct model_row **rows; /* [row_count], longest first */
     struct view *views;            /* [row_count] */
-    struct lstm_span *spans;       /* [row_count] */
-    const float **x;               /* [row_count * chunk_steps]: for dense layers */
-    float **y;
-    float *between[2]; /* [row_count][chunk_steps][widest]: read one, write the other; shared */
-    void *cell_shared[2], *cell_own; /* lstm_cell_run's, one for each direction */
+    float *between[2];             /* [row_count][row_floats]: read one, write the other; shared */
+    struct op_call call;
+};
+
+/* What the operations want for a chunk, at most. */
+struct demand {
+    struct lstm_scratch_size cell;
+    size_t row_floats;
+    bool masks;
+    size_t mask_steps; /* of a row */
+    size_t terms;      /* of products */
+    size_t window_floats;
 };
 
 static size_t chunk_steps(const struct model *model, size_t row_count, size_t max_steps)
@@ -37,7 +38,7 @@ static size_t chunk_steps(const struct model *model, size_t row_count, size_t ma
     const size_t large = model->memory / CHUNK_PER_WEIGHTS;
     const size_t bytes = large > CHUNK_BYTES ? large : CHUNK_BYTES;
     size_t bytes_per_step;
-    if (!model->causal || model->op_count == 1 || row_count == 0)
+    if (!model->causal || model->widest == 0 || row_count == 0)
         return max_steps;
     if (!checked_mul(row_count, model->widest * sizeof(float), &bytes_per_step) ||
         bytes_per_step > bytes)
@@ -46,53 +47,103 @@ static size_t chunk_steps(const struct model *model, size_t row_count, size_t ma
     return fitting < max_steps ? fitting : max_steps;
 }
 
-static struct lstm_scratch_size largest_cell_scratch(const struct model *model, size_t row_count,
-                                                     size_t max_steps, struct scratch *scratch)
+static size_t larger(size_t a, size_t b)
 {
-    struct lstm_scratch_size largest = {0, 0}, size;
-    for (size_t i = 0; i < model->op_count; i++)
-        for (size_t d = 0; d < model->ops[i].direction_count; d++) {
-            if (!lstm_cell_scratch(&model->ops[i].cells[d], row_count, max_steps, &size))
-                scratch->overflow = true;
-            if (size.shared > largest.shared)
-                largest.shared = size.shared;
-            if (size.own > largest.own)
-                largest.own = size.own;
-        }
-    return largest;
+    return a > b ? a : b;
+}
+
+static bool demand_cells(const struct op *op, size_t row_count, size_t steps,
+                         struct lstm_scratch_size *largest)
+{
+    struct lstm_scratch_size size;
+    for (size_t d = 0; d < op->direction_count; d++) {
+        if (!lstm_cell_scratch(&op->cells[d], row_count, steps, &size))
+            return false;
+        largest->shared = larger(largest->shared, size.shared);
+        largest->own = larger(largest->own, size.own);
+    }
+    return true;
+}
+
+static bool demand_op(const struct op *op, size_t row_count, size_t steps, struct demand *demand)
+{
+    size_t terms = 0;
+    if (op->type == OP_DENSE && !checked_mul(row_count, steps, &terms))
+        return false;
+    if (op->type == OP_CONV) {
+        terms = CONV_WINDOWS;
+        demand->window_floats = larger(demand->window_floats, CONV_WINDOWS * op->weight.depth);
+    }
+    demand->terms = larger(demand->terms, terms);
+    if (op->makes_mask) {
+        demand->masks = true;
+        demand->mask_steps = larger(demand->mask_steps, steps);
+    }
+    return steps <= UINT32_MAX / 2 || !op->makes_mask;
+}
+
+/* Follows a row of so many steps through the operations. */
+static bool demand_of(const struct model *model, size_t row_count, size_t steps,
+                      struct demand *demand)
+{
+    *demand = (struct demand){0};
+    for (size_t i = 0; i < model->op_count; i++) {
+        const struct op *op = &model->ops[i];
+        size_t floats = 0;
+        if (!demand_cells(op, row_count, steps, &demand->cell) ||
+            !demand_op(op, row_count, steps, demand))
+            return false;
+        steps = op_output_steps(op, steps);
+        if (i + 1 < model->op_count && !checked_mul(steps, op->output_size, &floats))
+            return false;
+        demand->row_floats = larger(demand->row_floats, floats);
+    }
+    return true;
 }
 
 /* A member's bookkeeping; every member has its own, so that none waits for another's. */
-static void cut_own(const struct model *model, size_t row_count, size_t steps, size_t cell_own,
-                    struct scratch *scratch, struct plan *plan)
+static void cut_own(size_t row_count, const struct demand *demand, struct scratch *scratch,
+                    struct plan *plan)
 {
-    const size_t dense_terms = model->has_dense ? steps : 0;
+    struct op_call *call = &plan->call;
     plan->rows = scratch_take(scratch, row_count, sizeof *plan->rows);
     plan->views = scratch_take(scratch, row_count, sizeof *plan->views);
-    plan->spans = scratch_take(scratch, row_count, sizeof *plan->spans);
-    plan->x = scratch_take(scratch, dense_terms, sizeof *plan->x);
-    plan->y = scratch_take(scratch, dense_terms, sizeof *plan->y);
-    plan->cell_own = scratch_take(scratch, cell_own, 1);
+    call->lengths = scratch_take(scratch, row_count, sizeof *call->lengths);
+    call->spans = scratch_take(scratch, row_count, sizeof *call->spans);
+    call->x = scratch_take(scratch, demand->terms, sizeof *call->x);
+    call->y = scratch_take(scratch, demand->terms, sizeof *call->y);
+    call->windows = scratch_take(scratch, demand->window_floats, sizeof *call->windows);
+    call->cell_own = scratch_take(scratch, demand->cell.own, 1);
+}
+
+static void cut_masks(size_t row_count, const struct demand *demand, struct scratch *scratch,
+                      struct masks *masks)
+{
+    const size_t rows = demand->masks ? row_count : 0;
+    masks->stride = demand->mask_steps;
+    masks->times = scratch_take(scratch, rows, demand->mask_steps * sizeof *masks->times);
+    masks->count = scratch_take(scratch, rows, sizeof *masks->count);
 }
 
 static struct plan plan_cut(const struct model *model, size_t row_count, size_t max_steps,
                             const struct share *share, struct scratch *scratch)
 {
     struct plan plan = {.chunk_steps = chunk_steps(model, row_count, max_steps)}, other;
-    size_t steps, between;
-    if (!checked_mul(row_count, plan.chunk_steps, &steps) ||
-        !checked_mul(steps, model->widest, &between)) {
+    struct demand demand;
+    size_t between;
+    if (!demand_of(model, row_count, plan.chunk_steps, &demand) ||
+        !checked_mul(row_count, demand.row_floats, &between)) {
         scratch->overflow = true;
         return plan;
     }
-    const struct lstm_scratch_size cell =
-        largest_cell_scratch(model, row_count, plan.chunk_steps, scratch);
+    plan.row_floats = demand.row_floats;
     plan.between[0] = scratch_take(scratch, between, sizeof(float));
     plan.between[1] = scratch_take(scratch, between, sizeof(float));
-    plan.cell_shared[0] = scratch_take(scratch, cell.shared, 1);
-    plan.cell_shared[1] = scratch_take(scratch, model->causal ? 0 : cell.shared, 1);
+    plan.call.cell_shared[0] = scratch_take(scratch, demand.cell.shared, 1);
+    plan.call.cell_shared[1] = scratch_take(scratch, model->causal ? 0 : demand.cell.shared, 1);
+    cut_masks(row_count, &demand, scratch, &plan.call.masks);
     for (size_t m = 0; m < share->team->size && !scratch->overflow; m++)
-        cut_own(model, row_count, steps, cell.own, scratch, m == share->member ? &plan : &other);
+        cut_own(row_count, &demand, scratch, m == share->member ? &plan : &other);
     return plan;
 }
 
@@ -112,196 +163,138 @@ bool model_scratch_size(const struct model *model, size_t row_count, size_t max_
     return model_team_scratch_size(model, 1, row_count, max_steps, bytes);
 }
 
-/* Restores the heap order below `root`: shortest row on top. */
-static void sift_down(const struct model_row **rows, size_t root, size_t count)
+static void order_rows(const struct plan *plan, const struct model_row *rows, size_t row_count)
 {
-    for (size_t child; (child = 2 * root + 1) < count; root = child) {
-        if (child + 1 < count && rows[child + 1]->steps < rows[child]->steps)
-            child++;
-        if (rows[root]->steps <= rows[child]->steps)
-            return;
-        const struct model_row *swap = rows[root];
-        rows[root] = rows[child];
-        rows[child] = swap;
-    }
+    struct row_length *lengths = plan->call.lengths;
+    for (size_t r = 0; r < row_count; r++)
+        lengths[r] = (struct row_length){rows[r].steps, r};
+    sort_longest_first(lengths, row_count);
+    for (size_t r = 0; r < row_count; r++)
+        plan->rows[r] = &rows[lengths[r].row];
 }
 
-/* Longest first, in place (heapsort: the library's qsort may take memory). */
-static void sort_rows(const struct model_row **rows, size_t count)
+static void activate_row(const struct op_call *call, const struct view *view)
 {
-    bool sorted = true;
-    for (size_t i = 1; i < count && sorted; i++)
-        sorted = rows[i]->steps <= rows[i - 1]->steps;
-    if (sorted)
+    const struct activation_function *function = &call->op->activation;
+    const struct slice steps = share_slice(call->share, view->output_steps);
+    const size_t width = call->op->output_size;
+    float *output = view->output + steps.begin * view->output_stride;
+    size_t pieces = steps.end - steps.begin, floats = width;
+    if (view->output_stride == width && !activation_is_vector(function->kind)) {
+        floats *= pieces;
+        pieces = 1;
+    }
+    for (; pieces > 0; pieces--, output += view->output_stride)
+        if (activation_is_vector(function->kind))
+            activation_apply_vector(function->kind, output, floats);
+        else
+            call->model->kernel->activate(function, output, floats);
+}
+
+static void run_op(const struct op_call *call)
+{
+    static void (*const layers[])(const struct op_call *call) = {
+        [OP_LSTM] = layer_lstm_run,           [OP_DENSE] = layer_dense_run,
+        [OP_COPY] = layer_copy_run,           [OP_EMBEDDING] = layer_embedding_run,
+        [OP_MASKING] = layer_masking_run,     [OP_LAYER_NORM] = layer_norm_run,
+        [OP_BATCH_NORM] = layer_norm_run,     [OP_MERGE] = layer_merge_run,
+        [OP_LAST_STEP] = layer_last_step_run, [OP_RESHAPE] = layer_reshape_run,
+        [OP_REPEAT] = layer_repeat_run,       [OP_CONV] = layer_conv_run,
+        [OP_POOL] = layer_pool_run,
+    };
+    layers[call->op->type](call);
+    if (call->op->activation.kind == ACTIVATION_LINEAR)
         return;
-    for (size_t root = count / 2; root-- > 0;)
-        sift_down(rows, root, count);
-    for (size_t left = count - 1; left > 0; left--) {
-        const struct model_row *shortest = rows[0];
-        rows[0] = rows[left];
-        rows[left] = shortest;
-        sift_down(rows, 0, left);
-    }
+    share_meet(call->share); /* the outputs are there */
+    for (size_t r = 0; r < call->row_count; r++)
+        activate_row(call, &call->views[r]);
 }
 
-static void run_direction(const struct model *model, const struct op *op, size_t d,
-                          const struct plan *plan, size_t row_count, const struct share *share)
+/* Does the row end in the chunk that begins at step `begin`? */
+static bool ends_in_chunk(const struct plan *plan, const struct model_row *row, size_t begin)
 {
-    const struct lstm_cell *cell = &op->cells[d];
-    const size_t column = d * cell->output_size;
-    const size_t state = op->state_offset + d * (cell->output_size + cell->hidden_size);
-    for (size_t r = 0; r < row_count; r++) {
-        const struct view *view = &plan->views[r];
-        plan->spans[r] = (struct lstm_span){
-            .input = view->input,
-            .output = view->output + column,
-            .input_stride = view->input_stride,
-            .output_stride = view->output_stride,
-            .steps = view->steps,
-            .h = plan->rows[r]->state + state,
-            .c = plan->rows[r]->state + state + cell->output_size,
-        };
-    }
-    lstm_cell_run(cell, model->kernel, plan->spans, row_count, plan->cell_shared[d], plan->cell_own,
-                  share);
+    return row->ends && row->steps - begin <= plan->chunk_steps;
 }
 
-/* Two directions need nothing from each other: a team of two takes one each and never meets between
- * steps. */
-static void run_lstm(const struct model *model, const struct op *op, const struct plan *plan,
-                     size_t row_count, const struct share *share)
-{
-    const struct team alone = {.size = 1};
-    if (op->direction_count == 2 && share->team->size == 2) {
-        run_direction(model, op, share->member, plan, row_count, &(struct share){&alone, 0});
-        return;
-    }
-    for (size_t d = 0; d < op->direction_count; d++)
-        run_direction(model, op, d, plan, row_count, share);
-}
-
-/* Steps do not depend on each other here: all of them are rows of one product. */
-static void run_dense(const struct model *model, const struct op *op, const struct plan *plan,
-                      size_t row_count, const struct share *share)
-{
-    size_t terms = 0;
-    for (size_t r = 0; r < row_count; r++) {
-        const struct view *view = &plan->views[r];
-        for (size_t t = 0; t < view->steps; t++, terms++) {
-            plan->x[terms] = view->input + t * view->input_stride;
-            plan->y[terms] = view->output + t * view->output_stride;
-        }
-    }
-    const struct slice slice = share_slice(share, terms);
-    model->kernel->linear(&(struct kernel_linear){
-        .w = &op->dense,
-        .x = plan->x + slice.begin,
-        .y = plan->y + slice.begin,
-        .y_stride = PANEL_WIDTH,
-        .row_count = slice.end - slice.begin,
-        .end_panel = op->dense.panel_count,
-    });
-}
-
-static void run_copy(const struct op *op, const struct plan *plan, size_t row_count,
-                     const struct share *share)
-{
-    for (size_t r = 0; r < row_count; r++) {
-        const struct view *view = &plan->views[r];
-        const struct slice steps = share_slice(share, view->steps);
-        for (size_t t = steps.begin; t < steps.end; t++)
-            memcpy(view->output + t * view->output_stride, view->input + t * view->input_stride,
-                   op->output_size * sizeof(float));
-    }
-}
-
-static void activate_outputs(const struct model *model, const struct op *op,
-                             const struct plan *plan, size_t row_count, const struct share *share)
-{
-    if (op->activation == ACTIVATION_LINEAR)
-        return;
-    share_meet(share); /* the outputs are there */
-    for (size_t r = 0; r < row_count; r++) {
-        const struct view *view = &plan->views[r];
-        const struct slice steps = share_slice(share, view->steps);
-        float *output = view->output + steps.begin * view->output_stride;
-        size_t pieces = steps.end - steps.begin, floats = op->output_size;
-        if (view->output_stride == op->output_size) {
-            floats *= pieces;
-            pieces = 1;
-        }
-        for (; pieces > 0; pieces--, output += view->output_stride)
-            model->kernel->activate(op->activation, output, floats);
-    }
-}
-
-static void run_op(const struct model *model, const struct op *op, const struct plan *plan,
-                   size_t row_count, const struct share *share)
-{
-    switch (op->type) {
-    case OP_LSTM:
-        run_lstm(model, op, plan, row_count, share);
-        break;
-    case OP_DENSE:
-        run_dense(model, op, plan, row_count, share);
-        break;
-    case OP_COPY:
-        run_copy(op, plan, row_count, share);
-        break;
-    }
-    activate_outputs(model, op, plan, row_count, share);
-}
-
-/* Where each row reads and writes at operation i of the chunk that begins at step `begin`. */
+/* Where each row reads and writes at operation i of the chunk that begins at step `begin`. Called
+ * for the operations in order: each takes the steps that the one before it gives. */
 static void point_views(const struct model *model, size_t i, size_t begin, const struct plan *plan,
                         size_t row_count)
 {
     const struct op *op = &model->ops[i];
-    const size_t row_floats = plan->chunk_steps * model->widest;
     for (size_t r = 0; r < row_count; r++) {
         const struct model_row *row = plan->rows[r];
         struct view *view = &plan->views[r];
-        const size_t left = row->steps - begin;
-        view->steps = left < plan->chunk_steps ? left : plan->chunk_steps;
         if (i == 0) {
-            view->input = row->input + begin * row->input_stride;
-            view->input_stride = row->input_stride;
+            const size_t left = row->steps - begin;
+            *view = (struct view){
+                .row = row,
+                .input = row->input + begin * row->input_stride,
+                .input_stride = row->input_stride,
+                .steps = left < plan->chunk_steps ? left : plan->chunk_steps,
+            };
         } else {
-            view->input = plan->between[(i - 1) % 2] + r * row_floats;
+            view->input = view->output;
             view->input_stride = op->input_size;
+            view->steps = view->output_steps;
         }
         if (i + 1 == model->op_count) {
-            view->output = row->output + begin * row->output_stride;
+            view->output = row->output + (model->is_vector ? 0 : begin * row->output_stride);
             view->output_stride = row->output_stride;
         } else {
-            view->output = plan->between[i % 2] + r * row_floats;
+            view->output = plan->between[i % 2] + r * plan->row_floats;
             view->output_stride = op->output_size;
         }
+        view->output_steps = op_output_steps(op, view->steps);
+        if (op->type == OP_LAST_STEP && model->causal && !ends_in_chunk(plan, row, begin))
+            view->output_steps = 0;
     }
+}
+
+/* A sequence of no steps comes out as zeros. */
+static void clear_empty_rows(const struct model *model, const struct model_row *rows,
+                             size_t row_count, const struct share *share)
+{
+    const size_t steps = model_output_steps(model, 0), size = model_output_size(model);
+    const struct slice slice = share_slice(share, row_count);
+    for (size_t r = slice.begin; r < slice.end; r++)
+        for (size_t t = 0; t < steps; t++)
+            if (rows[r].steps == 0 && (rows[r].ends || !model->causal))
+                memset(rows[r].output + t * rows[r].output_stride, 0, size * sizeof(float));
+}
+
+static size_t longest(const struct model_row *rows, size_t row_count)
+{
+    size_t steps = 0;
+    for (size_t r = 0; r < row_count; r++)
+        steps = larger(steps, rows[r].steps);
+    return steps;
 }
 
 void model_run_member(const struct model *model, const struct model_row *rows, size_t row_count,
                       void *scratch, const struct share *share)
 {
-    size_t max_steps = 0;
-    for (size_t r = 0; r < row_count; r++)
-        if (rows[r].steps > max_steps)
-            max_steps = rows[r].steps;
+    const size_t max_steps = longest(rows, row_count);
+    clear_empty_rows(model, rows, row_count, share);
     if (max_steps == 0)
         return;
     struct scratch cut = {.base = scratch};
     const struct plan plan = plan_cut(model, row_count, max_steps, share, &cut);
     assert(!cut.overflow && share->member < share->team->size);
-    for (size_t r = 0; r < row_count; r++)
-        plan.rows[r] = &rows[r];
-    sort_rows(plan.rows, row_count);
+    order_rows(&plan, rows, row_count);
 
+    struct op_call call = plan.call;
+    call.model = model;
+    call.share = share;
+    call.views = plan.views;
     for (size_t begin = 0; begin < max_steps; begin += plan.chunk_steps) {
         while (plan.rows[row_count - 1]->steps <= begin)
             row_count--;
+        call.row_count = row_count;
         for (size_t i = 0; i < model->op_count; i++) {
             point_views(model, i, begin, &plan, row_count);
-            run_op(model, &model->ops[i], &plan, row_count, share);
+            call.op = &model->ops[i];
+            run_op(&call);
             share_meet(share); /* the next operation reads it, the next chunk writes over it */
         }
     }

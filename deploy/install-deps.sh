@@ -7,7 +7,9 @@
 # else through sudo; where neither can be done the missing packages are listed and the exit is 1.
 set -eu
 
-run='gcc libc6-dev make pkg-config libmicrohttpd-dev libcjson-dev'
+# `make` builds the converter too, whose libraries are the second line's.
+run='gcc libc6-dev make pkg-config libmicrohttpd-dev libcjson-dev
+    libzip-dev libhdf5-dev libprotobuf-c-dev libseccomp-dev'
 test="$run libcmocka-dev libcurl4-openssl-dev clang-format locales"
 fuzz="$run clang libclang-rt-14-dev"
 bench="$run python3 python3-venv"

@@ -147,7 +147,7 @@ static void list_names(char *out, size_t capacity, const char *const *names)
 static bool check_key(const char *key, const char *const *known, uint32_t *seen,
                       struct fault *fault)
 {
-    char list[256];
+    char list[640];
     size_t i = 0;
     while (known[i] != NULL && strcmp(known[i], key) != 0)
         i++;

@@ -78,13 +78,8 @@ uint32_t infer_output_classification(const struct infer_request *request, size_t
 
 /* ---- reading numbers ---- */
 
-void infer_cursor_init(struct infer_cursor *cursor, const struct infer_input *input)
+static void begin_text(struct infer_cursor *cursor, const struct infer_input *input)
 {
-    assert(datatype_size(input->datatype) != 0);
-    cursor->index = 0;
-    cursor->input = input;
-    if (input->form == TENSOR_BINARY)
-        return;
     const struct tensor_text text = {
         .text = input->data,
         .size = input->data_size,
@@ -92,7 +87,31 @@ void infer_cursor_init(struct infer_cursor *cursor, const struct infer_input *in
         .rank = input->rank,
         .elements = input->elements,
     };
-    tensor_text_begin(&cursor->text, &text);
+    tensor_text_begin(&cursor->at.text, &text);
+}
+
+static void begin_rows(struct infer_cursor *cursor, const struct infer_input *input)
+{
+    const struct tensor_rows rows = {
+        .rows = input->rows,
+        .shape = input->shape,
+        .rank = input->rank,
+        .axis = input->row_axis,
+        .elements = input->elements,
+    };
+    assert(input->rows != NULL);
+    tensor_rows_begin(&cursor->at.rows, &rows);
+}
+
+void infer_cursor_init(struct infer_cursor *cursor, const struct infer_input *input)
+{
+    assert(datatype_size(input->datatype) != 0);
+    cursor->index = 0;
+    cursor->input = input;
+    if (input->form == TENSOR_JSON)
+        begin_text(cursor, input);
+    else if (input->form == TENSOR_ROWS)
+        begin_rows(cursor, input);
 }
 
 /* Of a binary tensor: the next numbers' place and, in *count, how many they are. */
@@ -111,42 +130,67 @@ static bool add_input_name(const struct infer_input *input, struct fault *fault)
     return fault_prefix(fault, "input '%s'", excerpt_of(input->name).text);
 }
 
+static void read_bytes_f32(struct infer_cursor *cursor, float *out, size_t limit)
+{
+    size_t count;
+    float *place = out + cursor->index;
+    const char *bytes = next_bytes(cursor, limit, &count);
+    tensor_bytes_read_f32(bytes, place, count);
+}
+
+static void read_bytes_i64(struct infer_cursor *cursor, int64_t *out, size_t limit)
+{
+    size_t count;
+    int64_t *place = out + cursor->index;
+    const char *bytes = next_bytes(cursor, limit, &count);
+    if (cursor->input->datatype == DATATYPE_INT32)
+        tensor_bytes_read_i32(bytes, place, count);
+    else
+        tensor_bytes_read_i64(bytes, place, count);
+}
+
 bool infer_cursor_read_f32(struct infer_cursor *cursor, float *out, size_t limit,
                            struct fault *fault)
 {
-    const struct infer_input *input = cursor->input;
-    assert(input->datatype == DATATYPE_FP32);
-    if (input->form == TENSOR_BINARY) {
-        size_t count;
-        float *place = out + cursor->index;
-        const char *bytes = next_bytes(cursor, limit, &count);
-        tensor_bytes_read_f32(bytes, place, count);
-        return true;
+    assert(cursor->input->datatype == DATATYPE_FP32);
+    bool good = true;
+    switch (cursor->input->form) {
+    case TENSOR_BINARY:
+        read_bytes_f32(cursor, out, limit);
+        break;
+    case TENSOR_JSON:
+        good = tensor_text_read_f32(&cursor->at.text, out, limit, fault);
+        cursor->index = cursor->at.text.index;
+        break;
+    case TENSOR_ROWS:
+        good = tensor_rows_read_f32(&cursor->at.rows, out, limit, fault);
+        cursor->index = cursor->at.rows.index;
+        break;
     }
-    if (!tensor_text_read_f32(&cursor->text, out, limit, fault))
-        return add_input_name(input, fault);
-    cursor->index = cursor->text.index;
-    return true;
+    return good || add_input_name(cursor->input, fault);
 }
 
 bool infer_cursor_read_i64(struct infer_cursor *cursor, int64_t *out, size_t limit,
                            struct fault *fault)
 {
-    const struct infer_input *input = cursor->input;
-    const bool narrow = input->datatype == DATATYPE_INT32;
-    assert(narrow || input->datatype == DATATYPE_INT64);
-    if (input->form == TENSOR_BINARY) {
-        size_t count;
-        int64_t *place = out + cursor->index;
-        const char *bytes = next_bytes(cursor, limit, &count);
-        (narrow ? tensor_bytes_read_i32 : tensor_bytes_read_i64)(bytes, place, count);
-        return true;
+    const bool narrow = cursor->input->datatype == DATATYPE_INT32;
+    const int64_t min = narrow ? INT32_MIN : INT64_MIN, max = narrow ? INT32_MAX : INT64_MAX;
+    assert(narrow || cursor->input->datatype == DATATYPE_INT64);
+    bool good = true;
+    switch (cursor->input->form) {
+    case TENSOR_BINARY:
+        read_bytes_i64(cursor, out, limit);
+        break;
+    case TENSOR_JSON:
+        good = tensor_text_read_i64(&cursor->at.text, min, max, out, limit, fault);
+        cursor->index = cursor->at.text.index;
+        break;
+    case TENSOR_ROWS:
+        good = tensor_rows_read_i64(&cursor->at.rows, min, max, out, limit, fault);
+        cursor->index = cursor->at.rows.index;
+        break;
     }
-    if (!tensor_text_read_i64(&cursor->text, narrow ? INT32_MIN : INT64_MIN,
-                              narrow ? INT32_MAX : INT64_MAX, out, limit, fault))
-        return add_input_name(input, fault);
-    cursor->index = cursor->text.index;
-    return true;
+    return good || add_input_name(cursor->input, fault);
 }
 
 bool infer_input_decode_f32(const struct infer_input *input, float *out, struct fault *fault)

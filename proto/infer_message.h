@@ -21,7 +21,7 @@
 #include "proto/fault.h"
 #include "proto/json_writer.h"
 #include "proto/sequence_id.h"
-#include "proto/tensor_text.h"
+#include "proto/tensor_rows.h"
 
 #define TENSOR_NAME_MAX  128 /* with the NUL */
 #define TENSOR_RANK_MAX  8
@@ -43,7 +43,11 @@ bool datatype_from_name(const char *name, enum datatype *datatype);
 /* Bytes of one number; 0 for BYTES and OTHER. */
 size_t datatype_size(enum datatype datatype);
 
-enum tensor_form { TENSOR_JSON, TENSOR_BINARY };
+enum tensor_form {
+    TENSOR_JSON,
+    TENSOR_BINARY,
+    TENSOR_ROWS, /* JSON row by row: inputs of v1 messages only (proto/v1_predict.h) */
+};
 
 /* Product of shape[rank], 0 where a dimension is 0 however large the others are; false when it does
  * not fit. */
@@ -62,6 +66,8 @@ struct infer_input {
     enum tensor_form form;
     const char *data; /* JSON text "[...]", or the numbers' bytes, anywhere in memory */
     size_t data_size;
+    const struct tensor_row *rows; /* TENSOR_ROWS, instead of data: [shape[row_axis]] */
+    size_t row_axis;
 };
 
 struct infer_output {
@@ -113,6 +119,9 @@ bool infer_request_raw(struct infer_request *request, const char *name, enum dat
                        const uint64_t *shape, size_t rank, struct infer_span span,
                        const char *model_name, struct fault *fault);
 
+/* A request of nothing: no inputs, all outputs wanted, no parameters. */
+void infer_request_clear(struct infer_request *request);
+
 /* How the index-th wanted output is to be answered: of outputs, or, when that is empty, of all. */
 enum tensor_form infer_output_form(const struct infer_request *request, size_t index);
 uint32_t infer_output_classification(const struct infer_request *request, size_t index);
@@ -122,7 +131,10 @@ struct infer_cursor {
     size_t index; /* numbers read so far */
     /* private */
     const struct infer_input *input;
-    struct tensor_text_cursor text;
+    union {
+        struct tensor_text_cursor text;
+        struct tensor_rows_cursor rows;
+    } at;
 };
 
 /* input: FP32, INT32 or INT64; must stay as it is while the cursor is used. */
@@ -131,7 +143,8 @@ void infer_cursor_init(struct infer_cursor *cursor, const struct infer_input *in
 /* Reads up to limit further numbers, limit > 0, into out[cursor->index...]; out is the tensor's
  * first number. To be called until cursor->index == input->elements, at least once, also when there
  * are none: the call that reads the last number has checked what closes the text. JSON data is flat
- * or nested as the shape says. A failure's text names the tensor, the element's index and what was
+ * or nested as the shape says. What a row is shorter than the longest counts as read and is left as
+ * it was. A failure's text names the tensor, the element's index and what was
  * wanted; the cursor is then spent.
  * f32: FP32 inputs. In JSON a finite number too large for a float32 is refused; NaN and Infinity
  * tokens are not. */
@@ -159,6 +172,10 @@ struct infer_answer_tensor {
      * its bytes, UTF-8 (proto/classification.h makes them so). */
     const char *strings;
     size_t strings_size;
+    /* For v1 answers: shape[row_axis] counts the rows, of which row b has row_steps[b] steps; NULL:
+     * as many as the shape says. */
+    size_t row_axis;
+    const int64_t *row_steps;
 };
 
 struct infer_answer {

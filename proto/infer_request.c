@@ -180,7 +180,8 @@ static bool read_shape(struct parser *parser)
 
 static bool read_data(struct parser *parser)
 {
-    return json_skip_numbers(&parser->reader, &parser->input->data, &parser->input->data_size);
+    return json_skip_numbers(&parser->reader, &parser->input->data, &parser->input->data_size,
+                             NULL);
 }
 
 static bool read_binary_size(struct parser *parser)
@@ -489,7 +490,7 @@ static bool check_outputs(const struct parser *parser)
     return true;
 }
 
-static void clear(struct infer_request *request)
+void infer_request_clear(struct infer_request *request)
 {
     request->id[0] = '\0';
     request->parameters = (struct infer_parameters){0};
@@ -504,7 +505,7 @@ bool infer_request_parse(struct infer_request *request, const char *json, size_t
     struct parser parser = {.request = request, .model_name = model_name, .fault = fault};
     struct tail spans = {.spans = tail, .count = tail_count};
     json_reader_init(&parser.reader, json, json_size, fault);
-    clear(request);
+    infer_request_clear(request);
     return read_request(&parser) && place_binary(&parser, &spans) && check_inputs(&parser) &&
            check_outputs(&parser);
 }
@@ -514,7 +515,7 @@ bool infer_request_raw(struct infer_request *request, const char *name, enum dat
                        const char *model_name, struct fault *fault)
 {
     assert(rank <= TENSOR_RANK_MAX && datatype_size(datatype) != 0);
-    clear(request);
+    infer_request_clear(request);
     request->parameters.binary_data_output = true;
     request->input_count = 1;
     struct infer_input *input = &request->inputs[0];

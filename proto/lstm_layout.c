@@ -7,8 +7,9 @@
 #include "proto/excerpt.h"
 
 static const char *const part_names[LSTM_PARTS] = {
-    [LSTM_WEIGHT_IH] = "weight_ih", [LSTM_WEIGHT_HH] = "weight_hh", [LSTM_BIAS_IH] = "bias_ih",
-    [LSTM_BIAS_HH] = "bias_hh",     [LSTM_WEIGHT_HR] = "weight_hr",
+    [LSTM_WEIGHT_IH] = "weight_ih", [LSTM_WEIGHT_HH] = "weight_hh",
+    [LSTM_BIAS_IH] = "bias_ih",     [LSTM_BIAS_HH] = "bias_hh",
+    [LSTM_WEIGHT_HR] = "weight_hr", [LSTM_WEIGHT_PEEPHOLE] = "weight_peephole",
 };
 
 /* What the names say: the number of layers, and of each kind of tensor one that proves it, or NULL.
@@ -16,7 +17,7 @@ static const char *const part_names[LSTM_PARTS] = {
 struct census {
     size_t layers;
     const struct safetensors_tensor *last_layer; /* belongs to the highest layer */
-    const struct safetensors_tensor *reverse, *bias, *projection;
+    const struct safetensors_tensor *reverse, *bias, *bias_hh, *projection, *peephole;
 };
 
 /* While one LSTM is looked at. */
@@ -84,8 +85,12 @@ static void count_tensor(struct census *census, const struct safetensors_tensor 
         census->reverse = tensor;
     if (part == LSTM_BIAS_IH || part == LSTM_BIAS_HH)
         census->bias = tensor;
+    if (part == LSTM_BIAS_HH)
+        census->bias_hh = tensor;
     if (part == LSTM_WEIGHT_HR)
         census->projection = tensor;
+    if (part == LSTM_WEIGHT_PEEPHOLE)
+        census->peephole = tensor;
 }
 
 /* Counts the tensors under the prefix, those with LSTM's names and those with LSTMCell's. */
@@ -145,6 +150,7 @@ static bool read_names(struct inference *in)
     layout->num_layers = in->census.layers;
     layout->bidirectional = in->census.reverse != NULL;
     layout->bias = in->census.bias != NULL;
+    layout->peepholes = in->census.peephole != NULL;
     if (layout->num_layers == 0)
         return fail_missing(in, name_of(layout, in->config, LSTM_WEIGHT_IH, 0, false).text,
                             find_stray(in->weights));
@@ -179,7 +185,9 @@ static bool check_config_names(const struct inference *in)
                          config->num_layers.value);
     if (!check_flag(in, "bidirectional", config->bidirectional, census->reverse, LSTM_WEIGHT_IH,
                     true) ||
-        !check_flag(in, "bias", config->bias, census->bias, LSTM_BIAS_IH, false))
+        !check_flag(in, "bias", config->bias, census->bias, LSTM_BIAS_IH, false) ||
+        !check_flag(in, "peepholes", config->peepholes, census->peephole, LSTM_WEIGHT_PEEPHOLE,
+                    false))
         return false;
     if (census->projection == NULL && config->proj_size.given && config->proj_size.value > 0)
         return fault_set(
@@ -191,21 +199,40 @@ static bool check_config_names(const struct inference *in)
 
 /* ---- every tensor, by name ---- */
 
+/* What proves that all directions of all layers have the part; NULL when nothing does. */
+static const struct safetensors_tensor *optional_part(const struct inference *in,
+                                                      enum lstm_part part)
+{
+    switch (part) {
+    case LSTM_BIAS_IH:
+        return in->census.bias;
+    case LSTM_BIAS_HH:
+        return in->census.bias_hh;
+    case LSTM_WEIGHT_HR:
+        return in->census.projection;
+    case LSTM_WEIGHT_PEEPHOLE:
+        return in->census.peephole;
+    default:
+        return NULL;
+    }
+}
+
+static bool is_optional(enum lstm_part part)
+{
+    return part != LSTM_WEIGHT_IH && part != LSTM_WEIGHT_HH;
+}
+
 static bool part_wanted(const struct inference *in, enum lstm_part part)
 {
-    if (part == LSTM_BIAS_IH || part == LSTM_BIAS_HH)
-        return in->layout->bias;
-    return part != LSTM_WEIGHT_HR || in->census.projection != NULL;
+    return !is_optional(part) || optional_part(in, part) != NULL;
 }
 
 /* Why that part of that direction must be there. */
 static const struct safetensors_tensor *proof_of(const struct inference *in, enum lstm_part part,
                                                  bool reverse)
 {
-    if (part == LSTM_WEIGHT_HR)
-        return in->census.projection;
-    if (part == LSTM_BIAS_IH || part == LSTM_BIAS_HH)
-        return in->census.bias;
+    if (is_optional(part))
+        return optional_part(in, part);
     return reverse ? in->census.reverse : in->census.last_layer;
 }
 
@@ -299,8 +326,10 @@ static bool check_shape(const struct inference *in, enum lstm_part part, size_t 
     const struct safetensors_tensor *tensor = find(in, part, layer, reverse);
     const size_t hidden = layout->hidden_size;
     const size_t out = layout->proj_size > 0 ? layout->proj_size : hidden;
-    const bool vector = part == LSTM_BIAS_IH || part == LSTM_BIAS_HH;
-    const size_t rows = part == LSTM_WEIGHT_HR ? layout->proj_size : 4 * hidden;
+    const bool vector =
+        part == LSTM_BIAS_IH || part == LSTM_BIAS_HH || part == LSTM_WEIGHT_PEEPHOLE;
+    const size_t gates = part == LSTM_WEIGHT_PEEPHOLE ? 3 : 4;
+    const size_t rows = part == LSTM_WEIGHT_HR ? layout->proj_size : gates * hidden;
     size_t columns = 0;
     char wanted[64];
     if (part == LSTM_WEIGHT_IH)

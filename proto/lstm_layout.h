@@ -1,5 +1,7 @@
 /* Where the tensors of a torch.nn.LSTM stand in a weights file, and what their names and shapes say
- * about its arguments. A torch.nn.LSTMCell, whose names lack the "_l0", is an LSTM of one layer. */
+ * about its arguments. A torch.nn.LSTMCell, whose names lack the "_l0", is an LSTM of one layer.
+ * Two things torch.nn.LSTM does not have: bias_hh may be absent where bias_ih is the only bias, and
+ * weight_peephole [3H] may be there. */
 #ifndef PROTO_LSTM_LAYOUT_H
 #define PROTO_LSTM_LAYOUT_H
 
@@ -16,6 +18,7 @@ enum lstm_part {
     LSTM_BIAS_IH,
     LSTM_BIAS_HH,
     LSTM_WEIGHT_HR,
+    LSTM_WEIGHT_PEEPHOLE,
     LSTM_PARTS,
 };
 
@@ -23,7 +26,7 @@ enum lstm_part {
 struct lstm_layout {
     size_t input_size, hidden_size, num_layers;
     size_t proj_size; /* 0: none */
-    bool bidirectional, bias;
+    bool bidirectional, bias, peepholes;
     bool cell; /* the names are LSTMCell's */
 };
 

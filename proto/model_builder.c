@@ -1,14 +1,11 @@
 #include "proto/model_builder.h"
 
-#include <assert.h>
 #include <stdalign.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/checked.h"
 #include "proto/excerpt.h"
-#include "proto/lstm_layout.h"
+#include "proto/model_plan.h"
 
 /* Memory that lives until the model is built. */
 struct block {
@@ -21,10 +18,8 @@ struct builder {
     const struct safetensors *weights;
     struct fault *fault;
     struct block *blocks;
-    struct layer_spec *specs; /* [config->layer_count], filled up to spec_count */
+    struct layer_spec *specs; /* filled up to spec_count */
     size_t spec_count;
-    size_t width;            /* floats per step after the last layer; 0: not known yet */
-    const char *width_place; /* of the layer that said so */
 };
 
 static bool fail_memory(struct builder *b)
@@ -71,174 +66,120 @@ static bool read_values(struct builder *b, const struct safetensors_tensor *tens
     return true;
 }
 
-/* The next layer takes in floats per step, as first_weight says, and gives out. */
-static bool connect(struct builder *b, const struct layer_config *layer,
-                    const struct safetensors_tensor *first_weight, size_t in, size_t out)
-{
-    if (b->width != 0 && b->width != in) {
-        char shape[SAFETENSORS_SHAPE_TEXT_MAX];
-        safetensors_shape_text(first_weight, shape, sizeof shape);
-        return fault_set(
-            b->fault, 400, "%s: an input of size %zu expected from %s, got %zu from %s %s",
-            layer->place, b->width, b->width_place, in, excerpt_of(first_weight->name).text, shape);
-    }
-    if (b->width == 0) /* what stands before the first weights has its width from them */
-        for (size_t i = 0; i < b->spec_count; i++)
-            b->specs[i].as.activation.features = in;
-    b->width = out;
-    b->width_place = layer->place;
-    return true;
-}
-
 /* ---- lstm ---- */
 
-static bool read_cell(struct builder *b, const struct lstm_layout *layout,
-                      const struct layer_config *config, size_t layer, bool reverse,
+static bool read_cell(struct builder *b, const struct layer_plan *layer, size_t l, bool reverse,
                       struct lstm_weights *cell)
 {
     const float **const fields[LSTM_PARTS] = {
         [LSTM_WEIGHT_IH] = &cell->weight_ih, [LSTM_WEIGHT_HH] = &cell->weight_hh,
         [LSTM_BIAS_IH] = &cell->bias_ih,     [LSTM_BIAS_HH] = &cell->bias_hh,
-        [LSTM_WEIGHT_HR] = &cell->weight_hr,
+        [LSTM_WEIGHT_HR] = &cell->weight_hr, [LSTM_WEIGHT_PEEPHOLE] = &cell->weight_peephole,
     };
     for (enum lstm_part part = 0; part < LSTM_PARTS; part++)
-        if (!read_values(b, lstm_layout_find(layout, config, b->weights, part, layer, reverse),
-                         fields[part]))
+        if (!read_values(
+                b, lstm_layout_find(&layer->lstm, layer->config, b->weights, part, l, reverse),
+                fields[part]))
             return false;
     return true;
 }
 
-static bool add_lstm(struct builder *b, const struct layer_config *config)
+/* Activations said once are both directions'. */
+static bool read_activations(struct builder *b, const struct layer_plan *layer,
+                             struct lstm_spec *spec)
 {
-    struct lstm_layout layout;
-    if (!lstm_layout_infer(&layout, config, b->weights, b->fault))
+    const struct layer_config *config = layer->config;
+    if (config->activations_given == 0)
+        return true;
+    struct lstm_activations *activations = take_memory(b, 2, sizeof *activations);
+    if (activations == NULL)
         return false;
-    const size_t directions = layout.bidirectional ? 2 : 1;
-    const size_t out = layout.proj_size > 0 ? layout.proj_size : layout.hidden_size;
-    if (!connect(b, config, lstm_layout_find(&layout, config, b->weights, LSTM_WEIGHT_IH, 0, false),
-                 layout.input_size, directions * out))
-        return false;
-    const size_t count = layout.num_layers * directions;
+    activations[0] = config->activations[0];
+    activations[1] = config->activations[config->activations_given - 1];
+    spec->activations = activations;
+    return true;
+}
+
+static bool read_lstm(struct builder *b, const struct layer_plan *layer, struct lstm_spec *spec)
+{
+    const size_t directions = spec->bidirectional ? 2 : 1;
+    const size_t count = spec->num_layers * directions;
     struct lstm_weights *cells = take_memory(b, count, sizeof *cells);
-    if (cells == NULL)
+    if (cells == NULL || !read_activations(b, layer, spec))
         return false;
     for (size_t i = 0; i < count; i++)
-        if (!read_cell(b, &layout, config, i / directions, i % directions == 1, &cells[i]))
+        if (!read_cell(b, layer, i / directions, i % directions == 1, &cells[i]))
             return false;
-    b->specs[b->spec_count++] = (struct layer_spec){
-        .type = LAYER_LSTM,
-        .as.lstm = {.input_size = layout.input_size,
-                    .hidden_size = layout.hidden_size,
-                    .num_layers = layout.num_layers,
-                    .proj_size = layout.proj_size,
-                    .bidirectional = layout.bidirectional,
-                    .weights = cells},
-    };
+    spec->weights = cells;
     return true;
 }
 
-/* ---- dense ---- */
+/* ---- the others ---- */
 
-static const struct safetensors_tensor *
-find_dense(const struct builder *b, const struct layer_config *config, const char *part, char *name)
+static bool read_norm(struct builder *b, const struct layer_plan *layer, struct norm_spec *spec)
 {
-    const int size = snprintf(name, SAFETENSORS_NAME_MAX, "%s%s", config->prefix, part);
-    assert(size > 0 && size < SAFETENSORS_NAME_MAX);
-    return safetensors_find(b->weights, name);
+    return read_values(b, layer->tensors[PLAN_WEIGHT], &spec->weight) &&
+           read_values(b, layer->tensors[PLAN_BIAS], &spec->bias) &&
+           read_values(b, layer->tensors[PLAN_MEAN], &spec->running_mean) &&
+           read_values(b, layer->tensors[PLAN_VAR], &spec->running_var);
 }
 
-/* [units,in], or a convolution's of width 1, [units,in,1]. */
-static bool check_dense_weight(struct builder *b, const struct layer_config *config,
-                               const struct safetensors_tensor *weight)
+/* A variance is no square root's to have when it is negative. */
+static bool check_variance(struct builder *b, const struct layer_plan *layer,
+                           const struct norm_spec *spec)
 {
-    char shape[SAFETENSORS_SHAPE_TEXT_MAX];
-    safetensors_shape_text(weight, shape, sizeof shape);
-    const bool matrix = weight->rank == 2 || (weight->rank == 3 && weight->shape[2] == 1);
-    if (!matrix || weight->elements == 0)
-        return fault_set(b->fault, 400, "%s: [units,features] expected, got %s",
-                         excerpt_of(weight->name).text, shape);
-    if (config->units.given && config->units.value != weight->shape[0])
-        return fault_set(b->fault, 400, "%s.units: %zu expected from %s %s, got %zu", config->place,
-                         weight->shape[0], excerpt_of(weight->name).text, shape,
-                         config->units.value);
+    for (size_t i = 0; i < spec->features; i++)
+        if (!((double)spec->running_var[i] + spec->epsilon > 0))
+            return fault_set(b->fault, 400, "%s: element %zu: more than -epsilon expected, got %g",
+                             excerpt_of(layer->tensors[PLAN_VAR]->name).text, i,
+                             (double)spec->running_var[i]);
     return true;
 }
 
-/* bias is NULL when there is none, name the one it has or would have. */
-static bool check_dense_bias(struct builder *b, const struct layer_config *config, size_t units,
-                             const struct safetensors_tensor *bias, const char *name)
+static bool read_weights(struct builder *b, const struct layer_plan *layer, const float **weight,
+                         const float **bias)
 {
-    if (config->bias.given && config->bias.value != (bias != NULL))
-        return fault_set(b->fault, 400, "%s.bias: %s expected, as there is %s%s, got %s",
-                         config->place, bias != NULL ? "true" : "false", bias != NULL ? "" : "no ",
-                         excerpt_of(name).text, config->bias.value ? "true" : "false");
-    if (bias != NULL && (bias->rank != 1 || bias->shape[0] != units)) {
-        char shape[SAFETENSORS_SHAPE_TEXT_MAX];
-        safetensors_shape_text(bias, shape, sizeof shape);
-        return fault_set(b->fault, 400, "%s: [%zu] expected, got %s", excerpt_of(name).text, units,
-                         shape);
+    return read_values(b, layer->tensors[PLAN_WEIGHT], weight) &&
+           (bias == NULL || read_values(b, layer->tensors[PLAN_BIAS], bias));
+}
+
+static bool read_layer(struct builder *b, const struct layer_plan *layer, struct layer_spec *spec)
+{
+    switch (spec->type) {
+    case LAYER_LSTM:
+        return read_lstm(b, layer, &spec->as.lstm);
+    case LAYER_DENSE:
+        return read_weights(b, layer, &spec->as.dense.weight, &spec->as.dense.bias);
+    case LAYER_EMBEDDING:
+        return read_weights(b, layer, &spec->as.embedding.weight, NULL);
+    case LAYER_CONV1D:
+        return read_weights(b, layer, &spec->as.conv1d.weight, &spec->as.conv1d.bias);
+    case LAYER_LAYER_NORM:
+        return read_norm(b, layer, &spec->as.norm);
+    case LAYER_BATCH_NORM:
+        return read_norm(b, layer, &spec->as.norm) && check_variance(b, layer, &spec->as.norm);
+    default:
+        return true;
     }
-    return true;
-}
-
-static bool add_dense(struct builder *b, const struct layer_config *config)
-{
-    char weight_name[SAFETENSORS_NAME_MAX], bias_name[SAFETENSORS_NAME_MAX];
-    const struct safetensors_tensor *weight = find_dense(b, config, "weight", weight_name);
-    const struct safetensors_tensor *bias = find_dense(b, config, "bias", bias_name);
-    if (weight == NULL)
-        return fault_set(b->fault, 400, "%s: tensor '%s' is missing", config->place,
-                         excerpt_of(weight_name).text);
-    const size_t units = weight->shape[0], in = weight->shape[1];
-    if (!check_dense_weight(b, config, weight) ||
-        !check_dense_bias(b, config, units, bias, bias_name) ||
-        !connect(b, config, weight, in, units))
-        return false;
-    struct dense_spec dense = {
-        .in_features = in, .out_features = units, .activation = config->activation};
-    if (!read_values(b, weight, &dense.weight) || !read_values(b, bias, &dense.bias))
-        return false;
-    b->specs[b->spec_count++] = (struct layer_spec){.type = LAYER_DENSE, .as.dense = dense};
-    return true;
 }
 
 /* ---- the chain ---- */
 
-static bool add_activation(struct builder *b, const struct layer_config *config)
+static bool read_layers(struct builder *b, const struct model_plan *plan)
 {
-    b->specs[b->spec_count++] = (struct layer_spec){
-        .type = LAYER_ACTIVATION,
-        .as.activation = {.features = b->width, .activation = config->activation},
-    };
-    return true;
-}
-
-static bool add_layer(struct builder *b, const struct layer_config *config)
-{
-    switch (config->kind) {
-    case LAYER_KIND_LSTM:
-        return add_lstm(b, config);
-    case LAYER_KIND_DENSE:
-        return add_dense(b, config);
-    case LAYER_KIND_ACTIVATION:
-        return add_activation(b, config);
-    case LAYER_KIND_DROPOUT: /* does something in training only */
-        return true;
-    }
-    assert(false);
-    return false;
-}
-
-static bool add_layers(struct builder *b)
-{
-    b->specs = take_memory(b, b->config->layer_count, sizeof *b->specs);
+    b->specs = take_memory(b, plan->layer_count, sizeof *b->specs);
     if (b->specs == NULL)
         return false;
-    for (size_t i = 0; i < b->config->layer_count; i++)
-        if (!add_layer(b, &b->config->layers[i]))
+    for (size_t i = 0; i < plan->layer_count; i++) {
+        const struct layer_plan *layer = &plan->layers[i];
+        struct layer_spec *spec = &b->specs[b->spec_count];
+        if (!layer->computes)
+            continue;
+        *spec = layer->spec;
+        if (!read_layer(b, layer, spec))
             return false;
-    if (b->width == 0)
-        return fault_set(b->fault, 400, "layers: a layer with weights, lstm or dense, expected");
+        b->spec_count++;
+    }
     return true;
 }
 
@@ -246,12 +187,16 @@ bool model_build(const struct model_config *config, const struct safetensors *we
                  const struct kernel *kernel, struct model **model, struct fault *fault)
 {
     struct builder builder = {.config = config, .weights = weights, .fault = fault};
+    struct model_plan plan;
     *model = NULL;
-    if (add_layers(&builder)) {
+    if (!model_plan_init(&plan, config, weights, fault))
+        return false;
+    if (read_layers(&builder, &plan)) {
         *model = model_create(builder.specs, builder.spec_count, kernel);
         if (*model == NULL)
             fail_memory(&builder);
     }
     free_memory(&builder);
+    model_plan_fini(&plan);
     return *model != NULL;
 }

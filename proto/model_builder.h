@@ -1,6 +1,5 @@
-/* From a config and a weights file to a model that computes: infers every size from the tensors'
- * shapes, and refuses what disagrees, naming the key, what was found and what was wanted
- * ("lstm.hidden_size: 128 expected from weight_hh_l0 [512,128], got 64"). */
+/* From a config and a weights file to a model that computes: plans it (proto/model_plan.h says what
+ * is refused), reads the weights' numbers, has the core pack them. */
 #ifndef PROTO_MODEL_BUILDER_H
 #define PROTO_MODEL_BUILDER_H
 

@@ -1,6 +1,5 @@
 #include "proto/model_config.h"
 
-#include <assert.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +7,13 @@
 
 #include "proto/excerpt.h"
 
+#define QUEUE_DELAY_MAX  10000000u    /* us: ten seconds */
+#define IDLE_TIMEOUT_MAX 31536000000u /* ms: a year */
+
 /* While a config is read. */
 struct parser {
     struct model_config *config;
-    const char *prefix;               /* the model's own, "" for none */
-    struct optional_bool batch_first; /* as said by the place that came first */
+    struct layer_reader layers;
     struct fault *fault;
 };
 
@@ -22,21 +23,14 @@ static const char *const model_keys[] = {"name",
                                          "batch_first",
                                          "lstm",
                                          "layers",
+                                         "steps",
+                                         "input_size",
+                                         "tensors",
+                                         "labels",
                                          "max_queue_delay_us",
                                          "strict_sequences",
                                          "sequence_idle_timeout_ms",
                                          NULL};
-
-/* torch.nn.LSTM's arguments, in both forms. */
-#define LSTM_KEYS                                                                                  \
-    "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional",  \
-        "proj_size", NULL
-static const char *const lstm_keys[] = {LSTM_KEYS};
-static const char *const lstm_layer_keys[] = {"type", "name", "weights", LSTM_KEYS};
-static const char *const dense_keys[] = {"type", "name",       "weights", "units",
-                                         "bias", "activation", NULL};
-static const char *const activation_keys[] = {"type", "name", "function", NULL};
-static const char *const dropout_keys[] = {"type", "name", "p", "rate", NULL};
 
 bool model_name_is_valid(const char *name)
 {
@@ -79,143 +73,6 @@ static bool read_weights(struct parser *p, const cJSON *root)
     return true;
 }
 
-/* All places that say batch_first must say the same. */
-static bool read_batch_first(struct parser *p, const cJSON *object, const char *place)
-{
-    struct optional_bool said = {0};
-    if (!config_json_bool(object, place, "batch_first", &said, p->fault))
-        return false;
-    if (said.given && p->batch_first.given && said.value != p->batch_first.value)
-        return fault_set(p->fault, 400, "%s.batch_first: %s expected as said before, got %s", place,
-                         p->batch_first.value ? "true" : "false", said.value ? "true" : "false");
-    if (said.given)
-        p->batch_first = said;
-    return true;
-}
-
-/* The model's prefix, the layer's own, and a dot when the layer has one. */
-static bool set_prefix(struct parser *p, struct layer_config *layer, const char *own)
-{
-    const int size = snprintf(layer->prefix, sizeof layer->prefix, "%s%s%s", p->prefix, own,
-                              own[0] != '\0' ? "." : "");
-    assert(size >= 0);
-    if ((size_t)size >= sizeof layer->prefix)
-        return fault_set(p->fault, 400,
-                         "%s.weights: at most %d bytes expected, with the model's prefix, got %d",
-                         layer->place, MODEL_PREFIX_MAX - 1, size);
-    return true;
-}
-
-static bool read_layer_prefix(struct parser *p, struct layer_config *layer, const cJSON *object)
-{
-    const char *own = "";
-    return config_json_string(object, layer->place, "weights", &own, p->fault) &&
-           set_prefix(p, layer, own);
-}
-
-static bool read_lstm_options(struct parser *p, struct layer_config *layer, const cJSON *object)
-{
-    const char *const place = layer->place;
-    const size_t max = MODEL_SIZE_MAX;
-    double dropout = 0; /* trains, does not serve */
-    return config_json_size(object, place, "input_size", 1, max, &layer->input_size, p->fault) &&
-           config_json_size(object, place, "hidden_size", 1, max, &layer->hidden_size, p->fault) &&
-           config_json_size(object, place, "num_layers", 1, max, &layer->num_layers, p->fault) &&
-           config_json_size(object, place, "proj_size", 0, max, &layer->proj_size, p->fault) &&
-           config_json_bool(object, place, "bidirectional", &layer->bidirectional, p->fault) &&
-           config_json_bool(object, place, "bias", &layer->bias, p->fault) &&
-           config_json_number(object, place, "dropout", 0, 1, &dropout, p->fault) &&
-           read_batch_first(p, object, place);
-}
-
-static bool read_activation(struct parser *p, struct layer_config *layer, const cJSON *object,
-                            const char *key)
-{
-    const char *name = NULL;
-    if (!config_json_string(object, layer->place, key, &name, p->fault))
-        return false;
-    if (name == NULL || activation_from_name(name, &layer->activation))
-        return true;
-    return fault_set(p->fault, 400,
-                     "%s.%s: \"%s\" is not an activation; linear, relu, sigmoid, tanh are",
-                     layer->place, key, excerpt_of(name).text);
-}
-
-static bool read_lstm_layer(struct parser *p, struct layer_config *layer, const cJSON *object)
-{
-    return read_layer_prefix(p, layer, object) && read_lstm_options(p, layer, object);
-}
-
-static bool read_dense_layer(struct parser *p, struct layer_config *layer, const cJSON *object)
-{
-    return read_layer_prefix(p, layer, object) &&
-           config_json_size(object, layer->place, "units", 1, MODEL_SIZE_MAX, &layer->units,
-                            p->fault) &&
-           config_json_bool(object, layer->place, "bias", &layer->bias, p->fault) &&
-           read_activation(p, layer, object, "activation");
-}
-
-static bool read_activation_layer(struct parser *p, struct layer_config *layer, const cJSON *object)
-{
-    if (cJSON_GetObjectItemCaseSensitive(object, "function") == NULL)
-        return fault_set(p->fault, 400,
-                         "%s.function: missing; linear, relu, sigmoid or tanh expected",
-                         layer->place);
-    return read_activation(p, layer, object, "function");
-}
-
-static bool read_dropout_layer(struct parser *p, struct layer_config *layer, const cJSON *object)
-{
-    double rate = 0; /* PyTorch calls it p, Keras rate */
-    return config_json_number(object, layer->place, "p", 0, 1, &rate, p->fault) &&
-           config_json_number(object, layer->place, "rate", 0, 1, &rate, p->fault);
-}
-
-static const struct layer_type_reader {
-    const char *name;
-    enum layer_kind kind;
-    const char *const *keys;
-    bool (*read)(struct parser *p, struct layer_config *layer, const cJSON *object);
-} layer_types[] = {
-    {"lstm", LAYER_KIND_LSTM, lstm_layer_keys, read_lstm_layer},
-    {"dense", LAYER_KIND_DENSE, dense_keys, read_dense_layer},
-    {"activation", LAYER_KIND_ACTIVATION, activation_keys, read_activation_layer},
-    {"dropout", LAYER_KIND_DROPOUT, dropout_keys, read_dropout_layer},
-};
-
-static const struct layer_type_reader *find_layer_type(struct parser *p, const char *place,
-                                                       const cJSON *object)
-{
-    const char *name = NULL;
-    if (!config_json_string(object, place, "type", &name, p->fault))
-        return NULL;
-    if (name == NULL) {
-        fault_set(p->fault, 400, "%s.type: missing; lstm, dense, activation or dropout expected",
-                  place);
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof layer_types / sizeof layer_types[0]; i++)
-        if (strcmp(layer_types[i].name, name) == 0)
-            return &layer_types[i];
-    fault_set(p->fault, 400,
-              "%s.type: \"%s\" is not a layer type; lstm, dense, activation, dropout are", place,
-              excerpt_of(name).text);
-    return NULL;
-}
-
-static bool read_layer(struct parser *p, struct layer_config *layer, const cJSON *object)
-{
-    const char *name = NULL; /* for the reader of the config */
-    if (!cJSON_IsObject(object))
-        return config_json_refuse(object, layer->place, "", "an object", p->fault);
-    const struct layer_type_reader *type = find_layer_type(p, layer->place, object);
-    if (type == NULL || !config_json_check_keys(object, layer->place, type->keys, p->fault) ||
-        !config_json_string(object, layer->place, "name", &name, p->fault))
-        return false;
-    layer->kind = type->kind;
-    return type->read(p, layer, object);
-}
-
 static bool take_layers(struct parser *p, size_t count)
 {
     p->config->layers = calloc(count, sizeof *p->config->layers);
@@ -239,7 +96,7 @@ static bool read_layers(struct parser *p, const cJSON *array)
     for (const cJSON *object = array->child; object != NULL; object = object->next, layer++) {
         snprintf(layer->place, sizeof layer->place, "layers[%zu]",
                  (size_t)(layer - p->config->layers));
-        if (!read_layer(p, layer, object))
+        if (!layer_config_read(&p->layers, layer, object))
             return false;
     }
     return true;
@@ -248,48 +105,19 @@ static bool read_layers(struct parser *p, const cJSON *array)
 /* The short form: one lstm, about which even nothing need be said. */
 static bool read_short_form(struct parser *p, const cJSON *lstm)
 {
-    if (!take_layers(p, 1))
-        return false;
-    struct layer_config *layer = &p->config->layers[0];
-    layer->kind = LAYER_KIND_LSTM;
-    memcpy(layer->place, "lstm", sizeof "lstm");
-    if (!set_prefix(p, layer, ""))
-        return false;
-    return lstm == NULL || (config_json_check_keys(lstm, "lstm", lstm_keys, p->fault) &&
-                            read_lstm_options(p, layer, lstm));
+    return take_layers(p, 1) && layer_config_read_lstm(&p->layers, &p->config->layers[0], lstm);
 }
 
 static bool read_prefix(struct parser *p, const cJSON *root)
 {
-    p->prefix = "";
-    if (!config_json_string(root, "", "prefix", &p->prefix, p->fault))
+    const char **const prefix = &p->layers.prefix;
+    *prefix = "";
+    if (!config_json_string(root, "", "prefix", prefix, p->fault))
         return false;
-    const size_t size = strlen(p->prefix);
+    const size_t size = strlen(*prefix);
     return size < MODEL_PREFIX_MAX ||
            fault_set(p->fault, 400, "prefix: at most %d bytes expected, got %zu",
                      MODEL_PREFIX_MAX - 1, size);
-}
-
-static bool read_delay(struct parser *p, const cJSON *root)
-{
-    struct optional_size delay = {0};
-    if (!config_json_size(root, "", "max_queue_delay_us", 0, MODEL_DELAY_MAX_US, &delay, p->fault))
-        return false;
-    p->config->max_queue_delay_us = delay.value;
-    return true;
-}
-
-static bool read_sequences(struct parser *p, const cJSON *root)
-{
-    struct optional_bool strict = {0};
-    struct optional_size idle = {0};
-    if (!config_json_bool(root, "", "strict_sequences", &strict, p->fault) ||
-        !config_json_size(root, "", "sequence_idle_timeout_ms", 1, MODEL_IDLE_MAX_MS, &idle,
-                          p->fault))
-        return false;
-    p->config->strict_sequences = strict.value;
-    p->config->sequence_idle_timeout_ms = idle.value;
-    return true;
 }
 
 static bool read_network(struct parser *p, const cJSON *root)
@@ -301,14 +129,159 @@ static bool read_network(struct parser *p, const cJSON *root)
     return layers != NULL ? read_layers(p, layers) : read_short_form(p, lstm);
 }
 
+/* ---- tensors ---- */
+
+static const char *const tensor_keys[MODEL_TENSORS] = {
+    [MODEL_INPUT] = "input", [MODEL_OUTPUT] = "output", [MODEL_LENGTHS] = "lengths",
+    [MODEL_H_0] = "h_0",     [MODEL_C_0] = "c_0",       [MODEL_H_N] = "h_n",
+    [MODEL_C_N] = "c_n",
+};
+
+static bool has_control_characters(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
+}
+
+static bool read_tensor_name(struct parser *p, const cJSON *object, enum model_tensor tensor)
+{
+    const char *const key = tensor_keys[tensor], *name = NULL;
+    const cJSON *found = cJSON_GetObjectItemCaseSensitive(object, key);
+    struct model_tensors *tensors = &p->config->tensors;
+    if (cJSON_IsNull(found) && tensor != MODEL_INPUT && tensor != MODEL_OUTPUT) {
+        tensors->hidden[tensor] = true;
+        return true;
+    }
+    if (!config_json_string(object, "tensors", key, &name, p->fault))
+        return false;
+    if (name == NULL)
+        return true;
+    const size_t size = strlen(name) + 1;
+    if (size == 1 || size > MODEL_TENSOR_NAME_MAX || has_control_characters(name))
+        return fault_set(p->fault, 400,
+                         "tensors.%s: 1 to %d bytes without control characters expected, got "
+                         "\"%s\"",
+                         key, MODEL_TENSOR_NAME_MAX - 1, excerpt_of(name).text);
+    memcpy(tensors->names[tensor], name, size);
+    return true;
+}
+
+/* Which of names (ended by NULL) stands at the key; *index stays as it was without it. */
+static bool read_layout(struct parser *p, const cJSON *object, const char *key,
+                        const char *const *names, const char *wanted, size_t *index)
+{
+    const char *text = NULL;
+    if (!config_json_string(object, "tensors", key, &text, p->fault))
+        return false;
+    if (text == NULL)
+        return true;
+    for (size_t i = 0; names[i] != NULL; i++)
+        if (strcmp(names[i], text) == 0) {
+            *index = i;
+            return true;
+        }
+    return fault_set(p->fault, 400, "tensors.%s: %s expected, got \"%s\"", key, wanted,
+                     excerpt_of(text).text);
+}
+
+static bool read_layouts(struct parser *p, const cJSON *object)
+{
+    static const char *const outputs[] = {"TBF", "BTF", "TDBH", "BTDH", NULL};
+    static const enum output_layout layouts[] = {OUTPUT_TBF, OUTPUT_BTF, OUTPUT_TDBH, OUTPUT_BTDH,
+                                                 OUTPUT_BY_BATCH_FIRST};
+    static const char *const states[] = {"LBH", "BLH", NULL};
+    size_t output = 4, state = 0;
+    if (!read_layout(p, object, "output_layout", outputs, "TBF, BTF, TDBH or BTDH", &output) ||
+        !read_layout(p, object, "state_layout", states, "LBH or BLH", &state))
+        return false;
+    p->config->tensors.output_layout = layouts[output];
+    p->config->tensors.states_batch_first = state == 1;
+    return true;
+}
+
+static bool read_tensors(struct parser *p, const cJSON *root)
+{
+    static const char *const keys[] = {"input", "output", "lengths",       "h_0",          "c_0",
+                                       "h_n",   "c_n",    "output_layout", "state_layout", NULL};
+    const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, "tensors");
+    if (object == NULL)
+        return true;
+    if (!config_json_check_keys(object, "tensors", keys, p->fault))
+        return false;
+    for (enum model_tensor tensor = 0; tensor < MODEL_TENSORS; tensor++)
+        if (!read_tensor_name(p, object, tensor))
+            return false;
+    return read_layouts(p, object);
+}
+
+/* ---- labels ---- */
+
+/* The list and the texts, in one piece of memory. */
+static bool copy_labels(struct parser *p, const cJSON *array, size_t count, size_t text_size)
+{
+    const char **labels = malloc(count * sizeof *labels + text_size);
+    if (labels == NULL)
+        return fault_set(p->fault, 503, "not enough memory for the config");
+    char *text = (char *)(labels + count);
+    size_t i = 0;
+    for (const cJSON *item = array->child; item != NULL; item = item->next) {
+        const size_t size = strlen(item->valuestring) + 1;
+        memcpy(text, item->valuestring, size);
+        labels[i++] = text;
+        text += size;
+    }
+    p->config->labels = labels;
+    p->config->label_count = count;
+    return true;
+}
+
+static bool read_labels(struct parser *p, const cJSON *root)
+{
+    const cJSON *array = cJSON_GetObjectItemCaseSensitive(root, "labels");
+    size_t count = 0, text_size = 0;
+    if (array == NULL)
+        return true;
+    if (!cJSON_IsArray(array))
+        return config_json_refuse(array, "labels", "", "an array of strings", p->fault);
+    for (const cJSON *item = array->child; item != NULL; item = item->next) {
+        if (!cJSON_IsString(item))
+            return config_json_refuse(item, "labels", "", "an array of strings", p->fault);
+        count++;
+        text_size += strlen(item->valuestring) + 1;
+    }
+    return count == 0 ? config_json_refuse(array, "labels", "", "at least one label", p->fault)
+                      : copy_labels(p, array, count, text_size);
+}
+
+/* ---- the whole ---- */
+
+static bool read_service(struct parser *p, const cJSON *root)
+{
+    struct optional_size steps = {0}, delay = {0}, idle = {0};
+    struct optional_bool strict = {0};
+    if (!config_json_size(root, "", "steps", 1, MODEL_SIZE_MAX, &steps, p->fault) ||
+        !config_json_size(root, "", "max_queue_delay_us", 0, QUEUE_DELAY_MAX, &delay, p->fault) ||
+        !config_json_bool(root, "", "strict_sequences", &strict, p->fault) ||
+        !config_json_size(root, "", "sequence_idle_timeout_ms", 1, IDLE_TIMEOUT_MAX, &idle,
+                          p->fault))
+        return false;
+    p->config->steps = steps.value;
+    p->config->max_queue_delay_us = delay.value;
+    p->config->strict_sequences = strict.value;
+    p->config->sequence_idle_timeout_ms = idle.value;
+    return true;
+}
+
 static bool read_model(struct parser *p, const cJSON *root, const char *default_name)
 {
     if (!config_json_check_keys(root, "", model_keys, p->fault) ||
         !read_name(p, root, default_name) || !read_weights(p, root) || !read_prefix(p, root) ||
-        !read_batch_first(p, root, "") || !read_delay(p, root) || !read_sequences(p, root) ||
-        !read_network(p, root))
+        !layer_config_batch_first(&p->layers, root, "") || !read_network(p, root) ||
+        !read_service(p, root) || !read_tensors(p, root) || !read_labels(p, root))
         return false;
-    p->config->batch_first = p->batch_first.value;
+    p->config->batch_first = p->layers.batch_first.value;
     return true;
 }
 
@@ -319,7 +292,7 @@ bool model_config_parse(struct model_config *config, const char *text, size_t si
     cJSON *root = config_json_parse(text, size, fault);
     if (root == NULL)
         return false;
-    struct parser parser = {.config = config, .fault = fault};
+    struct parser parser = {.config = config, .layers.fault = fault, .fault = fault};
     const bool good = read_model(&parser, root, default_name);
     cJSON_Delete(root);
     if (!good)
@@ -331,5 +304,6 @@ void model_config_fini(struct model_config *config)
 {
     free(config->weights);
     free(config->layers);
+    free(config->labels);
     *config = (struct model_config){0};
 }

@@ -10,56 +10,52 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/activation.h"
-#include "proto/config_json.h"
 #include "proto/fault.h"
+#include "proto/layer_config.h"
 
 #define MODEL_CONFIG_SIZE_MAX CONFIG_JSON_SIZE_MAX
-#define MODEL_NAME_MAX        65  /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} and the NUL */
-#define MODEL_PREFIX_MAX      200 /* with the NUL: leaves room for "weight_ih_l0_reverse" */
+#define MODEL_NAME_MAX        65 /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} and the NUL */
 #define MODEL_LAYERS_MAX      256
-#define MODEL_DELAY_MAX_US    10000000u
-#define MODEL_IDLE_MAX_MS     31536000000u /* a year */
-#define MODEL_SIZE_MAX        (1u << 24) /* the largest size, layer count or width a config may say */
+#define MODEL_TENSOR_NAME_MAX 120 /* with the NUL: leaves room for ".13" */
 
-enum layer_kind {
-    LAYER_KIND_LSTM,
-    LAYER_KIND_DENSE,
-    LAYER_KIND_ACTIVATION,
-    LAYER_KIND_DROPOUT,
+/* Tensors that a config may name in its own way. */
+enum model_tensor {
+    MODEL_INPUT,
+    MODEL_OUTPUT,
+    MODEL_LENGTHS,
+    MODEL_H_0,
+    MODEL_C_0,
+    MODEL_H_N,
+    MODEL_C_N,
+    MODEL_TENSORS,
 };
 
-struct layer_config {
-    enum layer_kind kind;
-    char place[32]; /* for error texts: "lstm", "layers[2]" */
+/* Dimensions of `output`: T steps, B rows, F features; or these as D directions of H. */
+enum output_layout { OUTPUT_BY_BATCH_FIRST, OUTPUT_TBF, OUTPUT_BTF, OUTPUT_TDBH, OUTPUT_BTDH };
 
-    /* lstm, dense: what stands before weight_ih_l0 or weight in the weight names, with its dot; ""
-     * for none */
-    char prefix[MODEL_PREFIX_MAX];
-
-    /* lstm: torch.nn.LSTM's arguments */
-    struct optional_size input_size, hidden_size, num_layers, proj_size;
-    struct optional_bool bidirectional;
-
-    /* lstm, dense */
-    struct optional_bool bias;
-
-    /* dense */
-    struct optional_size units;
-
-    /* dense, activation: "activation", "function" */
-    enum activation activation;
+struct model_tensors {
+    char names[MODEL_TENSORS][MODEL_TENSOR_NAME_MAX]; /* "": as usual */
+    bool hidden[MODEL_TENSORS];                       /* not offered; never input and output */
+    enum output_layout output_layout;
+    bool states_batch_first; /* [B,L*D,H] rather than [L*D,B,H] */
 };
 
 struct model_config {
     char name[MODEL_NAME_MAX];
     char *weights; /* path as written, relative to the config's folder unless absolute */
     bool batch_first;
-    uint64_t max_queue_delay_us; /* a request may wait so long for others to be computed with */
-    bool strict_sequences;       /* to start a sequence that is alive is an error */
-    uint64_t sequence_idle_timeout_ms; /* 0: the server's */
+    size_t steps;      /* every request's T; 0: any */
+    size_t input_size; /* floats of a step of the input; 0: the weights say */
+    struct model_tensors tensors;
     size_t layer_count;
     struct layer_config *layers;
+
+    /* For those who serve the model. */
+    size_t label_count;
+    const char **labels; /* [label_count]: of the output's features; NULL without */
+    uint64_t max_queue_delay_us;
+    bool strict_sequences;
+    uint64_t sequence_idle_timeout_ms; /* 0: the server's */
 };
 
 /* default_name is used when the config has no "name": the file's name without .json, whatever it

@@ -198,7 +198,7 @@ static bool read_memory(struct json_reader *reader, struct infer_input *memory)
         const bool good = strcmp(key, "datatype") == 0 ? read_datatype(reader)
                           : strcmp(key, "shape") == 0  ? read_shape(reader, memory)
                           : strcmp(key, "data") == 0
-                              ? json_skip_numbers(reader, &memory->data, &memory->data_size)
+                              ? json_skip_numbers(reader, &memory->data, &memory->data_size, NULL)
                               : json_skip(reader, NULL, NULL);
         if (!good)
             return false;

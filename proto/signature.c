@@ -6,45 +6,165 @@
 #include <string.h>
 
 #include "core/checked.h"
+#include "proto/excerpt.h"
 
 #define SHAPE_TEXT_MAX (TENSOR_RANK_MAX * 21 + 3)
 
 /* ---- what a model takes and gives ---- */
 
+/* While a signature is made. */
+struct maker {
+    struct signature *signature;
+    const struct model_config *config;
+    struct fault *fault;
+};
+
+/* A tensor of rank 3 whose dimensions are the caller's to set. */
 static struct signature_tensor *add_tensor(struct signature_tensor *tensors, size_t *count,
                                            enum tensor_role role, const char *name)
 {
     assert(*count < INFER_TENSOR_MAX);
     struct signature_tensor *tensor = &tensors[(*count)++];
     *tensor = (struct signature_tensor){
-        .datatype = DATATYPE_FP32, .role = role, .rank = 3, .shape = {-1, -1, -1}};
+        .datatype = DATATYPE_FP32,
+        .role = role,
+        .rank = 3,
+        .shape = {-1, -1, -1, -1},
+        .steps_axis = SIGNATURE_NO_AXIS,
+    };
     snprintf(tensor->name, sizeof tensor->name, "%s", name);
     return tensor;
 }
 
-/* One state tensor. k: which state, told in the name when the model has several. */
-static void add_state_tensor(struct signature *s, bool output, enum tensor_role role, size_t k)
+static struct signature_tensor *add_input(struct maker *m, enum tensor_role role, const char *name)
 {
-    const struct signature_state *state = &s->states[k];
-    const char *letter = role == ROLE_H ? "h" : "c";
-    char name[32];
-    if (s->state_count == 1)
-        snprintf(name, sizeof name, "%s_%s", letter, output ? "n" : "0");
-    else
-        snprintf(name, sizeof name, "%s_%s.%zu", letter, output ? "n" : "0", k);
-    struct signature_tensor *tensor = output ? add_tensor(s->outputs, &s->output_count, role, name)
-                                             : add_tensor(s->inputs, &s->input_count, role, name);
-    tensor->optional = !output;
-    tensor->state = k;
-    tensor->shape[0] = (int64_t)state->cells;
-    tensor->shape[2] = (int64_t)(role == ROLE_H ? state->h_size : state->c_size);
+    return add_tensor(m->signature->inputs, &m->signature->input_count, role, name);
 }
 
-static void add_state_tensors(struct signature *s, bool output)
+static struct signature_tensor *add_output(struct maker *m, enum tensor_role role, const char *name)
 {
-    for (size_t k = 0; k < s->state_count; k++) {
-        add_state_tensor(s, output, ROLE_H, k);
-        add_state_tensor(s, output, ROLE_C, k);
+    return add_tensor(m->signature->outputs, &m->signature->output_count, role, name);
+}
+
+static const char *name_of(const struct maker *m, enum model_tensor tensor, const char *usual)
+{
+    const char *name = m->config->tensors.names[tensor];
+    return name[0] != '\0' ? name : usual;
+}
+
+static bool is_hidden(const struct maker *m, enum model_tensor tensor)
+{
+    return m->config->tensors.hidden[tensor];
+}
+
+/* ---- input, lengths, output ---- */
+
+static void add_inputs(struct maker *m)
+{
+    const struct signature *s = m->signature;
+    struct signature_tensor *input = add_input(m, ROLE_INPUT, name_of(m, MODEL_INPUT, "input"));
+    input->rows_axis = s->batch_first ? 0 : 1;
+    input->steps_axis = s->batch_first ? 1 : 0;
+    if (m->config->steps != 0)
+        input->shape[input->steps_axis] = (int64_t)m->config->steps;
+    if (s->vocabulary != 0) {
+        input->datatype = DATATYPE_INT64;
+        input->rank = 2;
+    } else {
+        input->shape[2] = (int64_t)s->input_size;
+    }
+}
+
+static void add_lengths(struct maker *m)
+{
+    if (is_hidden(m, MODEL_LENGTHS))
+        return;
+    struct signature_tensor *lengths =
+        add_input(m, ROLE_LENGTHS, name_of(m, MODEL_LENGTHS, "lengths"));
+    lengths->datatype = DATATYPE_INT64;
+    lengths->optional = true;
+    lengths->rank = 1;
+}
+
+static bool fail_layout(const struct maker *m, const char *why)
+{
+    return fault_set(m->fault, 400, "tensors.output_layout: not expected, as %s", why);
+}
+
+static enum output_layout layout_of(const struct maker *m)
+{
+    const enum output_layout layout = m->config->tensors.output_layout;
+    if (layout != OUTPUT_BY_BATCH_FIRST)
+        return layout;
+    return m->config->batch_first ? OUTPUT_BTF : OUTPUT_TBF;
+}
+
+static bool shape_output(struct maker *m, struct signature_tensor *output)
+{
+    struct signature *s = m->signature;
+    const enum output_layout layout = layout_of(m);
+    const size_t directions = model_output_directions(s->model);
+    const bool apart = layout == OUTPUT_TDBH || layout == OUTPUT_BTDH;
+    if (apart && directions == 0)
+        return fail_layout(m, "the last layer is no LSTM with its directions side by side");
+    output->rank = apart ? 4 : 3;
+    s->output_batch_first = layout == OUTPUT_BTF || layout == OUTPUT_BTDH;
+    s->output_apart = layout == OUTPUT_TDBH && directions > 1;
+    output->rows_axis = s->output_batch_first ? 0 : layout == OUTPUT_TDBH ? 2 : 1;
+    output->steps_axis = s->output_batch_first ? 1 : 0;
+    if (apart)
+        output->shape[layout == OUTPUT_TDBH ? 1 : 2] = (int64_t)directions;
+    output->shape[output->rank - 1] = (int64_t)(s->output_size / (apart ? directions : 1));
+    if (m->config->steps != 0)
+        output->shape[output->steps_axis] = (int64_t)model_output_steps(s->model, m->config->steps);
+    return true;
+}
+
+static bool add_output_tensor(struct maker *m)
+{
+    struct signature *s = m->signature;
+    struct signature_tensor *output =
+        add_output(m, ROLE_OUTPUT, name_of(m, MODEL_OUTPUT, "output"));
+    if (!s->vector)
+        return shape_output(m, output);
+    if (m->config->tensors.output_layout != OUTPUT_BY_BATCH_FIRST)
+        return fail_layout(m, "a row's output is a vector, [B,F]");
+    s->output_batch_first = true;
+    output->rank = 2;
+    output->shape[1] = (int64_t)s->output_size;
+    return true;
+}
+
+/* ---- states ---- */
+
+/* One state tensor. k: which state, told in the name when the model has several. */
+static void add_state_tensor(struct maker *m, enum model_tensor which, size_t k)
+{
+    static const char *const usual[MODEL_TENSORS] = {
+        [MODEL_H_0] = "h_0", [MODEL_C_0] = "c_0", [MODEL_H_N] = "h_n", [MODEL_C_N] = "c_n"};
+    const bool output = which == MODEL_H_N || which == MODEL_C_N;
+    const bool is_h = which == MODEL_H_0 || which == MODEL_H_N;
+    const struct signature_state *state = &m->signature->states[k];
+    char name[TENSOR_NAME_MAX];
+    if (is_hidden(m, which))
+        return;
+    snprintf(name, sizeof name, "%s", name_of(m, which, usual[which]));
+    if (m->signature->state_count > 1)
+        snprintf(name + strlen(name), sizeof name - strlen(name), ".%zu", k);
+    struct signature_tensor *tensor = output ? add_output(m, is_h ? ROLE_H : ROLE_C, name)
+                                             : add_input(m, is_h ? ROLE_H : ROLE_C, name);
+    tensor->optional = !output;
+    tensor->state = k;
+    tensor->rows_axis = m->signature->states_batch_first ? 0 : 1;
+    tensor->shape[1 - tensor->rows_axis] = (int64_t)state->cells;
+    tensor->shape[2] = (int64_t)(is_h ? state->h_size : state->c_size);
+}
+
+static void add_states(struct maker *m, enum model_tensor h, enum model_tensor c)
+{
+    for (size_t k = 0; k < m->signature->state_count; k++) {
+        add_state_tensor(m, h, k);
+        add_state_tensor(m, c, k);
     }
 }
 
@@ -53,19 +173,26 @@ static bool same_sizes(struct model_lstm_state a, struct model_lstm_state b)
     return a.h_size == b.h_size && a.c_size == b.c_size;
 }
 
-/* Cells of one size follow each other without gaps, so that they make one group. */
-static bool group_states(struct signature *s, const struct model *model, struct fault *fault)
+static bool all_alike(const struct model *model)
 {
-    const size_t count = model_lstm_count(model);
     bool alike = true;
-    for (size_t k = 1; k < count; k++)
+    for (size_t k = 1; k < model_lstm_count(model); k++)
         alike = alike && same_sizes(model_lstm_state(model, 0), model_lstm_state(model, k));
+    return alike;
+}
+
+/* Cells of one size follow each other without gaps, so that they make one group. */
+static bool group_states(struct maker *m)
+{
+    struct signature *s = m->signature;
+    const size_t count = model_lstm_count(s->model);
+    const bool alike = all_alike(s->model);
     if (!alike && count > SIGNATURE_STATES_MAX)
-        return fault_set(fault, 400,
+        return fault_set(m->fault, 400,
                          "layers: at most %d LSTM layers of different sizes expected, got %zu",
                          SIGNATURE_STATES_MAX, count);
     for (size_t k = 0; k < count; k++) {
-        const struct model_lstm_state lstm = model_lstm_state(model, k);
+        const struct model_lstm_state lstm = model_lstm_state(s->model, k);
         if (k > 0 && alike) {
             s->states[0].cells += lstm.cells;
             continue;
@@ -76,28 +203,106 @@ static bool group_states(struct signature *s, const struct model *model, struct 
     return true;
 }
 
-bool signature_init(struct signature *signature, const struct model *model, bool batch_first,
-                    struct fault *fault)
+/* ---- states as Keras returns them ---- */
+
+static size_t count_returning(const struct model_config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->layer_count; i++)
+        count += config->layers[i].kind == LAYER_KIND_LSTM && config->layers[i].return_state;
+    return count;
+}
+
+/* One cell's h or c. several: layers that return their states, this being the nth. */
+static void add_cell_tensor(struct maker *m, enum tensor_role role, const char *base, size_t state,
+                            size_t cell, size_t nth, bool several)
+{
+    char name[TENSOR_NAME_MAX];
+    snprintf(name, sizeof name, "%s", base);
+    if (several)
+        snprintf(name + strlen(name), sizeof name - strlen(name), ".%zu", nth);
+    struct signature_tensor *tensor = add_output(m, role, name);
+    const struct signature_state *group = &m->signature->states[state];
+    tensor->state = state;
+    tensor->cell = cell;
+    tensor->rank = 2;
+    tensor->shape[1] = (int64_t)(role == ROLE_H ? group->h_size : group->c_size);
+}
+
+/* Layer k of the model's LSTMs, whose first cell is `cell` of group `state`. */
+static void add_returned_states(struct maker *m, size_t k, size_t state, size_t cell, size_t nth,
+                                bool several)
+{
+    static const char *const names[2][2] = {{"forward_h", "forward_c"},
+                                            {"backward_h", "backward_c"}};
+    const size_t directions = model_lstm_state(m->signature->model, k).cells;
+    for (size_t d = 0; d < directions; d++) {
+        const char *h = directions > 1 ? names[d][0] : name_of(m, MODEL_H_N, "h_n");
+        const char *c = directions > 1 ? names[d][1] : name_of(m, MODEL_C_N, "c_n");
+        if (!is_hidden(m, MODEL_H_N))
+            add_cell_tensor(m, ROLE_H, h, state, cell + d, nth, several);
+        if (!is_hidden(m, MODEL_C_N))
+            add_cell_tensor(m, ROLE_C, c, state, cell + d, nth, several);
+    }
+}
+
+static bool add_final_states(struct maker *m)
+{
+    const struct model_config *config = m->config;
+    const size_t returning = count_returning(config);
+    const bool grouped = m->signature->state_count == 1;
+    if (returning == 0) {
+        add_states(m, MODEL_H_N, MODEL_C_N);
+        return true;
+    }
+    if (returning > (INFER_TENSOR_MAX - 1) / 4)
+        return fault_set(m->fault, 400, "layers: at most %d with return_state expected, got %zu",
+                         (INFER_TENSOR_MAX - 1) / 4, returning);
+    for (size_t i = 0, k = 0, cell = 0, nth = 0; i < config->layer_count; i++) {
+        if (config->layers[i].kind != LAYER_KIND_LSTM)
+            continue;
+        if (config->layers[i].return_state)
+            add_returned_states(m, k, grouped ? 0 : k, grouped ? cell : 0, nth++, returning > 1);
+        cell += model_lstm_state(m->signature->model, k).cells;
+        k++;
+    }
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static bool check_names(const struct maker *m, const struct signature_tensor *tensors, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(tensors[i].name, tensors[j].name) == 0)
+                return fault_set(m->fault, 400, "tensors: two of one name, '%s'",
+                                 excerpt_of(tensors[i].name).text);
+    return true;
+}
+
+bool signature_init(struct signature *signature, const struct model *model,
+                    const struct model_config *config, struct fault *fault)
 {
     struct signature *const s = signature;
+    struct maker m = {.signature = s, .config = config, .fault = fault};
     *s = (struct signature){
-        .batch_first = batch_first,
+        .model = model,
+        .batch_first = config->batch_first,
+        .states_batch_first = config->tensors.states_batch_first,
         .input_size = model_input_size(model),
         .output_size = model_output_size(model),
+        .vocabulary = model_vocabulary(model),
+        .vector = model_output_is_vector(model),
     };
-    if (!group_states(s, model, fault))
+    if (!group_states(&m))
         return false;
-    add_tensor(s->inputs, &s->input_count, ROLE_INPUT, "input")->shape[2] = (int64_t)s->input_size;
-    add_state_tensors(s, false);
-    struct signature_tensor *lengths =
-        add_tensor(s->inputs, &s->input_count, ROLE_LENGTHS, "lengths");
-    lengths->datatype = DATATYPE_INT64;
-    lengths->optional = true;
-    lengths->rank = 1;
-    add_tensor(s->outputs, &s->output_count, ROLE_OUTPUT, "output")->shape[2] =
-        (int64_t)s->output_size;
-    add_state_tensors(s, true);
-    return true;
+    add_inputs(&m);
+    add_states(&m, MODEL_H_0, MODEL_C_0);
+    add_lengths(&m);
+    return add_output_tensor(&m) && add_final_states(&m) &&
+           check_names(&m, s->inputs, s->input_count) &&
+           check_names(&m, s->outputs, s->output_count);
 }
 
 void signature_output_shape(const struct signature *signature,
@@ -106,9 +311,24 @@ void signature_output_shape(const struct signature *signature,
 {
     for (size_t i = 0; i < output->rank; i++)
         shape[i] = (uint64_t)output->shape[i];
-    if (output->role == ROLE_OUTPUT)
-        shape[signature->batch_first ? 1 : 0] = steps;
-    shape[output->role == ROLE_OUTPUT && signature->batch_first ? 0 : 1] = rows;
+    if (output->steps_axis != SIGNATURE_NO_AXIS)
+        shape[output->steps_axis] = model_output_steps(signature->model, steps);
+    shape[output->rows_axis] = rows;
+}
+
+void signature_set_apart(const struct signature *signature, size_t output_steps, size_t rows,
+                         float *output, float *scratch)
+{
+    const size_t width = signature->output_size;
+    const size_t directions = model_output_directions(signature->model);
+    const size_t hidden = width / directions;
+    for (size_t t = 0; t < output_steps; t++, output += rows * width) {
+        memcpy(scratch, output, rows * width * sizeof *output);
+        for (size_t b = 0; b < rows; b++)
+            for (size_t d = 0; d < directions; d++)
+                memcpy(output + (d * rows + b) * hidden, scratch + b * width + d * hidden,
+                       hidden * sizeof *output);
+    }
 }
 
 /* ---- a request ---- */
@@ -151,7 +371,7 @@ static bool check_datatype(const struct binder *b, const struct infer_input *inp
                            const struct signature_tensor *tensor)
 {
     if (input->datatype == tensor->datatype ||
-        (tensor->role == ROLE_LENGTHS && input->datatype == DATATYPE_INT32))
+        (tensor->datatype == DATATYPE_INT64 && input->datatype == DATATYPE_INT32))
         return true;
     return fault_set(b->fault, 400,
                      "inference input '%s' data-type is '%s', but model '%s' expects '%s'",
@@ -182,7 +402,8 @@ static bool check_needed(const struct binder *b)
 {
     const struct binding *binding = b->binding;
     if (binding->input == NULL)
-        return fault_set(b->fault, 400, "missing inference input 'input' for model '%s'", b->model);
+        return fault_set(b->fault, 400, "missing inference input '%s' for model '%s'",
+                         b->signature->inputs[0].name, b->model);
     return true;
 }
 
@@ -230,15 +451,15 @@ static bool check_shapes(const struct binder *b)
         const struct infer_input *input = *input_slot(binding, tensor);
         if (input == NULL)
             continue;
-        int64_t wanted[3];
+        int64_t wanted[SIGNATURE_RANK_MAX];
         memcpy(wanted, tensor->shape, sizeof wanted);
         if (tensor->role != ROLE_INPUT) /* inputs[0], so that B is known */
-            wanted[tensor->role == ROLE_LENGTHS ? 0 : 1] = (int64_t)binding->rows;
+            wanted[tensor->rows_axis] = (int64_t)binding->rows;
         if (!check_shape(b, input, wanted, tensor->rank))
             return false;
         if (tensor->role == ROLE_INPUT) {
-            binding->steps = (size_t)input->shape[b->signature->batch_first ? 1 : 0];
-            binding->rows = (size_t)input->shape[b->signature->batch_first ? 0 : 1];
+            binding->steps = (size_t)input->shape[tensor->steps_axis];
+            binding->rows = (size_t)input->shape[tensor->rows_axis];
         }
     }
     return true;
@@ -277,7 +498,7 @@ static bool count_output_elements(const struct binder *b)
 {
     struct binding *binding = b->binding;
     for (size_t i = 0; i < binding->output_count; i++) {
-        uint64_t shape[3];
+        uint64_t shape[SIGNATURE_RANK_MAX];
         size_t elements = 1;
         signature_output_shape(b->signature, binding->outputs[i], binding->steps, binding->rows,
                                shape);

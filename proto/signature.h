@@ -2,13 +2,17 @@
  * of every protocol and for checking requests.
  *
  * Tensors of an LSTM model (T steps, B rows, I inputs, D directions, P = proj_size or H):
- *   input    FP32 [T,B,I], batch_first [B,T,I]      required
+ *   input    FP32 [T,B,I], batch_first [B,T,I]      required; of an embedding INT32 or INT64 [T,B],
+ *                                                   [B,T]
  *   h_0, c_0 FP32 [L*D,B,P], [L*D,B,H]              optional, zeros when absent
  *   lengths  INT32 or INT64 [B], 0..T each          optional
- *   output   FP32 in the input's layout, O floats per step
- *   h_n, c_n FP32, shapes of h_0, c_0
+ *   output   FP32 in the input's layout, O floats per step; [B,O] where a row comes out as a vector
+ *   h_n, c_n FP32, shapes of h_0, c_0; where LSTM layers return their state, theirs alone, one
+ *            [B,P] and [B,H] for each direction: h_n, c_n, or forward_h, forward_c, backward_h,
+ *            backward_c
  * With several LSTM layers in a chain, all of one P and H, L*D counts all their cells in order.
- * When their sizes differ, each LSTM layer k has tensors of its own: h_0.k, c_0.k, h_n.k, c_n.k. */
+ * When their sizes differ, each LSTM layer k has tensors of its own: h_0.k, c_0.k, h_n.k, c_n.k.
+ * The config may give other names and layouts (proto/MODEL_CONFIG.md). */
 #ifndef PROTO_SIGNATURE_H
 #define PROTO_SIGNATURE_H
 
@@ -19,9 +23,12 @@
 #include "core/model.h"
 #include "proto/fault.h"
 #include "proto/infer_message.h"
+#include "proto/model_config.h"
 
 /* LSTM layers of different sizes in one model: 2 * 14 + 2 tensors. */
 #define SIGNATURE_STATES_MAX 14
+#define SIGNATURE_RANK_MAX   4
+#define SIGNATURE_NO_AXIS    SIGNATURE_RANK_MAX
 
 /* What a tensor is to the model. */
 enum tensor_role {
@@ -34,12 +41,15 @@ enum tensor_role {
 
 struct signature_tensor {
     char name[TENSOR_NAME_MAX];
-    enum datatype datatype; /* INT64 for lengths, where INT32 is taken too */
+    enum datatype datatype; /* INT64 where INT32 is taken too */
     enum tensor_role role;
     bool optional;
     size_t state; /* ROLE_H, ROLE_C: which of signature.states */
+    size_t cell;  /* the same, of rank 2: which of that state's cells; its [B,n] alone */
     size_t rank;
-    int64_t shape[3]; /* -1: any */
+    int64_t shape[SIGNATURE_RANK_MAX]; /* -1: any */
+    size_t rows_axis;                  /* which dimension is B */
+    size_t steps_axis;                 /* which is T; or SIGNATURE_NO_AXIS */
 };
 
 /* A group of LSTM cells that share one pair of state tensors. */
@@ -50,18 +60,26 @@ struct signature_state {
 };
 
 struct signature {
-    bool batch_first;
+    const struct model *model;
+    bool batch_first;               /* input's memory is [B][T][input_size] rather than [T][B] */
+    bool output_batch_first;        /* the same of output, with its own number of steps */
+    bool output_apart;              /* output is [T,D,B,H], D > 1: signature_set_apart */
+    bool states_batch_first;        /* h_0, c_0, h_n, c_n are [B,cells,n] */
     size_t input_size, output_size; /* floats per step */
+    size_t vocabulary;              /* input's numbers are whole and in 0..vocabulary-1; 0: any */
+    bool vector;                    /* output is [B,output_size] */
     size_t state_count;
     struct signature_state states[SIGNATURE_STATES_MAX];
     size_t input_count, output_count;
     struct signature_tensor inputs[INFER_TENSOR_MAX], outputs[INFER_TENSOR_MAX];
 };
 
-/* Fails (400) only for a model with more than SIGNATURE_STATES_MAX LSTM layers of different sizes.
- */
-bool signature_init(struct signature *signature, const struct model *model, bool batch_first,
-                    struct fault *fault);
+/* Of config, the layout, the tensors and what its layers return are looked at; the model is the one
+ * built of it and must outlive the signature. Fails (400) for a model with more than
+ * SIGNATURE_STATES_MAX LSTM layers of different sizes, for two tensors of one name, and for an
+ * output layout that the output does not have. */
+bool signature_init(struct signature *signature, const struct model *model,
+                    const struct model_config *config, struct fault *fault);
 
 /* A request held against a signature: every tensor known, of the right type and shape, all of them
  * agreeing on T and B. Pointers go into the request and the signature. */
@@ -83,9 +101,14 @@ struct binding {
 bool signature_bind(const struct signature *signature, const struct infer_request *request,
                     const char *model_name, struct binding *binding, struct fault *fault);
 
-/* shape[rank] of an output for T steps of B rows. */
+/* shape[rank] of an output for T steps in of B rows. */
 void signature_output_shape(const struct signature *signature,
                             const struct signature_tensor *output, size_t steps, size_t rows,
                             uint64_t *shape);
+
+/* With output_apart: from the memory that rows are computed in, [T'][B][D*H], to [T'][D][B][H], in
+ * place. T' is the output's own number of steps; scratch holds B * output_size floats. */
+void signature_set_apart(const struct signature *signature, size_t output_steps, size_t rows,
+                         float *output, float *scratch);
 
 #endif

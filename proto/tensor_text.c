@@ -12,6 +12,7 @@ enum {
     RANK_MAX = TENSOR_TEXT_RANK_MAX,
     SHAPE_TEXT_MAX = RANK_MAX * 21 + 3,
     TOKEN_SHOWN_MAX = 24, /* bytes of a bad number in an error text */
+    WANTED_MAX = 80,
     FOUND_MAX = TOKEN_SHOWN_MAX + JSON_DESCRIPTION_MAX,
 };
 
@@ -22,14 +23,14 @@ struct slice {
     size_t limit;       /* numbers that may still be read */
     const char *wanted; /* where a number is read */
     int64_t min, max;   /* of int64s */
-    union {
-        float *f32;
-        int64_t *i64;
-    } out;
+    char *wanted_text;  /* [WANTED_MAX], for wanted to point to */
+    void *out;          /* the first number's place, moved by the places skipped so far */
+    size_t width;       /* bytes of a number there */
     struct fault *fault;
 };
 
-/* Reads element index from at on; returns the byte after it, or NULL with slice->wanted set. */
+/* Reads the number at into out[index]; returns the byte after it, or NULL with slice->wanted set.
+ */
 typedef const char *read_number(struct slice *slice, const char *at, size_t index);
 
 static bool is_space(char c)
@@ -163,6 +164,13 @@ __attribute__((always_inline)) static inline bool read_run(struct slice *slice, 
     return true;
 }
 
+/* Leaves that many places free. */
+static inline void skip(struct slice *slice, size_t places)
+{
+    slice->out = (char *)slice->out + places * slice->width;
+    slice->cursor->skipped += places;
+}
+
 /* Reads on in the arrays of a shape of rank 1 or more, without recursion, until the last one is
  * closed or the next thing would be a number past the limit. */
 __attribute__((always_inline)) static inline bool walk(struct slice *slice, const uint64_t *shape,
@@ -177,6 +185,8 @@ __attribute__((always_inline)) static inline bool walk(struct slice *slice, cons
             if ((members[level] > 0 && !take(slice, ',')) || !take(slice, '['))
                 return false;
             members[++cursor->level] = 0;
+            if (cursor->level + 1 == rank && cursor->index > 0)
+                skip(slice, cursor->gap);
             continue;
         }
         if (left > 0) {
@@ -199,11 +209,20 @@ __attribute__((always_inline)) static inline bool walk(struct slice *slice, cons
     return true;
 }
 
+/* A number without brackets: what follows it has been checked. */
+__attribute__((always_inline)) static inline bool read_bare(struct slice *slice, read_number *read)
+{
+    slice->cursor->done = read_run(slice, 1, true, read);
+    return slice->cursor->done;
+}
+
 __attribute__((always_inline)) static inline bool read_slice(struct slice *slice, read_number *read)
 {
     struct tensor_text_cursor *cursor = slice->cursor;
     const struct tensor_text *tensor = &cursor->tensor;
     assert(slice->limit > 0 && !cursor->done);
+    if (cursor->nested && tensor->rank == 0)
+        return read_bare(slice, read);
     if (cursor->at == tensor->text && !take(slice, '['))
         return false;
     const uint64_t flat[] = {tensor->elements};
@@ -222,11 +241,25 @@ void tensor_text_begin(struct tensor_text_cursor *cursor, const struct tensor_te
     };
 }
 
+void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tensor_text *tensor,
+                           size_t gap)
+{
+    assert(tensor->size >= 1 && tensor->rank <= RANK_MAX);
+    const size_t bracket = tensor->rank != 0;
+    *cursor = (struct tensor_text_cursor){
+        .tensor = *tensor,
+        .at = tensor->text,
+        .last = tensor->text + tensor->size - bracket,
+        .nested = true,
+        .gap = gap,
+    };
+}
+
 /* ---- numbers ---- */
 
 static const char *read_f32(struct slice *slice, const char *at, size_t index)
 {
-    float *out = &slice->out.f32[index];
+    float *out = (float *)slice->out + index;
     const char *after = float_parse(at, slice->last, out);
     if (after != NULL && (!isinf(*out) || after[-1] == 'y')) /* the y of the token Infinity */
         return after;
@@ -237,8 +270,12 @@ static const char *read_f32(struct slice *slice, const char *at, size_t index)
 bool tensor_text_read_f32(struct tensor_text_cursor *cursor, float *out, size_t limit,
                           struct fault *fault)
 {
-    struct slice slice = {
-        .cursor = cursor, .last = cursor->last, .limit = limit, .out.f32 = out, .fault = fault};
+    struct slice slice = {.cursor = cursor,
+                          .last = cursor->last,
+                          .limit = limit,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
+                          .fault = fault};
     return read_slice(&slice, read_f32);
 }
 
@@ -258,7 +295,15 @@ static const char *parse_whole(const char *at, uint64_t *magnitude)
     if (at[0] == '.' && at[1] == '0')
         for (at++; *at == '0'; at++)
             ;
-    return is_space(*at) || *at == ',' || *at == ']' ? at : NULL;
+    return is_space(*at) || *at == ',' || *at == ']' || *at == '}' ? at : NULL;
+}
+
+static const char *want_i64(struct slice *slice)
+{
+    snprintf(slice->wanted_text, WANTED_MAX, "a whole number from %lld to %lld",
+             (long long)slice->min, (long long)slice->max);
+    slice->wanted = slice->wanted_text;
+    return NULL;
 }
 
 static const char *read_i64(struct slice *slice, const char *at, size_t index)
@@ -267,27 +312,26 @@ static const char *read_i64(struct slice *slice, const char *at, size_t index)
     const bool negative = *at == '-';
     const char *after = parse_whole(at + negative, &magnitude);
     if (after == NULL || magnitude > (uint64_t)INT64_MAX + negative)
-        return NULL;
+        return want_i64(slice);
     /* -magnitude without ever holding 2^63 in an int64_t. */
     const int64_t value =
         negative && magnitude > 0 ? -(int64_t)(magnitude - 1) - 1 : (int64_t)magnitude;
-    slice->out.i64[index] = value;
-    return value >= slice->min && value <= slice->max ? after : NULL;
+    ((int64_t *)slice->out)[index] = value;
+    return value >= slice->min && value <= slice->max ? after : want_i64(slice);
 }
 
 bool tensor_text_read_i64(struct tensor_text_cursor *cursor, int64_t min, int64_t max, int64_t *out,
                           size_t limit, struct fault *fault)
 {
-    char wanted[80];
-    snprintf(wanted, sizeof wanted, "a whole number from %lld to %lld", (long long)min,
-             (long long)max);
+    char wanted[WANTED_MAX];
     struct slice slice = {.cursor = cursor,
                           .last = cursor->last,
                           .limit = limit,
-                          .wanted = wanted,
                           .min = min,
                           .max = max,
-                          .out.i64 = out,
+                          .wanted_text = wanted,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
                           .fault = fault};
     return read_slice(&slice, read_i64);
 }

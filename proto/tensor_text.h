@@ -32,13 +32,21 @@ struct tensor_text_cursor {
     /* private */
     struct tensor_text tensor;
     const char *at;
-    const char *last;                       /* the closing bracket of the whole array */
-    bool nested;                            /* or flat */
-    size_t level;                           /* arrays open, less one */
+    const char *last; /* the closing bracket of the whole array */
+    bool nested;      /* or flat */
+    size_t gap;       /* places of out left free between two innermost arrays */
+    size_t skipped;   /* so many of them so far */
+    size_t level;     /* arrays open, less one */
     uint64_t members[TENSOR_TEXT_RANK_MAX]; /* of the array open at each level: read so far */
 };
 
 void tensor_text_begin(struct tensor_text_cursor *cursor, const struct tensor_text *tensor);
+
+/* The same for a tensor that is one row of a larger one: always nested, gap places of out left free
+ * between two innermost arrays (out is then not index but the place in the larger tensor). One of 0
+ * dimensions is a bare number without brackets, which json_skip has checked. */
+void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tensor_text *tensor,
+                           size_t gap);
 
 /* Fills out[index...] with up to limit further numbers; out is the place of the first one of all.
  * To be called until the cursor is done, at least once. A tensor with a dimension of 0 may be

@@ -30,7 +30,9 @@ static bool try_run(const struct served_model *served, struct compute *compute, 
 
 static bool try_model(const struct served_model *served, struct fault *fault)
 {
-    struct binding binding = {.steps = TRIAL_STEPS, .rows = TRIAL_ROWS};
+    const struct signature_tensor *input = &served->signature.inputs[0];
+    const int64_t steps = input->shape[input->steps_axis]; /* -1: any */
+    struct binding binding = {.steps = steps < 0 ? TRIAL_STEPS : (size_t)steps, .rows = TRIAL_ROWS};
     struct compute compute;
     size_t bytes;
     void *block = NULL;

@@ -120,6 +120,10 @@ static void lay_out(struct compute *compute, struct layout *layout)
     compute->input = take(layout, steps, rows, signature->input_size, sizeof(float));
     compute->output =
         take(layout, compute->output_steps, rows, signature->output_size, sizeof(float));
+    compute->tokens =
+        take(layout, signature->vocabulary != 0 ? steps : 0, rows, 1, sizeof *compute->tokens);
+    compute->apart =
+        take(layout, signature->output_apart ? rows : 0, signature->output_size, 1, sizeof(float));
     compute->lengths = take(layout, rows, 1, 1, sizeof *compute->lengths);
     compute->states = take(layout, rows, model_state_size(compute->model), 1, sizeof(float));
     lay_out_states(compute, layout);
@@ -155,12 +159,13 @@ void compute_place(struct compute *compute, void *block)
 
 /* ---- states: [cells,B,n] on the wire, together row by row in the core ---- */
 
-/* One state tensor of a strand's rows, between [cells,B,n] and the core's form. */
+/* One state tensor of a strand's rows, between [cells,B,n] or [B,cells,n] and the core's form. */
 struct state_copy {
-    float *tensor; /* [cells,B,n], or NULL: nothing is copied */
+    float *tensor; /* or NULL: nothing is copied */
     float *state;  /* row 0's first cell in the core's form */
     size_t state_size, cell_size;
-    size_t rows, cells, n;
+    size_t tensor_row, tensor_cell; /* floats from a row, or cell, of the tensor to the next */
+    size_t cells, n;
 };
 
 static void copy_in(const struct state_copy *copy, size_t begin, size_t end)
@@ -168,14 +173,15 @@ static void copy_in(const struct state_copy *copy, size_t begin, size_t end)
     for (size_t j = 0; copy->tensor != NULL && j < copy->cells; j++)
         for (size_t b = begin; b < end; b++)
             memcpy(copy->state + b * copy->state_size + j * copy->cell_size,
-                   copy->tensor + (j * copy->rows + b) * copy->n, copy->n * sizeof(float));
+                   copy->tensor + b * copy->tensor_row + j * copy->tensor_cell,
+                   copy->n * sizeof(float));
 }
 
 static void copy_out(const struct state_copy *copy, size_t begin, size_t end)
 {
     for (size_t j = 0; copy->tensor != NULL && j < copy->cells; j++)
         for (size_t b = begin; b < end; b++)
-            memcpy(copy->tensor + (j * copy->rows + b) * copy->n,
+            memcpy(copy->tensor + b * copy->tensor_row + j * copy->tensor_cell,
                    copy->state + b * copy->state_size + j * copy->cell_size,
                    copy->n * sizeof(float));
 }
@@ -183,14 +189,17 @@ static void copy_out(const struct state_copy *copy, size_t begin, size_t end)
 static struct state_copy state_copy(const struct compute *compute, size_t i, bool is_c)
 {
     const struct signature_state *state = &compute->signature->states[i];
+    const bool rows_first = compute->signature->states_batch_first;
+    const size_t n = is_c ? state->c_size : state->h_size;
     return (struct state_copy){
         .tensor = is_c ? compute->c[i] : compute->h[i],
         .state = compute->states + state->offset + (is_c ? state->h_size : 0),
         .state_size = model_state_size(compute->model),
         .cell_size = state->h_size + state->c_size,
-        .rows = compute->binding.rows,
+        .tensor_row = rows_first ? state->cells * n : n,
+        .tensor_cell = rows_first ? n : compute->binding.rows * n,
         .cells = state->cells,
-        .n = is_c ? state->c_size : state->h_size,
+        .n = n,
     };
 }
 
@@ -232,22 +241,33 @@ static size_t length_of(const struct compute *compute, size_t row)
     return (size_t)compute->lengths[row];
 }
 
-/* Floats between a row's steps in [T,B,n] and [B,T,n], and where its first one stands. */
-static size_t stride(const struct compute *compute, size_t n)
+/* How the rows of a tensor stand, [T,B,n] or [B,T,n]: floats from a row to the next, and from a
+ * step to the next. */
+struct rows_layout {
+    size_t row_stride, step_stride;
+};
+
+static struct rows_layout rows_layout(bool batch_first, size_t steps, size_t rows, size_t n)
 {
-    return compute->signature->batch_first ? n : compute->binding.rows * n;
+    return batch_first ? (struct rows_layout){steps * n, n} : (struct rows_layout){n, rows * n};
 }
 
-static size_t first_of_row(const struct compute *compute, size_t row, size_t steps, size_t n)
+static struct rows_layout input_layout(const struct compute *compute)
 {
-    return (compute->signature->batch_first ? row * steps : row) * n;
+    return rows_layout(compute->signature->batch_first, compute->binding.steps,
+                       compute->binding.rows, compute->signature->input_size);
+}
+
+static struct rows_layout output_layout(const struct compute *compute)
+{
+    return rows_layout(compute->signature->output_batch_first, compute->output_steps,
+                       compute->binding.rows, compute->signature->output_size);
 }
 
 static float *output_of_row(const struct compute *compute, size_t row, size_t step)
 {
-    const size_t out = compute->signature->output_size;
-    return compute->output + first_of_row(compute, row, compute->output_steps, out) +
-           step * stride(compute, out);
+    const struct rows_layout layout = output_layout(compute);
+    return compute->output + row * layout.row_stride + step * layout.step_stride;
 }
 
 /* Outputs past what a row comes out with are zeros. A row without steps comes out with none.
@@ -304,18 +324,18 @@ static float *output_at(const struct compute *compute, size_t row, size_t done)
 size_t compute_strand_rows(const struct strand *strand, size_t steps, struct model_row *rows)
 {
     const struct compute *compute = strand->compute;
-    const size_t in = compute->signature->input_size, done = strand->done;
+    const struct rows_layout in = input_layout(compute), out = output_layout(compute);
+    const size_t done = strand->done;
     size_t count = 0;
     for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++) {
         const size_t length = length_of(compute, b);
         if (length <= done)
             continue;
         rows[count++] = (struct model_row){
-            .input = compute->input + first_of_row(compute, b, compute->binding.steps, in) +
-                     done * stride(compute, in),
+            .input = compute->input + b * in.row_stride + done * in.step_stride,
             .output = output_at(compute, b, done),
-            .input_stride = stride(compute, in),
-            .output_stride = stride(compute, compute->signature->output_size),
+            .input_stride = in.step_stride,
+            .output_stride = out.step_stride,
             .steps = length - done < steps ? length - done : steps,
             .ends = length - done <= steps,
             .state = compute->states + b * model_state_size(compute->model),
@@ -418,6 +438,39 @@ static bool read_state(struct compute *compute, size_t index, size_t *left, stru
     return input == NULL || read_floats(compute, input, out, left, fault);
 }
 
+/* An embedding's input: whole numbers that it has vectors for. */
+static bool take_tokens(struct compute *compute, size_t begin, size_t end, struct fault *fault)
+{
+    const size_t vocabulary = compute->signature->vocabulary;
+    for (size_t i = begin; i < end; i++) {
+        const int64_t token = compute->tokens[i];
+        if (token < 0 || (uint64_t)token >= vocabulary)
+            return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %lld",
+                             compute->binding.input->name, i, vocabulary - 1, (long long)token);
+        compute->input[i] = (float)token;
+    }
+    return true;
+}
+
+static bool read_tokens(struct compute *compute, size_t *left, struct fault *fault)
+{
+    const struct infer_input *input = compute->binding.input;
+    struct infer_cursor *cursor = cursor_at(compute, input);
+    const size_t first = cursor->index;
+    if (!infer_cursor_read_i64(cursor, compute->tokens, *left, fault))
+        return false;
+    use(left, cursor->index - first);
+    compute->progress.reading = cursor->index < input->elements;
+    return take_tokens(compute, first, cursor->index, fault);
+}
+
+static bool read_input(struct compute *compute, size_t *left, struct fault *fault)
+{
+    return compute->signature->vocabulary != 0
+               ? read_tokens(compute, left, fault)
+               : read_floats(compute, compute->binding.input, compute->input, left, fault);
+}
+
 /* A stage does its things one after the other. */
 static size_t things_in(const struct compute *compute)
 {
@@ -436,7 +489,7 @@ static bool do_some(struct compute *compute, size_t *left, struct fault *fault)
     const size_t index = compute->progress.index;
     switch (compute->progress.stage) {
     case READ_INPUT:
-        return read_floats(compute, compute->binding.input, compute->input, left, fault);
+        return read_input(compute, left, fault);
     case READ_LENGTHS:
         return read_lengths(compute, left, fault);
     case READ_STATES:
@@ -468,13 +521,29 @@ enum compute_decoded compute_decode(struct compute *compute, struct fault *fault
 
 /* ---- the answer ---- */
 
+void compute_finish(struct compute *compute)
+{
+    if (compute->signature->output_apart)
+        signature_set_apart(compute->signature, compute->output_steps, compute->binding.rows,
+                            compute->output, compute->apart);
+}
+
+/* A tensor of rank 2 is one cell's part of its group's. */
+static const float *state_of(const struct compute *compute, const struct signature_tensor *tensor,
+                             float *const *tensors, size_t n)
+{
+    const float *all = tensors[tensor->state];
+    return all != NULL ? all + tensor->cell * compute->binding.rows * n : NULL;
+}
+
 static const float *data_of(const struct compute *compute, const struct signature_tensor *tensor)
 {
+    const struct signature_state *state = &compute->signature->states[tensor->state];
     switch (tensor->role) {
     case ROLE_H:
-        return compute->h[tensor->state];
+        return state_of(compute, tensor, compute->h, state->h_size);
     case ROLE_C:
-        return compute->c[tensor->state];
+        return state_of(compute, tensor, compute->c, state->c_size);
     case ROLE_OUTPUT:
     case ROLE_INPUT:
     case ROLE_LENGTHS:

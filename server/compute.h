@@ -49,8 +49,11 @@ struct compute {
 
     float *input;                   /* [T,B,I] or [B,T,I] */
     float *output;                  /* [T',B,O] or [B,T',O] */
+    int64_t *tokens;                /* as input, where that is an embedding's */
+    float *apart;                   /* [B,O], where the output's directions stand apart */
     int64_t *lengths;               /* [B] */
-    float *h[SIGNATURE_STATES_MAX]; /* [cells,B,P]: first h_0, then h_n; NULL when neither is */
+    float *h[SIGNATURE_STATES_MAX]; /* [cells,B,P] or [B,cells,P]: first h_0, then h_n; NULL when
+                                       neither is */
     float *c[SIGNATURE_STATES_MAX]; /* [cells,B,H] */
     float *states;                  /* [B][S], as the core wants them */
     struct strand *strands;         /* [strand_count], all rows in order */
@@ -84,6 +87,9 @@ size_t compute_strand_left(const struct strand *strand);
 size_t compute_strand_rows(const struct strand *strand, size_t steps, struct model_row *rows);
 /* They were computed. The states of a strand that is finished are where the answer wants them. */
 void compute_strand_advance(struct strand *strand, size_t steps);
+
+/* Once, when no strand has steps left: the outputs are where the answer wants them. */
+void compute_finish(struct compute *compute);
 
 /* Names, shapes and data of the outputs, borrowed from the compute and its block. */
 void compute_answer(const struct compute *compute, struct infer_answer *answer);

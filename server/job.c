@@ -20,7 +20,7 @@
 #define LIGHT_BYTES ((size_t)32 << 10)
 #define LIGHT_FLOPS 2e6
 
-enum job_stage { JOB_DECODING, JOB_ENCODING };
+enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
@@ -299,7 +299,7 @@ static enum work_next decode(struct job *job)
     if (decoded == COMPUTE_MORE)
         return WORK_SLICE;
     body_fini(&job->body);
-    job->stage = JOB_ENCODING;
+    job->stage = JOB_COMPUTED;
     return WORK_TICKS;
 }
 
@@ -307,6 +307,10 @@ static enum work_next encode(struct job *job)
 {
     struct infer_answer message;
     size_t json_size;
+    if (job->stage == JOB_COMPUTED) {
+        compute_finish(&job->compute);
+        job->stage = JOB_ENCODING;
+    }
     describe_answer(job, &message);
     if (!infer_answer_write(&job->answering, &job->writer, &message, SLICE_NUMBERS, &json_size))
         return WORK_SLICE;
@@ -318,7 +322,7 @@ static enum work_next encode(struct job *job)
 static enum work_next slice(struct work *work)
 {
     struct job *job = (struct job *)work;
-    if (job->stage == JOB_ENCODING)
+    if (job->stage != JOB_DECODING)
         return encode(job);
     const enum work_next next = decode(job);
     if (next != WORK_TICKS || add_strands(job))

@@ -36,10 +36,10 @@ void lane_hold(struct lane *lane, struct work_queue *queue, struct work *work, u
     work_queue_put(queue, &lane->held, work);
 }
 
-bool lane_is_due(const struct lane *lane, uint64_t now)
+bool lane_is_due(const struct lane *lane, size_t most, uint64_t now)
 {
     return lane->held.first != NULL &&
-           (lane->held.first->held_until <= now || lane->ready_rows >= TICK_ROWS);
+           (lane->held.first->held_until <= now || lane->ready_rows >= most);
 }
 
 void lane_release(struct lane *lane, struct work_queue *queue)
@@ -119,12 +119,17 @@ static void fill_from(const struct filling *f, struct work_list *list, size_t li
     }
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 void lane_fill(struct lane *lane, struct work_queue *queue, unsigned index, size_t share,
-               uint64_t now, struct tick *tick, struct work **late)
+               size_t most, uint64_t now, struct tick *tick, struct work **late)
 {
     const struct filling f = {lane, queue, now, tick, late};
-    const size_t cheap = lane->rule.cheap_rows;
-    const size_t limit = share < TICK_ROWS ? share : TICK_ROWS;
+    const size_t cheap = least(lane->rule.cheap_rows, most);
+    const size_t limit = least(share, most);
     fill_from(&f, &lane->ticks[index], limit > cheap ? limit : cheap);
     for (unsigned i = 0; i < WORK_QUEUE_COUNT && tick->row_count < cheap; i++)
         fill_from(&f, &lane->ticks[i], cheap);

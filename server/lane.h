@@ -38,8 +38,8 @@ void lane_put_slice(struct lane *lane, struct work_queue *queue, struct work *wo
 void lane_put_strands(struct lane *lane, struct work_queue *queue, struct work *work);
 /* Instead of that: waits for others until `now` + delay. */
 void lane_hold(struct lane *lane, struct work_queue *queue, struct work *work, uint64_t now);
-/* Has the oldest that is held waited long enough, or is a whole tick ready? */
-bool lane_is_due(const struct lane *lane, uint64_t now);
+/* Has the oldest that is held waited long enough, or are the `most` rows of a tick ready? */
+bool lane_is_due(const struct lane *lane, size_t most, uint64_t now);
 /* What is held waits no longer. */
 void lane_release(struct lane *lane, struct work_queue *queue);
 /* Out of whatever list it is in. */
@@ -49,11 +49,11 @@ void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work)
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand);
 
 /* Fills an empty tick with strands that wait in the list whose turn it is, at most about `share`
- * rows of them (at least one strand); then from the lane's other lists while further rows cost next
- * to nothing. Works of which nothing is left to take leave their lists; those with more to take go
- * to the end of theirs. Works whose deadline was before `now` are taken out and put before *late,
- * linked by next. */
+ * rows of them (at least one strand, and no second one that makes more than `most` rows); then from
+ * the lane's other lists while further rows cost next to nothing. Works of which nothing is left to
+ * take leave their lists; those with more to take go to the end of theirs. Works whose deadline was
+ * before `now` are taken out and put before *late, linked by next. */
 void lane_fill(struct lane *lane, struct work_queue *queue, unsigned index, size_t share,
-               uint64_t now, struct tick *tick, struct work **late);
+               size_t most, uint64_t now, struct tick *tick, struct work **late);
 
 #endif

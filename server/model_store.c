@@ -72,7 +72,7 @@ static bool build(struct served_model *served, const struct model_config *config
     for (size_t i = 0; i < weights->count; i++)
         served->weight_count += weights->tensors[i].elements;
     set_sequences(served, config);
-    return signature_init(&served->signature, served->model, config->batch_first, fault) &&
+    return signature_init(&served->signature, served->model, config, fault) &&
            make_lane(served, config->max_queue_delay_us * CLOCK_NS_PER_US, fault);
 }
 

@@ -10,6 +10,7 @@
 #include "proto/excerpt.h"
 #include "server/file.h"
 #include "server/machine.h"
+#include "server/tick_rule.h"
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -56,6 +57,8 @@ static const struct option table[] = {
      "requests of one model at once, waiting or being computed"},
     {"queue_rows_limit", SIZE, ANYWHERE, AT(queue_rows_limit), 1, 100000000, 4096, NULL, "N",
      "rows in them; a request alone may have more"},
+    {"tick_rows", SIZE, ANYWHERE, AT(tick_rows), 1, TICK_ROWS, TICK_ROWS, NULL, "N",
+     "most rows of different requests that go through a model together; 1: no batching"},
     {"connection_limit", SIZE, ANYWHERE, AT(connection_limit), 8, 1000000, 1024, NULL, "N",
      "open connections"},
     {"max_body_bytes", SIZE, ANYWHERE, AT(max_body_bytes), 1 * KIB, 16 * GIB, 64 * MIB, NULL, "N",

@@ -188,7 +188,7 @@ static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint
         release(s, lane);
     const size_t share = (lane->ready_rows + workers - 1) / workers;
     tick_clear(&pump->tick);
-    lane_fill(lane, &s->queue, pump->queue, share, now, &pump->tick, &late);
+    lane_fill(lane, &s->queue, pump->queue, share, s->config.tick_rows, now, &pump->tick, &late);
     while (late != NULL) {
         struct work *work = late;
         late = work->next;
@@ -225,7 +225,7 @@ static void release_due(struct scheduler *s, uint64_t now)
 {
     for (struct lane *lane = s->holding, *next; lane != NULL; lane = next) {
         next = lane->next;
-        if (lane_is_due(lane, now))
+        if (lane_is_due(lane, s->config.tick_rows, now))
             release(s, lane);
     }
 }
@@ -469,10 +469,13 @@ bool scheduler_start(struct scheduler **started, const struct scheduler_config *
                      struct fault *fault)
 {
     assert(config->workers > 0 && config->workers < SIZE_MAX / (2 * sizeof(struct pump)));
+    assert(config->tick_rows <= TICK_ROWS);
     struct scheduler *s = calloc(1, sizeof *s + config->workers * sizeof *s->pumps);
     if (s == NULL)
         return fault_set(fault, 503, "out of memory");
     s->config = *config;
+    if (s->config.tick_rows == 0)
+        s->config.tick_rows = TICK_ROWS;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->due, NULL);
     pthread_cond_init(&s->empty, NULL);

@@ -28,6 +28,7 @@ struct scheduler_config {
     size_t workers;
     size_t queue_limit;      /* requests of one model, accepted and not ended */
     size_t queue_rows_limit; /* their rows; one request alone may have more */
+    size_t tick_rows;        /* most rows that several requests have in a tick; 0: TICK_ROWS */
 };
 
 /* Starts the workers, which inherit the caller's signal mask. On failure nothing is left behind;

@@ -42,8 +42,9 @@ includes core | grep '<immintrin\.h>' | grep -v '^core/kernel_avx2\.c:' |
     breach 'intrinsics belong in core/kernel_avx2.c'
 layer proto "<($pure|stdio)\.h>|\"core/|\"proto/|<cjson/cJSON\.h>" \
     'proto/ includes ISO C, cJSON, core/ and proto/'
-includes proto | grep 'cJSON\.h' | grep -vE '^proto/(model_config|config_json)\.[ch]:' |
-    breach 'cJSON is for configs: proto/model_config.c or proto/config_json.c'
+includes proto | grep 'cJSON\.h' | grep -vE '^proto/(model_config|layer_config|activation_config|config_json)\.[ch]:' |
+    breach 'cJSON is for configs: proto/*_config.c or proto/config_json.c'
+layer deploy '<|"core/|"proto/|"deploy/' 'deploy/ includes core/, proto/ and deploy/'
 layer server '<|"core/|"proto/|"server/' 'server/ includes core/, proto/ and server/'
 
 includes core proto server deploy tests |

@@ -23,7 +23,7 @@ enum {
     BLOCK = 1 << BLOCK_BITS,
     BLOCKS = 1 << (32 - BLOCK_BITS),
     PROGRESS_STEPS = 20,
-    ACTIVATIONS = ACTIVATION_TANH + 1,
+    COMPARED = ACTIVATION_HARD_SIGMOID + 1, /* kinds that kernels may compute their own way */
     KERNELS_MAX = 8,
 };
 
@@ -62,7 +62,7 @@ struct count {
 };
 
 struct tally {
-    struct count different[KERNELS_MAX][ACTIVATIONS];
+    struct count different[KERNELS_MAX][COMPARED];
     struct count bad_limits; /* NaN not kept, out of range, denormal or zero changed by tanh */
     struct worst worst[BOUNDS];
 };
@@ -77,7 +77,7 @@ struct member {
     struct tally tally;
     pthread_t thread;
     float input[BLOCK], found[BLOCK];
-    float wanted[ACTIVATIONS][BLOCK];
+    float wanted[COMPARED][BLOCK];
 };
 
 static float float_of(uint32_t bits)
@@ -107,11 +107,20 @@ static bool same(float a, float b)
     return bits_of(a) == bits_of(b) || (isnan(a) && isnan(b));
 }
 
+static struct activation_function function_of(enum activation kind)
+{
+    struct activation_function function = {0};
+    if (!activation_from_name(activation_name(kind), &function))
+        die("no activation %d", (int)kind);
+    return function;
+}
+
 static void compare_activation(struct member *member, const struct kernel *kernel,
                                enum activation activation, struct count *different)
 {
     memcpy(member->found, member->input, sizeof member->found);
-    kernel->activate(activation, member->found, BLOCK);
+    const struct activation_function function = function_of(activation);
+    kernel->activate(&function, member->found, BLOCK);
     for (size_t i = 0; i < BLOCK; i++)
         if (!same(member->found[i], member->wanted[activation][i]))
             count_one(different, bits_of(member->input[i]));
@@ -127,7 +136,7 @@ static void compare_kernels(struct member *member)
     for (size_t k = 0; kernel_table[k] != NULL; k++) {
         if (!is_compared(kernel_table[k], member->survey->definition))
             continue;
-        for (int a = 0; a < ACTIVATIONS; a++)
+        for (int a = 0; a < COMPARED; a++)
             compare_activation(member, kernel_table[k], (enum activation)a,
                                &member->tally.different[k][a]);
     }
@@ -196,9 +205,10 @@ static void survey_block(struct member *member, uint32_t block)
 {
     for (uint32_t i = 0; i < BLOCK; i++)
         member->input[i] = float_of(block << BLOCK_BITS | i);
-    for (int a = 0; a < ACTIVATIONS; a++) {
+    for (int a = 0; a < COMPARED; a++) {
         memcpy(member->wanted[a], member->input, sizeof member->input);
-        member->survey->definition->activate((enum activation)a, member->wanted[a], BLOCK);
+        const struct activation_function function = function_of((enum activation)a);
+        member->survey->definition->activate(&function, member->wanted[a], BLOCK);
     }
     compare_kernels(member);
     judge_block(member);
@@ -229,7 +239,7 @@ static void add_count(struct count *sum, const struct count *part)
 static void add_tally(struct tally *sum, const struct tally *part)
 {
     for (size_t k = 0; k < KERNELS_MAX; k++)
-        for (size_t a = 0; a < ACTIVATIONS; a++)
+        for (size_t a = 0; a < COMPARED; a++)
             add_count(&sum->different[k][a], &part->different[k][a]);
     add_count(&sum->bad_limits, &part->bad_limits);
     for (size_t b = 0; b < BOUNDS; b++)
@@ -307,7 +317,7 @@ int main(void)
     const struct tally tally = survey_all(definition, processors > 0 ? (size_t)processors : 1);
     struct verdict verdict = {0};
     for (size_t k = 0; kernel_table[k] != NULL; k++)
-        for (int a = 0; a < ACTIVATIONS && is_compared(kernel_table[k], definition); a++)
+        for (int a = 0; a < COMPARED && is_compared(kernel_table[k], definition); a++)
             say_different(&verdict, kernel_table[k]->name, (enum activation)a,
                           &tally.different[k][a]);
     for (int b = 0; b < BOUNDS; b++)

@@ -30,7 +30,8 @@ static int start(void **state)
         .type = LAYER_LSTM,
         .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
     };
-    const struct scheduler_config config = {1, 10, 100};
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 10, .queue_rows_limit = 100};
     const struct sequences_config sequences = {10, 1 << 20, 0};
     struct fault fault;
     (void)state;
@@ -38,7 +39,8 @@ static int start(void **state)
     status_counts_init(&service.http_responses);
     atomic_init(&service.draining, false);
     served.model = model_create(&layer, 1, kernel_find("scalar"));
-    if (served.model == NULL || !signature_init(&served.signature, served.model, false, &fault))
+    if (served.model == NULL ||
+        !signature_init(&served.signature, served.model, &(struct model_config){0}, &fault))
         return -1;
     lane_init(&lane, served.model, 0);
     return sequences_create(&service.sequences, &sequences, &fault) &&

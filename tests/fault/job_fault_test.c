@@ -28,7 +28,8 @@ static struct scheduler *scheduler;
 static struct sequences *sequences;
 static sem_t done_count;
 
-static const struct scheduler_config config = {WORKERS, 10, 100};
+static const struct scheduler_config config = {
+    .workers = WORKERS, .queue_limit = 10, .queue_rows_limit = 100};
 
 #define REQUEST                                                                                    \
     "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[2,1,1],"                    \
@@ -49,7 +50,8 @@ static int make_model(void **state)
     sem_init(&done_count, 0, 0);
     served.model = model_create(&layer, 1, kernel_find("scalar"));
     lane_init(&lane, served.model, 0);
-    return served.model != NULL && signature_init(&served.signature, served.model, false, &fault)
+    return served.model != NULL && signature_init(&served.signature, served.model,
+                                                  &(struct model_config){0}, &fault)
                ? 0
                : -1;
 }

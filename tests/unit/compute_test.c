@@ -45,7 +45,8 @@ static void make_model(bool bidirectional, bool batch_first)
     struct fault fault;
     model = model_create(&layer, 1, kernel_find("scalar"));
     assert_non_null(model);
-    assert_true(signature_init(&signature, model, batch_first, &fault));
+    assert_true(signature_init(&signature, model,
+                               &(struct model_config){.batch_first = batch_first}, &fault));
 }
 
 static int clean_up(void **state)
@@ -461,7 +462,7 @@ static void make_wide_model(void)
     struct fault fault;
     model = model_create(&layer, 1, kernel_find(NULL));
     assert_non_null(model);
-    assert_true(signature_init(&signature, model, false, &fault));
+    assert_true(signature_init(&signature, model, &(struct model_config){0}, &fault));
 }
 
 /* The wide model's answer to one random input, with or without helpers. */
@@ -503,6 +504,70 @@ static void helpers_do_not_change_a_bit(void **state)
     free(alone);
 }
 
+/* ---- other networks ---- */
+
+/* An embedding of three numbers, and the LSTM over it, whose last step comes out alone. */
+static void make_text_model(void)
+{
+    static const float table[] = {-1, 0.5f, 2};
+    const struct layer_spec layers[] = {
+        {.type = LAYER_EMBEDDING,
+         .as.embedding = {.num_embeddings = 3, .embedding_dim = 1, .weight = table}},
+        {.type = LAYER_LSTM,
+         .as.lstm = {.input_size = 1,
+                     .hidden_size = 1,
+                     .num_layers = 1,
+                     .last_only = true,
+                     .weights = directions}},
+    };
+    struct fault fault;
+    model = model_create(layers, 2, kernel_find("scalar"));
+    assert_non_null(model);
+    assert_true(
+        signature_init(&signature, model, &(struct model_config){.batch_first = true}, &fault));
+}
+
+static void a_vector_comes_out_at_each_row_s_end(void **state)
+{
+    (void)state;
+    make_text_model();
+    const struct infer_input input = tensor("input", DATATYPE_INT64, 6, "[2,1,0, 1,0,2]");
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 3, "[2,0,1]");
+    struct binding binding = {.steps = 2, .rows = 3, .input = &input, .lengths = &lengths};
+    double h = 0, c = 0;
+    want_all_outputs(&binding);
+    run(&binding);
+    step(2, &h, &c);
+    step(0.5, &h, &c);
+    assert_true(fabs((double)compute.output[0] - h) < 1e-6);
+    assert_true(compute.output[1] == 0.0f);
+    h = c = 0;
+    step(-1, &h, &c);
+    assert_true(fabs((double)compute.output[2] - h) < 1e-6);
+}
+
+static void numbers_an_embedding_does_not_have_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data, *wanted;
+    } cases[] = {
+        {"[0,1,3]", "input 'input' element 2: 0 to 2 expected, got 3"},
+        {"[0,-1,2]", "input 'input' element 1: 0 to 2 expected, got -1"},
+    };
+    make_text_model();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fault fault = {0};
+        const struct infer_input input = tensor("input", DATATYPE_INT64, 3, cases[i].data);
+        struct binding binding = {.steps = 3, .rows = 1, .input = &input};
+        free(block);
+        place(&binding);
+        assert_int_equal(decode(&fault), COMPUTE_FAILED);
+        assert_int_equal(fault.status, 400);
+        assert_string_equal(fault.text, cases[i].wanted);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, clean_up)
 
 int main(void)
@@ -523,6 +588,8 @@ int main(void)
         TEST(rows_are_cut_into_strands_evenly),
         TEST(what_is_read_in_slices_is_the_same),
         TEST(cleared_inputs_are_zeros_of_full_length),
+        TEST(a_vector_comes_out_at_each_row_s_end),
+        TEST(numbers_an_embedding_does_not_have_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,28 @@ static void size_that_does_not_fit_is_said(void **state)
     assert_false(infer_answer_size(&answer, &bytes));
 }
 
+static void failed_writer_ends_the_answer(void **state)
+{
+    (void)state;
+    static const float values[] = {1, 2};
+    const struct infer_answer answer = {
+        .model_name = "m",
+        .model_version = "1",
+        .output_count = 1,
+        .outputs = {{.name = "a", .rank = 1, .shape = {2}, .data = values}},
+    };
+    struct infer_answer_cursor cursor;
+    struct json_writer writer;
+    char *text;
+    size_t size;
+    json_writer_init(&writer);
+    infer_answer_begin(&cursor);
+    assert_false(infer_answer_write(&cursor, &writer, &answer, 1, &size));
+    json_reserve(&writer, SIZE_MAX);
+    assert_true(infer_answer_write(&cursor, &writer, &answer, 1, &size));
+    assert_false(json_writer_take(&writer, &text, &size));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +190,7 @@ int main(void)
         cmocka_unit_test(binary_tensors_follow_the_json),
         cmocka_unit_test(strings_are_json_or_binary),
         cmocka_unit_test(size_that_does_not_fit_is_said),
+        cmocka_unit_test(failed_writer_ends_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,8 @@ static int make_model(void **state)
     served.model = model_create(&layer, 1, kernel_find("scalar"));
     served.lane = &lane;
     lane_init(&lane, served.model, 0);
-    return served.model != NULL && signature_init(&served.signature, served.model, false, &fault)
+    return served.model != NULL && signature_init(&served.signature, served.model,
+                                                  &(struct model_config){0}, &fault)
                ? 0
                : -1;
 }
@@ -102,7 +103,8 @@ static int drop_model(void **state)
 
 static int start(void **state)
 {
-    const struct scheduler_config config = {1, 2, 100};
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 2, .queue_rows_limit = 100};
     (void)state;
     budget_init(&budget, 1 << 20);
     model_stats_init(&lane.stats);

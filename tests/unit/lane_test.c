@@ -72,7 +72,7 @@ static void put(size_t work, size_t count, size_t rows, size_t steps)
 
 static void fill(unsigned index, size_t share)
 {
-    lane_fill(&lane, &queue, index, share, 1000, &tick, &late);
+    lane_fill(&lane, &queue, index, share, TICK_ROWS, 1000, &tick, &late);
 }
 
 /* Queues of the normal class. */
@@ -243,13 +243,13 @@ static void held_works_wait_for_company_or_for_their_time(void **state)
     lane_hold(&lane, &queue, &works[1], 1100);
     assert_true(work_queue_is_empty(&queue));
     assert_int_equal(lane.ready_rows, 2);
-    assert_false(lane_is_due(&lane, 1499));
-    assert_true(lane_is_due(&lane, 1500));
+    assert_false(lane_is_due(&lane, TICK_ROWS, 1499));
+    assert_true(lane_is_due(&lane, TICK_ROWS, 1500));
     give(2, 2, 31, 5);
     lane_hold(&lane, &queue, &works[2], 1200);
-    assert_true(lane_is_due(&lane, 1200));
+    assert_true(lane_is_due(&lane, TICK_ROWS, 1200));
     lane_remove(&lane, &queue, &works[2]);
-    assert_false(lane_is_due(&lane, 1200));
+    assert_false(lane_is_due(&lane, TICK_ROWS, 1200));
     lane_release(&lane, &queue);
     assert_null(lane.held.first);
     fill(SHORT, TICK_ROWS);

@@ -61,19 +61,19 @@ static void every_golden_case_is_read_off_its_weights(void **state)
         const char *folder;
         struct lstm_layout wanted; /* as in the folder's case.json: I, H, L, P, both ways, bias */
     } cases[] = {
-        {"batch_first", {6, 9, 2, 0, true, true, false}},
-        {"deep_5", {4, 11, 5, 0, false, true, false}},
-        {"no_bias", {5, 33, 1, 0, false, false, false}},
-        {"one_by_one", {1, 1, 1, 0, false, true, false}},
-        {"projection", {8, 24, 2, 5, true, true, false}},
-        {"ragged", {7, 17, 1, 0, false, true, false}},
-        {"ragged_bidirectional_stacked", {7, 10, 2, 0, true, true, false}},
-        {"saturated", {6, 8, 1, 0, false, true, false}},
-        {"seed_bidirectional", {10, 7, 1, 0, true, true, false}},
-        {"seed_simple", {10, 7, 1, 0, false, true, false}},
-        {"seed_stacked3_bidirectional", {10, 7, 3, 0, true, true, false}},
-        {"single_step_states", {12, 16, 2, 0, false, true, false}},
-        {"wide_130", {21, 130, 1, 0, false, true, false}},
+        {"batch_first", {6, 9, 2, 0, true, true, false, false}},
+        {"deep_5", {4, 11, 5, 0, false, true, false, false}},
+        {"no_bias", {5, 33, 1, 0, false, false, false, false}},
+        {"one_by_one", {1, 1, 1, 0, false, true, false, false}},
+        {"projection", {8, 24, 2, 5, true, true, false, false}},
+        {"ragged", {7, 17, 1, 0, false, true, false, false}},
+        {"ragged_bidirectional_stacked", {7, 10, 2, 0, true, true, false, false}},
+        {"saturated", {6, 8, 1, 0, false, true, false, false}},
+        {"seed_bidirectional", {10, 7, 1, 0, true, true, false, false}},
+        {"seed_simple", {10, 7, 1, 0, false, true, false, false}},
+        {"seed_stacked3_bidirectional", {10, 7, 3, 0, true, true, false, false}},
+        {"single_step_states", {12, 16, 2, 0, false, true, false, false}},
+        {"wide_130", {21, 130, 1, 0, false, true, false, false}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[128];
@@ -89,7 +89,7 @@ static void every_golden_case_is_read_off_its_weights(void **state)
 static void an_lstm_cell_is_one_layer(void **state)
 {
     (void)state;
-    const struct lstm_layout wanted = {128, 128, 1, 0, false, true, true};
+    const struct lstm_layout wanted = {128, 128, 1, 0, false, true, false, true};
     struct lstm_layout layout;
     struct weights_file file = weights_file_read("tests/golden/silero/model.safetensors");
     assert_string_equal(infer_file(&file, PREFIX("decoder.rnn."), &layout), "");
@@ -116,7 +116,7 @@ static void other_tensors_beside_the_lstm_do_not_matter(void **state)
         {"weight_ih_l0", 4, 5},
         {NULL, 0, 0},
     };
-    const struct lstm_layout wanted = {5, 1, 1, 0, false, false, false};
+    const struct lstm_layout wanted = {5, 1, 1, 0, false, false, false, false};
     struct lstm_layout layout;
     assert_string_equal(infer(tensors, SHORT, &layout), "");
     expect_layout(&layout, &wanted);
@@ -158,6 +158,19 @@ static void each_tensor_is_found_by_its_place(void **state)
     assert_null(lstm_layout_find(&layout, &config, &st, LSTM_WEIGHT_HR, 0, false));
     safetensors_fini(&st);
     weights_file_fini(&file);
+}
+
+static void a_single_bias_and_peepholes_are_found(void **state)
+{
+    (void)state;
+    static const struct weights_tensor tensors[] = {{"weight_ih_l0", 8, 3},
+                                                    {"weight_hh_l0", 8, 2},
+                                                    {"bias_ih_l0", 8, 0},
+                                                    {"weight_peephole_l0", 6, 0},
+                                                    {NULL, 0, 0}};
+    struct lstm_layout layout;
+    assert_string_equal(infer(tensors, SHORT, &layout), "");
+    assert_true(layout.bias && layout.peepholes);
 }
 
 /* ---- what is refused ---- */
@@ -219,8 +232,17 @@ static void a_missing_bias_or_direction_is_named(void **state)
     (void)state;
     static const struct refusal refusals[] = {
         {SHORT,
-         "lstm: tensor 'bias_hh_l0' is missing, while 'bias_ih_l0' is there",
-         {{"weight_ih_l0", 8, 3}, {"weight_hh_l0", 8, 2}, {"bias_ih_l0", 8, 0}}},
+         "lstm: tensor 'bias_hh_l1' is missing, while 'bias_hh_l0' is there",
+         {{"weight_ih_l0", 8, 3},
+          {"weight_hh_l0", 8, 2},
+          {"bias_ih_l0", 8, 0},
+          {"bias_hh_l0", 8, 0},
+          {"weight_ih_l1", 8, 2},
+          {"weight_hh_l1", 8, 2},
+          {"bias_ih_l1", 8, 0}}},
+        {SHORT,
+         "weight_peephole_l0: [6] expected, got [8]",
+         {{"weight_ih_l0", 8, 3}, {"weight_hh_l0", 8, 2}, {"weight_peephole_l0", 8, 0}}},
         {SHORT,
          "lstm: tensor 'bias_ih_l0' is missing, while 'bias_hh_l0' is there",
          {{"weight_ih_l0", 8, 3}, {"weight_hh_l0", 8, 2}, {"bias_hh_l0", 8, 0}}},
@@ -437,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_config_that_agrees_is_good),
         cmocka_unit_test(each_tensor_is_found_by_its_place),
         cmocka_unit_test(a_missing_tensor_is_named),
+        cmocka_unit_test(a_single_bias_and_peepholes_are_found),
         cmocka_unit_test(a_missing_bias_or_direction_is_named),
         cmocka_unit_test(a_config_that_disagrees_is_refused),
         cmocka_unit_test(the_long_form_names_the_layer_and_the_whole_tensor),

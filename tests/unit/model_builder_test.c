@@ -306,6 +306,106 @@ static void layers_whose_widths_differ_are_both_named(void **state)
     EXPECT_ALL_REFUSED(refusals);
 }
 
+static void layers_in_places_they_cannot_have_are_refused(void **state)
+{
+    (void)state;
+#define LSTM_2                                                                                     \
+    {"weight_ih_l0", 8, 3},                                                                        \
+    {                                                                                              \
+        "weight_hh_l0", 8, 2                                                                       \
+    }
+#define LSTM    "{\"type\":\"lstm\"}"
+#define LAST    "{\"type\":\"last_step\"}"
+#define FLATTEN "{\"type\":\"flatten\"}"
+    static const struct refusal refusals[] = {
+        {LAYERS(LAST "," LSTM), "layers[1]: steps expected, got a vector from layers[0]", {LSTM_2}},
+        {LAYERS(LSTM "," LAST "," LAST),
+         "layers[2]: steps expected, got a vector from layers[1]",
+         {LSTM_2}},
+        {LAYERS(LSTM ",{\"type\":\"embedding\",\"weights\":\"e\"}"),
+         "layers[1]: an embedding is expected to be the first layer",
+         {LSTM_2, {"e.weight", 3, 3}}},
+        {LAYERS(FLATTEN "," LSTM),
+         "layers[0]: a layer with weights, like lstm or dense, expected before",
+         {LSTM_2}},
+        {LAYERS(LSTM "," FLATTEN),
+         "layers[1]: the model's \"steps\" expected, how many every row has",
+         {LSTM_2}},
+        {LAYERS(LSTM ",{\"type\":\"repeat_vector\",\"n\":3}"),
+         "layers[1]: a vector expected, got steps; last_step makes one",
+         {LSTM_2}},
+        {LAYERS(LSTM "," LAST ",{\"type\":\"reshape\",\"target_shape\":[3,-1]}"),
+         "layers[2].target_shape: 2 floats a row expected from layers[0], got another number",
+         {LSTM_2}},
+        {"{\"weights\":\"w\",\"steps\":1,\"layers\":[" LSTM ",{\"type\":\"max_pool1d\"}]}",
+         "layers[1]: more steps expected, got 1",
+         {LSTM_2}},
+        {"{\"weights\":\"w\",\"labels\":[\"a\"]}",
+         "labels: 2 expected, as many as features from lstm, got 1",
+         {LSTM_2}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void lstm_options_that_the_weights_do_not_allow_are_refused(void **state)
+{
+    (void)state;
+#define REVERSE_2                                                                                  \
+    {"weight_ih_l0_reverse", 8, 3},                                                                \
+    {                                                                                              \
+        "weight_hh_l0_reverse", 8, 2                                                               \
+    }
+#define LSTM_WITH(member) "{\"weights\":\"w\",\"lstm\":{" member "}}"
+    static const struct refusal refusals[] = {
+        {LSTM_WITH("\"go_backwards\":true"),
+         "lstm.go_backwards: false expected with two directions",
+         {LSTM_2, REVERSE_2}},
+        {LSTM_WITH("\"direction\":\"reverse\""),
+         "lstm.bidirectional: true expected, as there is weight_ih_l0_reverse, got false",
+         {LSTM_2, REVERSE_2}},
+        {LSTM_WITH("\"merge_mode\":\"sum\""),
+         "lstm.merge_mode: concat expected with one direction",
+         {LSTM_2}},
+        {LSTM_WITH("\"peepholes\":true"),
+         "lstm.peepholes: false expected, as there is no weight_peephole_l0, got true",
+         {LSTM_2}},
+        {LSTM_WITH("\"activations\":[\"sigmoid\",\"tanh\",\"tanh\",\"sigmoid\",\"tanh\","
+                   "\"tanh\"]"),
+         "lstm.activations: 3 expected, as there is one direction, got 6",
+         {LSTM_2}},
+        {LSTM_WITH("\"return_state\":true"),
+         "lstm.return_state: not for more than one layer, got 2",
+         {LSTM_2, {"weight_ih_l1", 8, 2}, {"weight_hh_l1", 8, 2}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void norms_and_embeddings_that_disagree_are_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LAYERS("{\"type\":\"batch_norm\"}"),
+         "layers[0]: tensor 'running_mean' is missing",
+         {{"weight", 3, 0}}},
+        {LAYERS("{\"type\":\"batch_norm\"}"),
+         "running_var: [3] expected, got [4]",
+         {{"weight", 3, 0}, {"running_mean", 3, 0}, {"running_var", 4, 0}}},
+        {LAYERS("{\"type\":\"batch_norm\",\"epsilon\":0}"),
+         "running_var: element 0: more than -epsilon expected, got 0",
+         {{"running_mean", 3, 0}, {"running_var", 3, 0}}},
+        {LAYERS("{\"type\":\"layer_norm\"}"),
+         "weight: [features] expected, got [3,3]",
+         {{"weight", 3, 3}}},
+        {LAYERS("{\"type\":\"embedding\",\"num_embeddings\":4}"),
+         "layers[0].num_embeddings: 5 expected from weight [5,3], got 4",
+         {{"weight", 5, 3}}},
+        {LAYERS("{\"type\":\"conv1d\"}"),
+         "weight: [out_channels,in_channels,kernel_size] expected, got [5,3]",
+         {{"weight", 5, 3}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
 static void a_network_without_weights_is_refused(void **state)
 {
     (void)state;
@@ -361,6 +461,9 @@ int main(void)
         cmocka_unit_test(an_lstm_that_disagrees_is_refused),
         cmocka_unit_test(a_dense_layer_that_disagrees_is_refused),
         cmocka_unit_test(layers_whose_widths_differ_are_both_named),
+        cmocka_unit_test(layers_in_places_they_cannot_have_are_refused),
+        cmocka_unit_test(lstm_options_that_the_weights_do_not_allow_are_refused),
+        cmocka_unit_test(norms_and_embeddings_that_disagree_are_refused),
         cmocka_unit_test(a_network_without_weights_is_refused),
         cmocka_unit_test(weights_that_are_no_numbers_are_refused),
     };

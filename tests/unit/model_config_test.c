@@ -157,7 +157,7 @@ static void the_long_form_is_read_in_order(void **state)
     assert_string_equal(l[0].prefix, "net.decoder.rnn.");
     assert_true(l[0].hidden_size.given && l[0].hidden_size.value == 128);
     assert_int_equal(l[1].kind, LAYER_KIND_ACTIVATION);
-    assert_int_equal(l[1].activation, ACTIVATION_RELU);
+    assert_int_equal(l[1].activation.kind, ACTIVATION_RELU);
     assert_int_equal(l[2].kind, LAYER_KIND_DROPOUT);
     assert_int_equal(l[3].kind, LAYER_KIND_DROPOUT);
     assert_int_equal(l[4].kind, LAYER_KIND_DENSE);
@@ -165,9 +165,9 @@ static void the_long_form_is_read_in_order(void **state)
     assert_string_equal(l[4].prefix, "net.out.");
     assert_true(l[4].units.given && l[4].units.value == 1);
     assert_true(l[4].bias.given && l[4].bias.value);
-    assert_int_equal(l[4].activation, ACTIVATION_SIGMOID);
+    assert_int_equal(l[4].activation.kind, ACTIVATION_SIGMOID);
     assert_string_equal(l[5].prefix, "net.");
-    assert_int_equal(l[5].activation, ACTIVATION_LINEAR);
+    assert_int_equal(l[5].activation.kind, ACTIVATION_LINEAR);
     assert_false(l[5].units.given || l[5].bias.given);
     model_config_fini(&config);
 }
@@ -175,18 +175,112 @@ static void the_long_form_is_read_in_order(void **state)
 static void all_activations_are_known_by_name(void **state)
 {
     (void)state;
-    static const char *const names[] = {"linear", "relu", "sigmoid", "tanh"};
-    static const enum activation values[] = {ACTIVATION_LINEAR, ACTIVATION_RELU, ACTIVATION_SIGMOID,
-                                             ACTIVATION_TANH};
-    for (size_t i = 0; i < 4; i++) {
+    for (int a = 0; a < ACTIVATIONS; a++) {
         char text[128];
         snprintf(text, sizeof text,
                  "{\"weights\":\"w\",\"layers\":[{\"type\":\"activation\",\"function\":\"%s\"}]}",
-                 names[i]);
+                 activation_name((enum activation)a));
         struct model_config config = parse(text);
-        assert_int_equal(config.layers[0].activation, values[i]);
+        assert_int_equal(config.layers[0].activation.kind, a);
         model_config_fini(&config);
     }
+}
+
+static void options_of_the_lstm_are_read(void **state)
+{
+    (void)state;
+    struct model_config config =
+        parse("{\"weights\":\"w\",\"layers\":[{\"type\":\"lstm\",\"name\":\"m\",\"units\":7,"
+              "\"use_bias\":true,\"direction\":\"reverse\",\"return_sequences\":false,"
+              "\"return_state\":true,\"activation\":{\"function\":\"elu\",\"alpha\":0.5},"
+              "\"recurrent_activation\":\"hard_sigmoid_keras3\",\"peepholes\":false,\"clip\":3,"
+              "\"input_forget\":true},"
+              "{\"type\":\"lstm\",\"bidirectional\":true,\"merge_mode\":\"ave\",\"activations\":["
+              "\"sigmoid\",\"tanh\",\"relu\",\"hard_sigmoid\",\"softsign\",\"tanh\"]}]}");
+    const struct layer_config *l = config.layers;
+    assert_string_equal(l[0].name, "m");
+    assert_true(l[0].hidden_size.given && l[0].hidden_size.value == 7);
+    assert_true(l[0].bias.given && l[0].bias.value && l[0].reverse);
+    assert_true(l[0].bidirectional.given && !l[0].bidirectional.value);
+    assert_true(!l[0].return_sequences && l[0].return_state && l[0].input_forget);
+    assert_true(l[0].peepholes.given && !l[0].peepholes.value && l[0].clip == 3);
+    assert_int_equal(l[0].activations_given, 1);
+    assert_int_equal(l[0].activations[0].gates.kind, ACTIVATION_HARD_SIGMOID);
+    assert_true(l[0].activations[0].gates.alpha == 1.0f / 6);
+    assert_int_equal(l[0].activations[0].candidate.kind, ACTIVATION_ELU);
+    assert_true(l[0].activations[0].hidden.alpha == 0.5f);
+    assert_int_equal(l[1].activations_given, 2);
+    assert_int_equal(l[1].activations[0].hidden.kind, ACTIVATION_RELU);
+    assert_int_equal(l[1].activations[1].candidate.kind, ACTIVATION_SOFTSIGN);
+    assert_int_equal(l[1].merge, LSTM_AVE);
+    assert_true(l[1].return_sequences);
+    model_config_fini(&config);
+}
+
+static void all_other_layers_are_read(void **state)
+{
+    (void)state;
+    struct model_config config =
+        parse("{\"weights\":\"w\",\"steps\":9,\"layers\":["
+              "{\"type\":\"embedding\",\"weights\":\"e\",\"num_embeddings\":5,\"mask_zero\":true},"
+              "{\"type\":\"masking\",\"mask_value\":-1.5},{\"type\":\"layer_norm\"},"
+              "{\"type\":\"batch_norm\",\"epsilon\":0.001},"
+              "{\"type\":\"conv1d\",\"out_channels\":4,\"kernel_size\":3,\"stride\":2,"
+              "\"dilation\":5,\"padding\":\"causal\",\"activation\":\"relu\"},"
+              "{\"type\":\"conv1d\",\"padding\":6},"
+              "{\"type\":\"max_pool1d\",\"pool_size\":3,\"padding\":\"same\"},"
+              "{\"type\":\"avg_pool1d\",\"stride\":1},{\"type\":\"flatten\"},"
+              "{\"type\":\"reshape\",\"target_shape\":[-1,4]},{\"type\":\"last_step\"},"
+              "{\"type\":\"repeat_vector\",\"n\":8},{\"type\":\"global_max_pool1d\"},"
+              "{\"type\":\"activation\",\"function\":\"clip\",\"alpha\":-3,\"beta\":2}]}");
+    const struct layer_config *l = config.layers;
+    assert_int_equal(config.steps, 9);
+    assert_true(l[0].num_embeddings.value == 5 && !l[0].embedding_dim.given && l[0].mask_zero);
+    assert_true(l[1].mask_value == -1.5f);
+    assert_true(l[2].epsilon == 1e-5 && l[3].epsilon == 0.001);
+    assert_true(l[4].units.value == 4 && l[4].window_size.value == 3 && l[4].stride == 2);
+    assert_true(l[4].dilation == 5 && l[4].padding == LAYER_PADDING_CAUSAL);
+    assert_int_equal(l[4].activation.kind, ACTIVATION_RELU);
+    assert_true(l[5].padding == LAYER_PADDING_COUNT && l[5].padding_count == 6);
+    assert_true(l[5].stride == 1 && l[5].dilation == 1);
+    assert_true(l[6].window_size.value == 3 && l[6].stride == 3);
+    assert_int_equal(l[6].padding, LAYER_PADDING_SAME);
+    assert_true(l[7].window_size.value == 2 && l[7].stride == 1);
+    assert_true(l[9].target_rank == 2 && l[9].target[0] == 0 && l[9].target[1] == 4);
+    assert_int_equal(l[11].repeats, 8);
+    assert_true(l[13].activation.alpha == -3 && l[13].activation.beta == 2);
+    for (size_t i = 0; i < config.layer_count; i++)
+        assert_non_null(layer_kind_name(l[i].kind));
+    model_config_fini(&config);
+}
+
+static void tensors_labels_and_service_are_read(void **state)
+{
+    (void)state;
+    struct model_config config =
+        parse("{\"weights\":\"w\",\"labels\":[\"yes\",\"\",\"no\"],\"max_queue_delay_us\":250,"
+              "\"strict_sequences\":true,\"sequence_idle_timeout_ms\":60000,\"tensors\":{"
+              "\"input\":\"X\",\"lengths\":null,\"h_0\":\"initial_h\","
+              "\"output_layout\":\"BTDH\",\"state_layout\":\"BLH\"}}");
+    assert_int_equal(config.label_count, 3);
+    assert_string_equal(config.labels[0], "yes");
+    assert_string_equal(config.labels[1], "");
+    assert_string_equal(config.labels[2], "no");
+    assert_int_equal(config.max_queue_delay_us, 250);
+    assert_int_equal(config.sequence_idle_timeout_ms, 60000);
+    assert_true(config.strict_sequences);
+    assert_string_equal(config.tensors.names[MODEL_INPUT], "X");
+    assert_string_equal(config.tensors.names[MODEL_OUTPUT], "");
+    assert_string_equal(config.tensors.names[MODEL_H_0], "initial_h");
+    assert_true(config.tensors.hidden[MODEL_LENGTHS] && !config.tensors.hidden[MODEL_H_0]);
+    assert_int_equal(config.tensors.output_layout, OUTPUT_BTDH);
+    assert_true(config.tensors.states_batch_first);
+    model_config_fini(&config);
+    config = parse("{\"weights\":\"w\"}");
+    assert_true(config.labels == NULL && config.max_queue_delay_us == 0 && config.steps == 0);
+    assert_true(config.sequence_idle_timeout_ms == 0 && !config.strict_sequences);
+    assert_int_equal(config.tensors.output_layout, OUTPUT_BY_BATCH_FIRST);
+    model_config_fini(&config);
 }
 
 /* ---- refusals ---- */
@@ -206,13 +300,13 @@ static void keys_of_the_model_are_checked(void **state)
 {
     (void)state;
     static const struct refusal refusals[] = {
-        {"{\"weight\":\"w\"}",
-         "weight: unknown key; known are name, weights, prefix, batch_first, lstm, layers, "
-         "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
+        {"{\"weight\":\"w\"}", "weight: unknown key; known are name, weights, prefix, batch_first, "
+                               "lstm, layers, steps, input_size, tensors, labels, "
+                               "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"weights\":\"w\"}", "weights: given twice"},
-        {"{\"Weights\":\"w\"}",
-         "Weights: unknown key; known are name, weights, prefix, batch_first, lstm, layers, "
-         "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
+        {"{\"Weights\":\"w\"}", "Weights: unknown key; known are name, weights, prefix, "
+                                "batch_first, lstm, layers, steps, input_size, tensors, labels, "
+                                "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"lstm\":{},\"layers\":[{\"type\":\"dense\"}]}",
          "layers: either lstm or layers expected, got both"},
         {"{}", "weights: missing; a safetensors file's name expected"},
@@ -273,10 +367,16 @@ static void arguments_of_the_lstm_are_checked(void **state)
     static const struct refusal refusals[] = {
         {LSTM("\"hiden_size\":128"),
          "lstm.hiden_size: unknown key; known are input_size, hidden_size, num_layers, bias, "
-         "batch_first, dropout, bidirectional, proj_size"},
+         "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
+         "go_backwards, return_sequences, return_state, merge_mode, activation, "
+         "recurrent_activation, activations, peepholes, clip, input_forget, "
+         "zero_output_for_mask"},
         {LSTM("\"weights\":\"x\""),
          "lstm.weights: unknown key; known are input_size, hidden_size, num_layers, bias, "
-         "batch_first, dropout, bidirectional, proj_size"},
+         "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
+         "go_backwards, return_sequences, return_state, merge_mode, activation, "
+         "recurrent_activation, activations, peepholes, clip, input_forget, "
+         "zero_output_for_mask"},
         {LSTM("\"hidden_size\":1,\"hidden_size\":1"), "lstm.hidden_size: given twice"},
         {LSTM("\"hidden_size\":\"128\""),
          "lstm.hidden_size: an integer of at least 1 expected, got \"128\""},
@@ -307,17 +407,29 @@ static void layers_are_checked(void **state)
         {"{\"weights\":\"w\",\"layers\":{}}", "layers: an array expected, got an object"},
         {LAYERS(""), "layers: 1 to 256 layers expected, got 0"},
         {LAYERS("5"), "layers[0]: an object expected, got 5"},
-        {LAYERS("{}"), "layers[0].type: missing; lstm, dense, activation or dropout expected"},
+        {LAYERS("{}"),
+         "layers[0].type: missing; one of lstm, dense, activation, dropout, embedding, masking, "
+         "layer_norm, batch_norm, flatten, reshape, last_step, repeat_vector, conv1d, max_pool1d, "
+         "avg_pool1d, global_max_pool1d, global_average_pool1d expected"},
         {LAYERS("{\"type\":\"dropout\"},{\"type\":\"gru\"}"),
-         "layers[1].type: \"gru\" is not a layer type; lstm, dense, activation, dropout are"},
+         "layers[1].type: \"gru\" is not a layer type; lstm, dense, activation, dropout, "
+         "embedding, masking, "
+         "layer_norm, batch_norm, flatten, reshape, last_step, repeat_vector, conv1d, max_pool1d, "
+         "avg_pool1d, global_max_pool1d, global_average_pool1d are"},
         {LAYERS("{\"type\":\"LSTM\"}"),
-         "layers[0].type: \"LSTM\" is not a layer type; lstm, dense, activation, dropout are"},
+         "layers[0].type: \"LSTM\" is not a layer type; lstm, dense, activation, dropout, "
+         "embedding, masking, "
+         "layer_norm, batch_norm, flatten, reshape, last_step, repeat_vector, conv1d, max_pool1d, "
+         "avg_pool1d, global_max_pool1d, global_average_pool1d are"},
         {LAYERS("{\"type\":3}"), "layers[0].type: a string expected, got 3"},
         {LAYERS("{\"type\":\"dense\",\"type\":\"dense\"}"), "layers[0].type: given twice"},
         {LAYERS("{\"type\":\"dense\",\"name\":1}"), "layers[0].name: a string expected, got 1"},
-        {LAYERS("{\"type\":\"lstm\",\"units\":1}"),
-         "layers[0].units: unknown key; known are type, name, weights, input_size, hidden_size, "
-         "num_layers, bias, batch_first, dropout, bidirectional, proj_size"},
+        {LAYERS("{\"type\":\"lstm\",\"size\":1}"),
+         "layers[0].size: unknown key; known are type, name, weights, input_size, hidden_size, "
+         "num_layers, bias, batch_first, dropout, bidirectional, proj_size, units, use_bias, "
+         "direction, go_backwards, return_sequences, return_state, merge_mode, activation, "
+         "recurrent_activation, activations, peepholes, clip, input_forget, "
+         "zero_output_for_mask"},
         {LAYERS("{\"type\":\"lstm\",\"hidden_size\":[]}"),
          "layers[0].hidden_size: an integer of at least 1 expected, got an array"},
         {LAYERS("{\"type\":\"lstm\",\"weights\":1}"),
@@ -335,27 +447,112 @@ static void dense_activation_and_dropout_are_checked(void **state)
     static const struct refusal refusals[] = {
         {LAYERS("{\"type\":\"dense\",\"hidden_size\":1}"),
          "layers[0].hidden_size: unknown key; known are type, name, weights, units, bias, "
-         "activation"},
+         "use_bias, activation"},
         {LAYERS("{\"type\":\"dense\",\"units\":0}"),
          "layers[0].units: an integer of at least 1 expected, got 0"},
         {LAYERS("{\"type\":\"dense\",\"bias\":0}"),
          "layers[0].bias: true or false expected, got 0"},
-        {LAYERS("{\"type\":\"dense\",\"activation\":\"softmax\"}"),
-         "layers[0].activation: \"softmax\" is not an activation; linear, relu, sigmoid, tanh are"},
+        {LAYERS("{\"type\":\"dense\",\"activation\":\"soft\"}"),
+         "layers[0].activation: \"soft\" is not an activation; linear, relu, sigmoid, tanh, "
+         "hard_sigmoid, softsign, softplus, exponential, elu, selu, swish, relu6, mish, "
+         "log_sigmoid, hard_swish, leaky_relu, thresholded_relu, clip, gelu, gelu_tanh, affine, "
+         "scaled_tanh, softmax, log_softmax are"},
         {LAYERS("{\"type\":\"dense\",\"activation\":null}"),
-         "layers[0].activation: a string expected, got null"},
+         "layers[0].activation: an activation's name or an object expected, got null"},
         {LAYERS("{\"type\":\"dropout\"},{\"type\":\"activation\",\"function\":\"rellu\"}"),
-         "layers[1].function: \"rellu\" is not an activation; linear, relu, sigmoid, tanh are"},
+         "layers[1].function: \"rellu\" is not an activation; linear, relu, sigmoid, tanh, "
+         "hard_sigmoid, softsign, softplus, exponential, elu, selu, swish, relu6, mish, "
+         "log_sigmoid, hard_swish, leaky_relu, thresholded_relu, clip, gelu, gelu_tanh, affine, "
+         "scaled_tanh, softmax, log_softmax are"},
         {LAYERS("{\"type\":\"activation\"}"),
-         "layers[0].function: missing; linear, relu, sigmoid or tanh expected"},
+         "layers[0].function: missing; an activation's name expected"},
         {LAYERS("{\"type\":\"activation\",\"weights\":\"w\"}"),
-         "layers[0].weights: unknown key; known are type, name, function"},
+         "layers[0].weights: unknown key; known are type, name, function, alpha, beta"},
         {LAYERS("{\"type\":\"dropout\",\"p\":-0.1}"),
          "layers[0].p: a number from 0 to 1 expected, got -0.1"},
         {LAYERS("{\"type\":\"dropout\",\"rate\":true}"),
          "layers[0].rate: a number from 0 to 1 expected, got true"},
         {LAYERS("{\"type\":\"dropout\",\"units\":1}"),
          "layers[0].units: unknown key; known are type, name, p, rate"},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void options_that_contradict_each_other_are_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LSTM("\"units\":3,\"hidden_size\":4"),
+         "lstm.units: 4 expected, as hidden_size says, got 3"},
+        {LSTM("\"bias\":true,\"use_bias\":false"),
+         "lstm.use_bias: true expected, as bias says, got false"},
+        {LSTM("\"bidirectional\":true,\"direction\":\"reverse\""),
+         "lstm.direction: bidirectional expected, as bidirectional says"},
+        {LSTM("\"direction\":\"backward\""),
+         "lstm.direction: forward, reverse or bidirectional expected, got \"backward\""},
+        {LSTM("\"go_backwards\":true,\"bidirectional\":true"),
+         "lstm.go_backwards: false expected with another direction than forward"},
+        {LSTM("\"activation\":\"tanh\",\"activations\":[]"),
+         "lstm.activations: not expected beside activation or recurrent_activation"},
+        {LSTM("\"activations\":[\"tanh\"]"),
+         "lstm.activations: an array of 3 activations, or 6 with two directions, expected, got an "
+         "array"},
+        {LSTM("\"activations\":[\"sigmoid\",5,\"tanh\"]"),
+         "lstm.activations[1]: an activation's name or an object expected, got 5"},
+        {LSTM("\"recurrent_activation\":\"softmax\""),
+         "lstm.recurrent_activation: softmax is not for the inside of an LSTM"},
+        {LSTM("\"merge_mode\":\"average\""),
+         "lstm.merge_mode: concat, sum, mul or ave expected, got \"average\""},
+        {LSTM("\"clip\":0"), "lstm.clip: a number from 7.88861e-31 to 1e+30 expected, got 0"},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void parameters_of_layers_are_checked(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LAYERS("{\"type\":\"activation\",\"function\":\"relu\",\"alpha\":1}"),
+         "layers[0].alpha: the function has no such parameter"},
+        {LAYERS("{\"type\":\"dense\",\"activation\":{\"function\":\"elu\",\"beta\":1}}"),
+         "layers[0].activation.beta: the function has no such parameter"},
+        {LAYERS("{\"type\":\"dense\",\"activation\":{\"alpha\":1}}"),
+         "layers[0].activation.function: missing; an activation's name expected"},
+        {LAYERS("{\"type\":\"reshape\"}"),
+         "layers[0].target_shape: missing; [features] or [steps,features] expected"},
+        {LAYERS("{\"type\":\"reshape\",\"target_shape\":[1,2,3]}"),
+         "layers[0].target_shape: [features] or [steps,features] expected, got an array"},
+        {LAYERS("{\"type\":\"reshape\",\"target_shape\":[-1,-1]}"),
+         "layers[0].target_shape: one -1 at most expected, got two"},
+        {LAYERS("{\"type\":\"reshape\",\"target_shape\":[0]}"),
+         "layers[0].target_shape: sizes of at least 1, or -1 for one of them, expected, got 0"},
+        {LAYERS("{\"type\":\"repeat_vector\"}"),
+         "layers[0].n: missing; how many steps are wanted expected"},
+        {LAYERS("{\"type\":\"conv1d\",\"padding\":-1}"),
+         "layers[0].padding: an integer of at least 0 expected, got -1"},
+        {LAYERS("{\"type\":\"max_pool1d\",\"padding\":\"causal\"}"),
+         "layers[0].padding: valid or same expected, got \"causal\""},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+static void tensors_labels_and_service_are_checked(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {"{\"weights\":\"w\",\"tensors\":{\"input\":null}}",
+         "tensors.input: a string expected, got null"},
+        {"{\"weights\":\"w\",\"tensors\":{\"h_0\":\"a\\u0007\"}}",
+         "tensors.h_0: 1 to 119 bytes without control characters expected, got \"a?\""},
+        {"{\"weights\":\"w\",\"tensors\":{\"output_layout\":\"\"}}",
+         "tensors.output_layout: TBF, BTF, TDBH or BTDH expected, got \"\""},
+        {"{\"weights\":\"w\",\"labels\":[]}", "labels: at least one label expected, got an array"},
+        {"{\"weights\":\"w\",\"labels\":[\"a\",1]}", "labels: an array of strings expected, got 1"},
+        {"{\"weights\":\"w\",\"max_queue_delay_us\":1.5}",
+         "max_queue_delay_us: an integer of at least 0 expected, got 1.5"},
+        {"{\"weights\":\"w\",\"sequence_idle_timeout_ms\":0}",
+         "sequence_idle_timeout_ms: an integer of at least 1 expected, got 0"},
+        {"{\"weights\":\"w\",\"steps\":0}", "steps: an integer of at least 1 expected, got 0"},
     };
     EXPECT_ALL_REFUSED(refusals);
 }
@@ -423,6 +620,12 @@ int main(void)
         cmocka_unit_test(arguments_of_the_lstm_are_checked),
         cmocka_unit_test(layers_are_checked),
         cmocka_unit_test(dense_activation_and_dropout_are_checked),
+        cmocka_unit_test(options_of_the_lstm_are_read),
+        cmocka_unit_test(all_other_layers_are_read),
+        cmocka_unit_test(tensors_labels_and_service_are_read),
+        cmocka_unit_test(options_that_contradict_each_other_are_refused),
+        cmocka_unit_test(parameters_of_layers_are_checked),
+        cmocka_unit_test(tensors_labels_and_service_are_checked),
         cmocka_unit_test(the_number_of_layers_is_bounded),
         cmocka_unit_test(prefixes_leave_room_for_the_names),
     };

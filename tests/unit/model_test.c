@@ -59,7 +59,12 @@ static size_t add_lstm(struct network *n, size_t input_size, bool may_reverse)
     }
     n->layers[n->layer_count++] = (struct layer_spec){
         .type = LAYER_LSTM,
-        .as.lstm = {input_size, hidden, layers, proj, both, weights},
+        .as.lstm = {.input_size = input_size,
+                    .hidden_size = hidden,
+                    .num_layers = layers,
+                    .proj_size = proj,
+                    .bidirectional = both,
+                    .weights = weights},
     };
     return directions * output;
 }
@@ -69,9 +74,11 @@ static size_t add_dense(struct network *n, size_t in)
     const size_t out = random_size(&n->random, 1, 40);
     n->layers[n->layer_count++] = (struct layer_spec){
         .type = LAYER_DENSE,
-        .as.dense = {in, out, (enum activation)random_size(&n->random, 0, 3),
-                     block(n, out * in, 0.5f),
-                     random_size(&n->random, 0, 1) ? block(n, out, 1) : NULL},
+        .as.dense = {.in_features = in,
+                     .out_features = out,
+                     .activation.kind = (enum activation)random_size(&n->random, 0, 3),
+                     .weight = block(n, out * in, 0.5f),
+                     .bias = random_size(&n->random, 0, 1) ? block(n, out, 1) : NULL},
     };
     return out;
 }
@@ -80,7 +87,7 @@ static size_t add_activation(struct network *n, size_t width)
 {
     n->layers[n->layer_count++] = (struct layer_spec){
         .type = LAYER_ACTIVATION,
-        .as.activation = {width, (enum activation)random_size(&n->random, 0, 3)},
+        .as.activation = {width, {.kind = (enum activation)random_size(&n->random, 0, 3)}},
     };
     return width;
 }
@@ -419,7 +426,13 @@ static void check_row_against_double(const struct model *model, const struct lst
         input_d[i] = (double)input[i];
     for (size_t i = 0; i < model_state_size(model); i++)
         state_d[i] = (double)state[i];
-    const struct model_row row = {input, output, in, out, steps, state};
+    const struct model_row row = {.input = input,
+                                  .output = output,
+                                  .input_stride = in,
+                                  .output_stride = out,
+                                  .steps = steps,
+                                  .ends = true,
+                                  .state = state};
     run(model, &row, 1);
     naive_lstm(spec, input_d, output_d, steps, state_d);
     assert_near(output, output_d, steps * out, seed);
@@ -450,14 +463,19 @@ static void the_model_says_its_sizes(void **state)
 {
     (void)state;
     const float weights[4 * 3 * 5] = {0};
-    const struct lstm_weights cells[4] = {{weights, weights, NULL, NULL, weights},
-                                          {weights, weights, NULL, NULL, weights},
-                                          {weights, weights, NULL, NULL, weights},
-                                          {weights, weights, NULL, NULL, weights}};
+    const struct lstm_weights cell = {
+        .weight_ih = weights, .weight_hh = weights, .weight_hr = weights};
+    const struct lstm_weights cells[4] = {cell, cell, cell, cell};
     const struct layer_spec layers[] = {
-        {.type = LAYER_LSTM, .as.lstm = {5, 3, 2, 2, true, cells}},
-        {.type = LAYER_ACTIVATION, .as.activation = {4, ACTIVATION_RELU}},
-        {.type = LAYER_DENSE, .as.dense = {4, 6, ACTIVATION_LINEAR, weights, NULL}},
+        {.type = LAYER_LSTM,
+         .as.lstm = {.input_size = 5,
+                     .hidden_size = 3,
+                     .num_layers = 2,
+                     .proj_size = 2,
+                     .bidirectional = true,
+                     .weights = cells}},
+        {.type = LAYER_ACTIVATION, .as.activation = {4, {.kind = ACTIVATION_RELU}}},
+        {.type = LAYER_DENSE, .as.dense = {.in_features = 4, .out_features = 6, .weight = weights}},
     };
     struct model *model = model_create(layers, 3, kernel_find(NULL));
     assert_non_null(model);
@@ -481,11 +499,16 @@ static void scratch_that_does_not_fit_a_size_is_refused(void **state)
 {
     (void)state;
     const float weights[16] = {0};
-    const struct lstm_weights cells[2] = {{weights, weights, NULL, NULL, NULL},
-                                          {weights, weights, NULL, NULL, NULL}};
+    const struct lstm_weights cell = {.weight_ih = weights, .weight_hh = weights};
+    const struct lstm_weights cells[2] = {cell, cell};
     const struct layer_spec layers[] = {
-        {.type = LAYER_LSTM, .as.lstm = {1, 1, 1, 0, true, cells}},
-        {.type = LAYER_DENSE, .as.dense = {2, 1, ACTIVATION_LINEAR, weights, NULL}},
+        {.type = LAYER_LSTM,
+         .as.lstm = {.input_size = 1,
+                     .hidden_size = 1,
+                     .num_layers = 1,
+                     .bidirectional = true,
+                     .weights = cells}},
+        {.type = LAYER_DENSE, .as.dense = {.in_features = 2, .out_features = 1, .weight = weights}},
     };
     struct model *model = model_create(layers, 2, kernel_find(NULL));
     assert_non_null(model);

@@ -78,7 +78,8 @@ static void make_model(size_t index, struct random *random)
     m->lane = malloc(sizeof *m->lane);
     assert_true(m->model != NULL && m->lane != NULL);
     m->name[0] = (char)('a' + index);
-    assert_true(signature_init(&m->signature, m->model, s->batch_first, &fault));
+    assert_true(signature_init(&m->signature, m->model,
+                               &(struct model_config){.batch_first = s->batch_first}, &fault));
     lane_init(m->lane, m->model, s->delay_us * CLOCK_NS_PER_US);
     while (count > 0)
         free(blocks[--count]);
@@ -403,9 +404,12 @@ static void *ask_often(void *argument)
 
 /* ---- the test ---- */
 
-static void start_scheduler(size_t requests, size_t rows)
+static void start_scheduler(size_t requests, size_t rows, size_t tick_rows)
 {
-    const struct scheduler_config config = {WORKERS, requests, rows};
+    const struct scheduler_config config = {.workers = WORKERS,
+                                            .queue_limit = requests,
+                                            .queue_rows_limit = rows,
+                                            .tick_rows = tick_rows};
     struct fault fault;
     budget_init(&budget, (size_t)1 << 30);
     assert_true(scheduler_start(&scheduler, &config, &fault));
@@ -442,8 +446,9 @@ static void every_answer_is_that_of_the_request_alone(void **state)
 {
     struct asker sum = {0};
     (void)state;
+    static const size_t tick_rows[] = {TICK_ROWS, 5, 1};
     for (uint64_t round = 1; round <= 3; round++) {
-        start_scheduler(1000, 100000);
+        start_scheduler(1000, 100000, tick_rows[round - 1]);
         ask_all(round, &sum);
     }
     assert_int_equal(sum.wrong, 0);
@@ -456,7 +461,7 @@ static void with_little_room_some_are_refused_and_the_rest_is_right(void **state
 {
     struct asker sum = {0};
     (void)state;
-    start_scheduler(2, 50);
+    start_scheduler(2, 50, TICK_ROWS);
     ask_all(77, &sum);
     assert_int_equal(sum.wrong, 0);
     assert_true(sum.refused > 0 && sum.answered > 0);

@@ -135,7 +135,9 @@ static int make_model(void **state)
     };
     (void)state;
     model = model_create(&layer, 1, kernel_find(NULL));
-    return model != NULL && signature_init(&signature, model, false, &fault) ? 0 : -1;
+    return model != NULL && signature_init(&signature, model, &(struct model_config){0}, &fault)
+               ? 0
+               : -1;
 }
 
 static int drop_model(void **state)
@@ -147,7 +149,8 @@ static int drop_model(void **state)
 
 static int start(void **state)
 {
-    const struct scheduler_config config = {1, 30, 100};
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 30, .queue_rows_limit = 100};
     (void)state;
     atomic_store(&ends, 0);
     lane_init(&lane, model, 0);

@@ -38,16 +38,40 @@ static struct layer_spec dense(size_t in, size_t out)
         .type = LAYER_DENSE, .as.dense = {.in_features = in, .out_features = out, .weight = zeros}};
 }
 
-static struct signature signature_of(const struct layer_spec *layers, size_t count,
-                                     bool batch_first)
+/* Models live as long as the tests: signatures look at them. */
+static struct model *models[64];
+static size_t model_count;
+
+static struct model *keep(struct model *model)
+{
+    assert_non_null(model);
+    assert_true(model_count < sizeof models / sizeof models[0]);
+    return models[model_count++] = model;
+}
+
+static int destroy_models(void **state)
+{
+    (void)state;
+    while (model_count > 0)
+        model_destroy(models[--model_count]);
+    return 0;
+}
+
+static struct signature signature_for(const struct layer_spec *layers, size_t count,
+                                      const struct model_config *config)
 {
     struct signature signature;
     struct fault fault = {0};
-    struct model *model = model_create(layers, count, kernel_find(NULL));
-    assert_non_null(model);
-    assert_true(signature_init(&signature, model, batch_first, &fault));
-    model_destroy(model);
+    struct model *model = keep(model_create(layers, count, kernel_find(NULL)));
+    if (!signature_init(&signature, model, config, &fault))
+        fail_msg("%s", fault.text);
     return signature;
+}
+
+static struct signature signature_of(const struct layer_spec *layers, size_t count,
+                                     bool batch_first)
+{
+    return signature_for(layers, count, &(struct model_config){.batch_first = batch_first});
 }
 
 /* One LSTM 10 -> 7. */
@@ -172,7 +196,7 @@ static void the_number_of_different_lstms_is_bounded(void **state)
     struct signature signature;
     struct model *model = model_create(layers, SIGNATURE_STATES_MAX + 1, kernel_find(NULL));
     assert_non_null(model);
-    assert_false(signature_init(&signature, model, false, &fault));
+    assert_false(signature_init(&signature, model, &(struct model_config){0}, &fault));
     assert_string_equal(fault.text,
                         "layers: at most 14 LSTM layers of different sizes expected, got 15");
     assert_int_equal(fault.status, 400);
@@ -441,9 +465,185 @@ static void an_answer_too_large_to_count_is_refused(void **state)
     assert_int_equal(bound(&s, &request).output_elements, 0);
 }
 
+/* ---- other networks than PyTorch's LSTM ---- */
+
+static struct layer_spec last_only(struct layer_spec layer)
+{
+    layer.as.lstm.last_only = true;
+    return layer;
+}
+
+static void a_vector_has_no_steps(void **state)
+{
+    (void)state;
+    const struct layer_spec layers[] = {last_only(lstm(10, 7, 1, true)), dense(14, 3)};
+    const struct signature s = signature_of(layers, 2, true);
+    uint64_t shape[SIGNATURE_RANK_MAX];
+    assert_true(s.vector && s.output_batch_first);
+    expect_tensor(&s.outputs[0], "output", DATATYPE_FP32, false, 2, -1, 3, 0);
+    signature_output_shape(&s, &s.outputs[0], 17, 2, shape);
+    assert_true(shape[0] == 2 && shape[1] == 3);
+    signature_output_shape(&s, &s.outputs[0], 0, 2, shape);
+    assert_true(shape[0] == 2 && shape[1] == 3);
+}
+
+static void an_embedding_takes_whole_numbers(void **state)
+{
+    (void)state;
+    const struct layer_spec layers[] = {
+        {.type = LAYER_EMBEDDING,
+         .as.embedding = {.num_embeddings = 30, .embedding_dim = 8, .weight = zeros}},
+        lstm(8, 4, 1, false)};
+    const struct signature rows_first = signature_of(layers, 2, true);
+    const struct signature s = signature_of(layers, 2, false);
+    assert_int_equal(s.vocabulary, 30);
+    expect_tensor(&s.inputs[0], "input", DATATYPE_INT64, false, 2, -1, -1, 0);
+    assert_int_equal(s.inputs[0].rows_axis, 1);
+    assert_int_equal(rows_first.inputs[0].rows_axis, 0);
+    struct infer_request request = {0};
+    add_input(&request, "input", DATATYPE_INT32, "INT32", 2, 17, 3, 0);
+    const struct binding binding = bound(&s, &request);
+    assert_int_equal(binding.steps, 17);
+    assert_int_equal(binding.rows, 3);
+    assert_int_equal(bound(&rows_first, &request).steps, 3);
+    request.inputs[0].datatype = DATATYPE_FP32;
+    strcpy(request.inputs[0].datatype_text, "FP32");
+    expect_unbound(&s, &request,
+                   "inference input 'input' data-type is 'FP32', but model 'm' expects 'INT64'");
+}
+
+/* Layers of a config that only say what they return. */
+static const struct layer_config returning = {.kind = LAYER_KIND_LSTM, .return_state = true};
+static const struct layer_config not_returning = {.kind = LAYER_KIND_LSTM};
+static const struct layer_config other_layer = {.kind = LAYER_KIND_DENSE};
+
+static void keras_states_are_one_tensor_each(void **state)
+{
+    (void)state;
+    const struct layer_spec layer = lstm(10, 7, 1, false);
+    struct layer_config configs[] = {returning};
+    const struct signature s = signature_for(
+        &layer, 1,
+        &(struct model_config){.batch_first = true, .layer_count = 1, .layers = configs});
+    assert_int_equal(s.output_count, 3);
+    expect_tensor(&s.outputs[1], "h_n", DATATYPE_FP32, false, 2, -1, 7, 0);
+    expect_tensor(&s.outputs[2], "c_n", DATATYPE_FP32, false, 2, -1, 7, 0);
+    expect_tensor(&s.inputs[1], "h_0", DATATYPE_FP32, true, 3, 1, -1, 7);
+}
+
+static void both_directions_states_are_named_as_keras_returns_them(void **state)
+{
+    (void)state;
+    const struct layer_spec layers[] = {lstm(10, 7, 1, false), dense(7, 5), lstm(5, 7, 1, true)};
+    struct layer_config configs[] = {not_returning, other_layer, returning};
+    static const char *const names[] = {"output", "forward_h", "forward_c", "backward_h",
+                                        "backward_c"};
+    const struct signature s =
+        signature_for(layers, 3, &(struct model_config){.layer_count = 3, .layers = configs});
+    assert_int_equal(s.output_count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_string_equal(s.outputs[i].name, names[i]);
+    assert_int_equal(s.outputs[1].cell, 1); /* the first layer's is 0 */
+    assert_int_equal(s.outputs[4].cell, 2);
+    assert_int_equal(s.outputs[4].role, ROLE_C);
+}
+
+static void a_graph_keeps_its_names_and_layouts(void **state)
+{
+    (void)state;
+    const struct layer_spec layer = lstm(4, 9, 1, true);
+    const struct model_config config = {
+        .tensors = {.names = {[MODEL_INPUT] = "X", [MODEL_OUTPUT] = "Y", [MODEL_H_N] = "Y_h"},
+                    .hidden = {[MODEL_LENGTHS] = true, [MODEL_C_N] = true},
+                    .output_layout = OUTPUT_TDBH,
+                    .states_batch_first = true}};
+    const struct signature s = signature_for(&layer, 1, &config);
+    uint64_t shape[SIGNATURE_RANK_MAX];
+    static const int64_t wanted[] = {-1, 2, -1, 9};
+    assert_int_equal(s.input_count, 3);
+    assert_string_equal(s.inputs[0].name, "X");
+    expect_tensor(&s.inputs[1], "h_0", DATATYPE_FP32, true, 3, -1, 2, 9);
+    assert_int_equal(s.output_count, 2);
+    assert_int_equal(s.outputs[0].rank, 4);
+    assert_memory_equal(s.outputs[0].shape, wanted, sizeof wanted);
+    assert_string_equal(s.outputs[1].name, "Y_h");
+    signature_output_shape(&s, &s.outputs[0], 8, 3, shape);
+    assert_true(shape[0] == 8 && shape[1] == 2 && shape[2] == 3 && shape[3] == 9);
+    assert_true(s.output_apart);
+}
+
+static void directions_are_set_apart_step_by_step(void **state)
+{
+    (void)state;
+    const struct layer_spec layer = lstm(1, 2, 1, true);
+    const struct model_config config = {.tensors.output_layout = OUTPUT_TDBH};
+    const struct signature s = signature_for(&layer, 1, &config);
+    /* [T=2][B=3][D=2][H=2]: tdbh in digits, written as they come */
+    float output[24], scratch[12];
+    for (size_t i = 0; i < 24; i++)
+        output[i] = (float)(1000 * (i / 12) + 100 * (i / 2 % 2) + 10 * (i / 4 % 3) + i % 2);
+    signature_set_apart(&s, 2, 3, output, scratch);
+    for (size_t i = 0; i < 24; i++)
+        assert_true(output[i] ==
+                    (float)(1000 * (i / 12) + 100 * (i / 6 % 2) + 10 * (i / 2 % 3) + i % 2));
+}
+
+static void expect_no_signature(const struct layer_spec *layers, size_t count,
+                                const struct model_config *config, const char *wanted)
+{
+    struct signature signature;
+    struct fault fault = {0};
+    struct model *model = keep(model_create(layers, count, kernel_find(NULL)));
+    assert_false(signature_init(&signature, model, config, &fault));
+    assert_int_equal(fault.status, 400);
+    assert_string_equal(fault.text, wanted);
+}
+
+static void tensors_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    const struct layer_spec layers[] = {lstm(4, 9, 1, true), dense(18, 2)};
+    const struct layer_spec vector = last_only(lstm(4, 9, 1, true));
+    const struct model_config apart = {.tensors.output_layout = OUTPUT_TDBH};
+    const struct model_config twice = {.tensors.names[MODEL_H_N] = "output"};
+    expect_no_signature(layers, 2, &apart,
+                        "tensors.output_layout: not expected, as the last layer is no LSTM with "
+                        "its directions side by side");
+    expect_no_signature(&vector, 1, &apart,
+                        "tensors.output_layout: not expected, as a row's output is a vector, "
+                        "[B,F]");
+    expect_no_signature(layers, 1, &twice, "tensors: two of one name, 'output'");
+}
+
+static void fixed_steps_are_asked_for(void **state)
+{
+    (void)state;
+    const struct layer_spec layers[] = {
+        {.type = LAYER_POOL1D,
+         .as.pool1d = {.features = 3, .window = {.size = 2, .stride = 2, .dilation = 1}}},
+        lstm(3, 4, 1, false)};
+    const struct signature s =
+        signature_for(layers, 2, &(struct model_config){.batch_first = true, .steps = 9});
+    expect_tensor(&s.inputs[0], "input", DATATYPE_FP32, false, 3, -1, 9, 3);
+    expect_tensor(&s.outputs[0], "output", DATATYPE_FP32, false, 3, -1, 4, 4);
+    struct infer_request request = {0};
+    add_input(&request, "input", DATATYPE_FP32, "FP32", 3, 2, 8, 3);
+    expect_unbound(
+        &s, &request,
+        "unexpected shape for input 'input' for model 'm'. Expected [-1,9,3], got [2,8,3]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_vector_has_no_steps),
+        cmocka_unit_test(an_embedding_takes_whole_numbers),
+        cmocka_unit_test(keras_states_are_one_tensor_each),
+        cmocka_unit_test(both_directions_states_are_named_as_keras_returns_them),
+        cmocka_unit_test(a_graph_keeps_its_names_and_layouts),
+        cmocka_unit_test(directions_are_set_apart_step_by_step),
+        cmocka_unit_test(tensors_that_cannot_be_are_refused),
+        cmocka_unit_test(fixed_steps_are_asked_for),
         cmocka_unit_test(one_lstm_has_input_states_and_lengths),
         cmocka_unit_test(layers_and_directions_share_one_pair_of_states),
         cmocka_unit_test(a_projection_makes_h_narrower_than_c),
@@ -464,5 +664,5 @@ int main(void)
         cmocka_unit_test(unknown_and_repeated_outputs_are_refused),
         cmocka_unit_test(an_answer_too_large_to_count_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, destroy_models);
 }

@@ -1,0 +1,26 @@
+/* The state_dict inside what was pickled: bare, or one entry of a training checkpoint beside the
+ * optimizer's state, epoch numbers and the like, which are left alone. */
+#ifndef DEPLOY_CONVERT_CHECKPOINT_H
+#define DEPLOY_CONVERT_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "deploy/convert/pickle.h"
+#include "deploy/convert/state_dict.h"
+#include "proto/fault.h"
+
+/* Where the bytes of storages come from: bytes[size] of the storage, whose size is as it says, and
+ * which stay until the caller of checkpoint_read gives them up. */
+struct storage_source {
+    bool (*get)(void *context, const struct pickle *pickle, const struct pickle_storage *storage,
+                const unsigned char **bytes, size_t *size, struct fault *fault);
+    void *context;
+};
+
+/* Adds the state_dict's tensors to dict. Refused (400): a pickle without one, or with several that
+ * might be meant; the text lists them. */
+bool checkpoint_read(const struct pickle *pickle, const struct storage_source *source,
+                     struct state_dict *dict, struct fault *fault);
+
+#endif

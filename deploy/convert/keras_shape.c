@@ -1,0 +1,159 @@
+#include "deploy/convert/keras_shape.h"
+
+#include <string.h>
+
+#include "proto/excerpt.h"
+
+/* What comes out of a layer. */
+struct shape {
+    bool vector;    /* one for each row, not one for each step */
+    bool own_steps; /* as many steps as a layer said, whatever the input has */
+    bool masked;
+};
+
+static bool fail(const struct keras_layer *layer, const char *text, struct fault *fault)
+{
+    return fault_set(fault, 400, "%.48s %s: %s", layer->class_name, excerpt_of(layer->name).text,
+                     text);
+}
+
+static bool check_lstm(const struct keras_layer *layer, struct shape *shape, struct fault *fault)
+{
+    const struct keras_lstm *lstm = &layer->as.lstm;
+    if (shape->vector)
+        return fail(layer, "a sequence expected, got a vector", fault);
+    if (shape->masked && lstm->return_sequences && lstm->go_backwards)
+        return fail(layer, "go_backwards with return_sequences on masked steps cannot be expressed",
+                    fault);
+    if (shape->masked && !lstm->return_sequences && lstm->zero_output_for_mask)
+        return fail(layer, "zero_output_for_mask without return_sequences cannot be expressed",
+                    fault);
+    if (!lstm->return_sequences)
+        *shape = (struct shape){.vector = true};
+    return true;
+}
+
+/* axis as Keras counts: 0 is the batch. */
+static bool check_axis(const struct keras_layer *layer, long axis, const struct shape *shape,
+                       struct fault *fault)
+{
+    const bool vector = shape->vector || layer->time_distributed;
+    if (axis == -1 || axis == (vector ? 1 : 2))
+        return true;
+    return fault_set(fault, 400, "%.48s %s.axis: the last one (-1) expected, got %ld",
+                     layer->class_name, excerpt_of(layer->name).text, axis);
+}
+
+static bool check_activation(const struct keras_topology *topology, const struct keras_layer *layer,
+                             const struct shape *shape, struct fault *fault)
+{
+    const bool takes_masks = topology->version.tensorflow || topology->version.major >= 3;
+    if (layer->as.activation.softmax_layer && shape->masked && takes_masks)
+        return fail(layer, "the softmax of masked steps cannot be expressed", fault);
+    return check_axis(layer, layer->as.activation.axis, shape, fault);
+}
+
+/* The whole sequence becomes something else, so that its length matters. */
+static bool fix_steps(const struct keras_topology *topology, const struct keras_layer *layer,
+                      const struct shape *shape, size_t *steps, struct fault *fault)
+{
+    if (shape->own_steps)
+        return true;
+    if (topology->input_steps == 0)
+        return fail(layer, "a model whose input has a fixed number of steps expected", fault);
+    *steps = topology->input_steps;
+    return true;
+}
+
+static bool check_reshape(const struct keras_topology *topology, const struct keras_layer *layer,
+                          struct shape *shape, size_t *steps, struct fault *fault)
+{
+    const bool flat = layer->as.reshape.rank == 1;
+    /* [-1, F'] may cut each step for itself; if it does not, the daemon's code will say so. */
+    const bool any_steps = !flat && layer->as.reshape.target_shape[0] == -1;
+    if (!shape->vector && !(any_steps && topology->input_steps == 0) &&
+        !fix_steps(topology, layer, shape, steps, fault))
+        return false;
+    *shape = (struct shape){.vector = flat, .own_steps = shape->vector || shape->own_steps};
+    return true;
+}
+
+static bool check_layer(const struct keras_topology *topology, const struct keras_layer *layer,
+                        struct shape *shape, size_t *steps, struct fault *fault)
+{
+    if (layer->time_distributed && shape->vector)
+        return fail(layer, "a sequence expected, got a vector", fault);
+    switch (layer->kind) {
+    case KERAS_LSTM:
+        return check_lstm(layer, shape, fault);
+    case KERAS_EMBEDDING:
+        shape->masked = layer->as.embedding.mask_zero;
+        return true;
+    case KERAS_MASKING:
+        shape->masked = true;
+        return !shape->vector || fail(layer, "a sequence expected, got a vector", fault);
+    case KERAS_ACTIVATION:
+        return check_activation(topology, layer, shape, fault);
+    case KERAS_LAYER_NORM:
+    case KERAS_BATCH_NORM:
+        return check_axis(layer, layer->as.norm.axis, shape, fault);
+    case KERAS_FLATTEN:
+        if (!shape->vector && !fix_steps(topology, layer, shape, steps, fault))
+            return false;
+        *shape = (struct shape){.vector = true};
+        return true;
+    case KERAS_RESHAPE:
+        return check_reshape(topology, layer, shape, steps, fault);
+    case KERAS_REPEAT_VECTOR:
+        if (!shape->vector)
+            return fail(layer, "a vector expected, got a sequence", fault);
+        *shape = (struct shape){.own_steps = true};
+        return true;
+    case KERAS_CONV1D:
+    case KERAS_POOL1D:
+    case KERAS_GLOBAL_POOL1D:
+        if (shape->vector)
+            return fail(layer, "a sequence expected, got a vector", fault);
+        shape->masked = false;
+        shape->vector = layer->kind == KERAS_GLOBAL_POOL1D;
+        return true;
+    case KERAS_IDLE:
+    case KERAS_DENSE:
+        return true;
+    }
+    return true;
+}
+
+/* The first layer that does something takes the model's input. */
+static bool check_input(const struct keras_topology *topology, size_t first, struct fault *fault)
+{
+    for (size_t i = first + 1; i < topology->node_count; i++)
+        if (topology->nodes[i].layer.kind == KERAS_EMBEDDING)
+            return fail(&topology->nodes[i].layer, "expected as the model's first layer", fault);
+    if (first == topology->node_count)
+        return fault_set(fault, 400, "a layer that computes something expected");
+    const struct keras_layer *layer = &topology->nodes[first].layer;
+    const size_t wanted = layer->kind == KERAS_EMBEDDING ? 1 : 2;
+    if (topology->input_rank == 0 || topology->input_rank == wanted)
+        return true;
+    return fail(layer,
+                wanted == 1 ? "an input of shape [batch, steps] expected, got three dimensions"
+                            : "an input of shape [batch, steps, features] expected, got two "
+                              "dimensions",
+                fault);
+}
+
+bool keras_shape_check(const struct keras_topology *topology, size_t *steps, struct fault *fault)
+{
+    struct shape shape = {0};
+    size_t first = 0;
+    *steps = 0;
+    while (first < topology->node_count && topology->nodes[first].layer.kind == KERAS_IDLE)
+        first++;
+    if (!check_input(topology, first, fault))
+        return false;
+    for (size_t i = first; i < topology->node_count; i++)
+        if (!check_layer(topology, &topology->nodes[i].layer, &shape, steps, fault))
+            return false;
+    return true;
+}

@@ -1,0 +1,66 @@
+/* lstm-convert: from what a framework saved to what lstmd serves. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "deploy/convert/command_line.h"
+#include "deploy/convert/confined.h"
+#include "deploy/convert/file_pair.h"
+
+static bool open_products(struct products *products, struct fault *fault)
+{
+    products->config = tmpfile();
+    products->weights = tmpfile();
+    products->summary = tmpfile();
+    return (products->config != NULL && products->weights != NULL && products->summary != NULL) ||
+           fault_set(fault, 503, "no temporary file can be made");
+}
+
+static void close_products(struct products *products)
+{
+    FILE *const files[] = {products->config, products->weights, products->summary};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i] != NULL)
+            fclose(files[i]);
+}
+
+static void print_file(FILE *file)
+{
+    int c;
+    rewind(file);
+    while ((c = getc(file)) != EOF)
+        putchar(c);
+}
+
+static bool run(const struct command_line *line, struct fault *fault)
+{
+    struct products products = {0};
+    const bool done = open_products(&products, fault) && confined_convert(line, &products, fault) &&
+                      file_pair_write(line->out, line->name, fileno(products.config),
+                                      fileno(products.weights), fault);
+    if (done) {
+        print_file(products.summary);
+        printf("written: %s/%s.json, %s/%s.safetensors\n", line->out, line->name, line->out,
+               line->name);
+    }
+    close_products(&products);
+    return done;
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line;
+    struct fault fault = {0};
+    if (!command_line_parse(&line, argc, argv, &fault)) {
+        fprintf(stderr, "lstm-convert: %s\n", fault.text);
+        return 2;
+    }
+    if (line.help || line.version) {
+        fputs(line.help ? command_line_help : "lstm-convert " LSTMD_VERSION "\n", stdout);
+        return 0;
+    }
+    if (!run(&line, &fault)) {
+        fprintf(stderr, "lstm-convert: %s\n", fault.text);
+        return 1;
+    }
+    return fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,58 @@
+#include "deploy/convert/reader.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "deploy/convert/keras_hdf5_reader.h"
+#include "deploy/convert/keras_zip_reader.h"
+#include "deploy/convert/npz_reader.h"
+#include "deploy/convert/safetensors_reader.h"
+#include "deploy/convert/tfjs_reader.h"
+#include "deploy/convert/torch_reader.h"
+
+const struct reader *const reader_table[] = {
+    &torch_zip_reader, &torch_legacy_reader, &keras_hdf5_reader,  &keras_zip_reader,
+    &tfjs_reader,      &npz_reader,          &safetensors_reader, NULL,
+};
+
+static bool fail_unknown(struct fault *fault)
+{
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; reader_table[i] != NULL && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "",
+                                 reader_table[i]->format);
+    return fault_set(fault, 400, "its bytes are of none of the formats that can be converted: %s",
+                     list);
+}
+
+const struct reader *reader_find(const struct input *input, struct fault *fault)
+{
+    for (size_t i = 0; reader_table[i] != NULL; i++)
+        if (reader_table[i]->recognises(input))
+            return reader_table[i];
+    fail_unknown(fault);
+    return NULL;
+}
+
+bool reader_check_options(const struct reader *reader, const struct input *input,
+                          struct fault *fault)
+{
+    const struct {
+        const char *name;
+        bool given, for_bare_weights;
+    } options[] = {
+        {"--prefix", input->options.prefix != NULL, true},
+        {"--layers", input->options.layers != NULL, true},
+        {"--lstm-only", input->options.lstm_only, true},
+        {"--batch-first", input->options.batch_first, true},
+        {"--config", input->config.bytes != NULL, false},
+        {"--subgraph", input->options.subgraph != NULL, false},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (options[i].given && options[i].for_bare_weights != reader->bare_weights)
+            return fault_set(fault, 400, "%s: this file, %s, %s", options[i].name, reader->format,
+                             reader->bare_weights ? "holds weights alone; see --layers"
+                                                  : "says itself what its network is");
+    return true;
+}

@@ -1,0 +1,120 @@
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deploy/convert/keras_network.h"
+#include "deploy/convert/tfjs_reader.h"
+#include "deploy/convert/keras_topology.h"
+#include "deploy/convert/tfjs_manifest.h"
+#include "proto/config_json.h"
+#include "proto/excerpt.h"
+
+static bool contains(const struct blob *file, const char *text)
+{
+    return memmem(file->bytes, file->size, text, strlen(text)) != NULL;
+}
+
+static bool recognises(const struct input *input)
+{
+    const struct blob *file = &input->file;
+    size_t i = 0;
+    while (i < file->size && strchr(" \t\r\n", file->bytes[i]) != NULL && file->bytes[i] != '\0')
+        i++;
+    return i < file->size && file->bytes[i] == '{' && contains(file, "\"modelTopology\"") &&
+           contains(file, "\"weightsManifest\"");
+}
+
+/* ---- names: TensorFlow.js itself finds weights by them, there is no other order ---- */
+
+/* Is it a part of the path, or several, before the last? */
+static bool has_part(const char *path, const char *part)
+{
+    const size_t length = strlen(part);
+    for (const char *at = path; length > 0 && (at = strstr(at, part)) != NULL; at++)
+        if ((at == path || at[-1] == '/') && at[length] == '/')
+            return true;
+    return false;
+}
+
+/* "forward_lstm_1" as a part. */
+static bool has_part_beginning(const char *path, const char *beginning)
+{
+    for (const char *at = path; (at = strstr(at, beginning)) != NULL; at++)
+        if ((at == path || at[-1] == '/') && strchr(at, '/') != NULL)
+            return true;
+    return false;
+}
+
+static bool is_weight(const char *path, const struct keras_layer *layer,
+                      const struct keras_slot *slot)
+{
+    const char *slash = strrchr(path, '/');
+    const bool directed = layer->kind == KERAS_LSTM && layer->as.lstm.bidirectional;
+    return slash != NULL && strcmp(slash + 1, slot->role) == 0 && has_part(path, layer->name) &&
+           (!directed || has_part_beginning(path, slot->backward ? "backward_" : "forward_"));
+}
+
+static bool read_weight(void *context, const struct keras_node *node, size_t slot,
+                        struct float_array *array, struct fault *fault)
+{
+    const struct tfjs_manifest *manifest = context;
+    const struct tfjs_weight *found = NULL;
+    struct keras_slot slots[KERAS_SLOTS_MAX];
+    size_t count = 0;
+    keras_layer_slots(&node->layer, slots);
+    for (size_t i = 0; i < manifest->weight_count; i++)
+        if (is_weight(manifest->weights[i].name, &node->layer, &slots[slot])) {
+            found = &manifest->weights[i];
+            count++;
+        }
+    if (count != 1)
+        return fault_set(
+            fault, 400, "%s %s.%s: one weight of that name expected in weightsManifest, got %zu",
+            node->layer.class_name, excerpt_of(node->layer.name).text, slots[slot].role, count);
+    return tfjs_manifest_array(manifest, found, array, fault);
+}
+
+/* ---- the reader ---- */
+
+static bool check_format(const cJSON *root, struct fault *fault)
+{
+    const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "format"));
+    return format == NULL || strcmp(format, "layers-model") == 0 ||
+           fault_set(fault, 400, "format: layers-model expected, got %s", excerpt_of(format).text);
+}
+
+static bool build(const struct input *input, const cJSON *root,
+                  const struct keras_topology *topology, struct network *network,
+                  struct fault *fault)
+{
+    struct tfjs_manifest manifest;
+    if (!tfjs_manifest_read(&manifest, root, input, fault))
+        return false;
+    const struct keras_weights weights = {.read = read_weight, .context = &manifest};
+    const bool built = keras_network_build(topology, &weights, network, fault);
+    tfjs_manifest_fini(&manifest);
+    return built;
+}
+
+static bool read(const struct input *input, struct network *network, struct fault *fault)
+{
+    const char *text = (const char *)input->file.bytes;
+    struct keras_topology topology;
+    cJSON *root = config_json_parse(text, input->file.size, fault);
+    if (root == NULL)
+        return false;
+    bool built = check_format(root, fault) &&
+                 keras_topology_parse(&topology, text, input->file.size, NULL, NULL, fault);
+    if (built) {
+        built = build(input, root, &topology, network, fault);
+        keras_topology_fini(&topology);
+    }
+    cJSON_Delete(root);
+    return built;
+}
+
+const struct reader tfjs_reader = {
+    .format = "TensorFlow.js LayersModel",
+    .recognises = recognises,
+    .read = read,
+};

@@ -1,0 +1,289 @@
+"""Files of weights in every form that PyTorch users have, with what the network answers.
+
+torch_files.py GOLDEN_FOLDER writes GOLDEN_FOLDER/torch_files/CASE/: the file as it was saved (model.*),
+`arguments` (lstm-convert's own, one a line) and io.safetensors: input, output, computed by torch in
+float32 from the weights as the file has them. Cases of torch_files/refused/ hold one file each and
+`because`, a part of the text that must be said.
+"""
+import io
+import pathlib
+import shutil
+import sys
+import zipfile
+from collections import OrderedDict
+
+import numpy
+import safetensors.torch
+import torch
+from torch import nn
+
+FOLDER = pathlib.Path(sys.argv[1]) / "torch_files"
+STEPS, ROWS, INPUT, HIDDEN = 5, 2, 3, 4
+
+
+def make_lstm(**arguments):
+    return nn.LSTM(INPUT, HIDDEN, **arguments)
+
+
+def answer(lstm, state, head=lambda output: output):
+    """Input and output of the LSTM with these weights, whatever their type, in float32."""
+    lstm.load_state_dict({name: value.float() for name, value in state.items()})
+    first = (ROWS, STEPS) if lstm.batch_first else (STEPS, ROWS)
+    x = torch.randn(*first, INPUT)
+    with torch.no_grad():
+        return x, head(lstm(x)[0])
+
+
+def write(name, content, x, output, arguments=(), suffix="pt"):
+    folder = FOLDER / name
+    folder.mkdir(parents=True)
+    (folder / f"model.{suffix}").write_bytes(content)
+    (folder / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
+    tensors = {"input": x.contiguous(), "output": output.contiguous()}
+    safetensors.torch.save_file(tensors, folder / "io.safetensors")
+
+
+def refuse(name, content, because, suffix="pt"):
+    folder = FOLDER / "refused" / name
+    folder.mkdir(parents=True)
+    (folder / f"model.{suffix}").write_bytes(content)
+    (folder / "because").write_text(because + "\n")
+
+
+def saved(value, **arguments):
+    file = io.BytesIO()
+    torch.save(value, file, **arguments)
+    return file.getvalue()
+
+
+def rezipped(content, method=zipfile.ZIP_STORED, root=None, change=lambda pickle: pickle):
+    """The same container with other compression, root folder or pickle."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", method) as new:
+        for entry in old.namelist():
+            data = old.read(entry)
+            if entry.endswith("/data.pkl"):
+                data = change(data)
+            name = f"{root}/{entry.split('/', 1)[1]}" if root else entry
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = method
+            new.writestr(info, data)
+    return out.getvalue()
+
+
+def in_one_storage(state):
+    """Views of one storage, as cuDNN lays weights out."""
+    flat = torch.cat([torch.zeros(7)] + [value.reshape(-1) for value in state.values()])
+    views, at = OrderedDict(), 7
+    for name, value in state.items():
+        views[name] = flat[at:at + value.numel()].view(value.shape)
+        at += value.numel()
+    return views
+
+
+def with_prefix(state, prefix):
+    return OrderedDict((prefix + name, value) for name, value in state.items())
+
+
+def containers():
+    lstm = make_lstm(num_layers=2)
+    state = lstm.state_dict()
+    write("one_storage", saved(in_one_storage(state)), *answer(lstm, state))
+    write("legacy_one_storage", saved(in_one_storage(state), _use_new_zipfile_serialization=False),
+          *answer(lstm, state))
+    lstm = make_lstm()
+    state = lstm.state_dict()
+    write("deflated", rezipped(saved(state), zipfile.ZIP_DEFLATED, "checkpoint.pth"),
+          *answer(lstm, state))
+    cpu, cuda = b"X\x03\0\0\0cpu", b"X\x06\0\0\0cuda:5"
+    write("cuda", rezipped(saved(state), change=lambda data: data.replace(cpu, cuda)),
+          *answer(lstm, state))
+    for protocol in 3, 4, 5:
+        write(f"protocol_{protocol}", saved(state, pickle_protocol=protocol), *answer(lstm, state))
+
+
+def objects():
+    lstm = make_lstm(bidirectional=True, batch_first=True)
+    state = lstm.state_dict()
+    write("data_parallel", saved({"state_dict": with_prefix(state, "module.rnn."), "epoch": 3}),
+          *answer(lstm, state), ["--batch-first"])
+
+    parameters = {name: nn.Parameter(value) for name, value in state.items()}
+    write("parameters", saved(parameters), *answer(lstm, state), ["--batch-first"])
+
+    lstm = make_lstm()
+    optimizer = torch.optim.Adam(lstm.parameters())
+    lstm(torch.randn(STEPS, ROWS, INPUT))[0].sum().backward()
+    optimizer.step()
+    state = lstm.state_dict()
+    checkpoint = {"epoch": 7, "model_state_dict": state, "loss": 0.25, "best": None,
+                  "optimizer_state_dict": optimizer.state_dict(), "done": False}
+    write("checkpoint", saved(checkpoint), *answer(lstm, state))
+    write("legacy_checkpoint", saved(checkpoint, _use_new_zipfile_serialization=False),
+          *answer(lstm, state))
+
+    cell = nn.LSTMCell(INPUT, HIDDEN)
+    as_lstm = {name + "_l0": value for name, value in cell.state_dict().items()}
+    write("cell", saved(with_prefix(cell.state_dict(), "decoder.cell.")), *answer(make_lstm(), as_lstm))
+
+    lstm = make_lstm(proj_size=2, bias=False)
+    write("projection", saved(lstm.state_dict()), *answer(lstm, lstm.state_dict()))
+
+
+def element_types():
+    lstm = make_lstm()
+    for name, kind in ("double", torch.float64), ("half", torch.float16), ("bfloat16", torch.bfloat16):
+        state = {key: value.to(kind) for key, value in lstm.state_dict().items()}
+        write(name, saved(state), *answer(make_lstm(), state))
+        write(f"safetensors_{name}", safetensors.torch.save(state), *answer(make_lstm(), state),
+              suffix="safetensors")
+    state = {key: value.t().contiguous().t() for key, value in lstm.state_dict().items()}
+    assert not state["weight_ih_l0"].is_contiguous()
+    write("transposed", saved(state), *answer(make_lstm(), state))
+
+
+def heads():
+    lstm, fc, out = make_lstm(), nn.Linear(HIDDEN, 6), nn.Linear(6, 2)
+    state = with_prefix(lstm.state_dict(), "encoder.")
+    state.update(with_prefix(fc.state_dict(), "fc.0."))
+    state.update(with_prefix(out.state_dict(), "fc.2."))
+    x, output = answer(lstm, lstm.state_dict(),
+                       lambda h: torch.sigmoid(out(torch.relu(fc(h)))))
+    write("head", saved(state), x, output,
+          ["--layers", "lstm encoder, linear fc.0, relu, dropout, linear fc.2, sigmoid"])
+    x, output = answer(lstm, lstm.state_dict())
+    write("head_left_aside", saved(state), x, output, ["--lstm-only"])
+    refuse("head", saved(state), "'fc.0.bias' [6], 'fc.0.weight' [6,4], 'fc.2.bias'")
+
+    other = make_lstm()
+    state = with_prefix(lstm.state_dict(), "encoder.")
+    state.update(with_prefix(other.state_dict(), "decoder."))
+    write("second_of_two", saved(state), *answer(other, other.state_dict()),
+          ["--prefix", "decoder", "--lstm-only"])
+    refuse("two", saved(state), "several LSTMs: 'decoder.', 'encoder.'")
+
+
+class LastStep(nn.Module):
+    def forward(self, x):
+        return x[-1]
+
+
+class Steps(nn.Module):
+    """Conv1d and BatchNorm1d want [B,F,T]."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x.permute(1, 2, 0)).permute(2, 0, 1)
+
+
+class Rnn(nn.LSTM):
+    def forward(self, x):
+        return super().forward(x)[0]
+
+
+class FinalStates(nn.LSTM):
+    def forward(self, x):
+        h = super().forward(x)[1][0]
+        return torch.cat((h[-2], h[-1]), -1)
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
+def chain(name, chain_text, x, *modules):
+    """modules, one after the other, saved under their numbers in the list."""
+    model = nn.Sequential(*modules).eval()
+    state = OrderedDict((key.replace(".module.", "."), value)
+                        for key, value in model.state_dict().items())
+    with torch.no_grad():
+        output = model(x)
+    write(name, saved(state), x, output, ["--layers", chain_text])
+
+
+def trained(norm):
+    """With statistics and factors that are not all 0 and 1."""
+    for value in list(norm.parameters()) + [b for b in norm.buffers() if b.is_floating_point()]:
+        nn.init.uniform_(value, 0.5, 1.5)
+    return norm
+
+
+def chains():
+    x = torch.randn(STEPS, ROWS, INPUT)
+    chain("chain_tagger", "embedding 0, lstm 1, layer_norm 2, linear 3, log_softmax",
+          torch.randint(0, 11, (STEPS, ROWS)), nn.Embedding(11, 5),
+          Rnn(5, HIDDEN, 2, bidirectional=True), trained(nn.LayerNorm(2 * HIDDEN)),
+          nn.Linear(2 * HIDDEN, 6), nn.LogSoftmax(-1))
+    chain("chain_forecast", "lstm 0, lstm 1, last_step, linear 3, leaky_relu alpha=0.2, linear 5", x,
+          Rnn(INPUT, HIDDEN), Rnn(HIDDEN, 6, bias=False), LastStep(), nn.Linear(6, 8),
+          nn.LeakyReLU(0.2), nn.Linear(8, 1))
+    chain("chain_conv", "conv1d 0 padding=1, batch_norm 1, relu, lstm 3, linear 4, hard_sigmoid_keras3",
+          x, Steps(nn.Conv1d(INPUT, 8, 3, padding=1)), Steps(trained(nn.BatchNorm1d(8))), nn.ReLU(),
+          Rnn(8, HIDDEN, proj_size=3), nn.Linear(3, 2), nn.Hardsigmoid())
+    chain("chain_final_states", "lstm 0 return_sequences=false, linear 1, softmax", x,
+          FinalStates(INPUT, HIDDEN, 2, bidirectional=True), nn.Linear(2 * HIDDEN, 3), nn.Softmax(-1))
+    chain("chain_flat", f"lstm 0, flatten steps={STEPS}, linear 2, elu", x, Rnn(INPUT, HIDDEN),
+          Function(lambda h: h.transpose(0, 1).reshape(ROWS, -1)), nn.Linear(STEPS * HIDDEN, 2),
+          nn.ELU())
+    chain("chain_mean", "lstm 0, global_average_pool1d, linear 2", x, Rnn(INPUT, HIDDEN),
+          Function(lambda h: h.mean(0)), nn.Linear(HIDDEN, 2))
+    chain("chain_max", "lstm 0, global_max_pool1d", x, Rnn(INPUT, HIDDEN),
+          Function(lambda h: h.max(0).values))
+    chain("chain_norm_epsilon", "layer_norm 0 epsilon=0.01, lstm 1, gelu", x,
+          trained(nn.LayerNorm(INPUT, eps=0.01)), Rnn(INPUT, HIDDEN), nn.GELU())
+
+
+def numpy_files():
+    lstm = make_lstm()
+    state = lstm.state_dict()
+    for name, kind in ("f2", numpy.float16), ("f4", numpy.float32), ("f8", numpy.float64):
+        arrays = {key: value.numpy().astype(kind) for key, value in state.items()}
+        rounded = {key: torch.from_numpy(value) for key, value in arrays.items()}
+        file = io.BytesIO()
+        (numpy.savez_compressed if name == "f2" else numpy.savez)(file, **arrays)
+        write(f"npz_{name}", file.getvalue(), *answer(make_lstm(), rounded), suffix="npz")
+    file = io.BytesIO()
+    numpy.savez(file, **{key: numpy.asfortranarray(value.numpy()) for key, value in state.items()})
+    write("npz_fortran", file.getvalue(), *answer(lstm, state), suffix="npz")
+
+    for name, array, because in (
+            ("npz_object", numpy.array([{}, 1], dtype=object), "descr: '<f4', '<f8', '<f2'"),
+            ("npz_big_endian", numpy.zeros((16, 3), ">f4"), "got '>f4'"),
+            ("npz_gates_apart", numpy.zeros((4, 7), "<f4"), "no LSTM found: weights named")):
+        file = io.BytesIO()
+        numpy.savez(file, weight_ih=array)
+        refuse(name, file.getvalue(), because, suffix="npz")
+
+
+def others():
+    refuse("gru", saved(nn.GRU(INPUT, HIDDEN).state_dict()), "is a GRU, not an LSTM")
+    refuse("rnn", saved(nn.RNN(INPUT, HIDDEN).state_dict()), "is a plain RNN, not an LSTM")
+    module = make_lstm()
+    refuse("module", saved(module), "the pickle wants 'torch.nn.modules.rnn.LSTM'")
+    refuse("legacy_module", saved(module, _use_new_zipfile_serialization=False),
+           "the pickle wants 'torch.nn.modules.rnn.LSTM'")
+    state = module.state_dict()
+    refuse("system", rezipped(saved(state), change=lambda data: data.replace(
+        b"ctorch._utils\n_rebuild_tensor_v2\n", b"cos\nsystem\n", 1)), "the pickle wants 'os.system'")
+    refuse("no_tensors", saved({"epoch": 1}), "no state_dict found")
+    refuse("two_dicts", saved({"encoder": state, "decoder": state}),
+           "one state_dict expected, found 2: 'encoder', 'decoder'")
+    refuse("infinite", saved({**state, "bias_ih_l0": state["bias_ih_l0"] / 0}), "'bias_ih_l0'")
+    refuse("quantized", saved({**state, "weight_hh_l0": torch.ones(16, 4, dtype=torch.int8)}),
+           "float32, float16, bfloat16 or float64 expected, got int8")
+    refuse("missing", saved({**state, "weight_ih_l1": torch.ones(16, 4)}), "'weight_hh_l1' is missing")
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    torch.manual_seed(20)
+    for make in containers, objects, element_types, heads, chains, numpy_files, others:
+        make()
+
+
+main()
