@@ -25,6 +25,7 @@ static struct lane lane;
 static struct served_model served = {.name = "m", .lane = &lane};
 static struct budget budget;
 static struct scheduler *scheduler;
+static struct sequences *sequences;
 static sem_t done_count;
 
 static const struct scheduler_config config = {
@@ -78,14 +79,19 @@ static void stop(void)
     assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
 }
 
-static struct job *create(struct fault *fault)
+static struct job *create_from(const char *text, struct fault *fault)
 {
     const struct job_terms terms = {clock_now(), UINT64_MAX};
     struct body body;
     body_init(&body, &budget, 1000, 0);
-    if (!body_append(&body, REQUEST, strlen(REQUEST), fault))
+    if (!body_append(&body, text, strlen(text), fault))
         return NULL;
-    return job_create(&served, &body, &budget, scheduler, NULL, &terms, fault);
+    return job_create(&served, &body, &budget, scheduler, sequences, &terms, fault);
+}
+
+static struct job *create(struct fault *fault)
+{
+    return create_from(REQUEST, fault);
 }
 
 static void done(void *context)
@@ -152,6 +158,91 @@ static void neither_does_what_is_run_on_the_spot(void **state)
     fail_each_allocation(job_run);
 }
 
+/* ---- of a sequence ---- */
+
+#define STEP(parameters)                                                                           \
+    "{\"parameters\":{\"sequence_id\":7" parameters "},\"inputs\":[{\"name\":\"input\","           \
+    "\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[1]}]}"
+
+static size_t alive(void)
+{
+    struct sequences_counts counts;
+    sequences_count(sequences, &counts);
+    return counts.alive;
+}
+
+/* Returns how many allocations failed one after the other until it was accepted, and answered while
+ * there was no memory at all. */
+static long ask_while_memory_fails(const char *text, size_t alive_before)
+{
+    struct fault fault;
+    struct reply reply;
+    struct job *job = NULL;
+    long failing = 0;
+    for (; job == NULL; failing++) {
+        assert_true(failing < RUNS_MAX);
+        fail_memory_after(failing);
+        job = create_from(text, &fault);
+        if (job == NULL) {
+            assert_true(fail_memory_no_more());
+            assert_int_equal(fault.status, 503);
+            assert_int_equal(live_blocks(), 0);
+            assert_int_equal(alive(), alive_before);
+        }
+    }
+    submit(job);
+    fail_memory_no_more();
+    job_take_reply(job, &reply);
+    job_destroy(job);
+    assert_int_equal(reply.status, 200);
+    reply_fini(&reply);
+    return failing;
+}
+
+static void a_sequence_that_was_begun_goes_on_whatever_memory_there_is(void **state)
+{
+    const struct sequences_config limits = {.count_limit = 10, .bytes_limit = 100000};
+    struct fault fault;
+    (void)state;
+    served.sequences =
+        (struct sequence_owner){.model_name = served.name, .state_size = 2, .causal = true};
+    assert_true(start(&fault));
+    assert_true(sequences_create(&sequences, &limits, &fault));
+    const long starting = ask_while_memory_fails(STEP(",\"sequence_start\":true"), 0);
+    assert_int_equal(alive(), 1);
+    const long going_on = ask_while_memory_fails(STEP(""), 1);
+    assert_int_equal(starting, going_on + 2); /* itself and its state */
+    ask_while_memory_fails(STEP(",\"sequence_start\":true"), 1);
+    ask_while_memory_fails(STEP(",\"sequence_end\":true"), 1);
+    assert_int_equal(alive(), 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
+    stop();
+    sequences_destroy(sequences);
+    sequences = NULL;
+}
+
+static void a_table_of_sequences_is_there_whole_or_not_at_all(void **state)
+{
+    const struct sequences_config limits = {.count_limit = 10, .bytes_limit = 100000};
+    struct fault fault = {0};
+    (void)state;
+    for (long failing = 0; failing < 2; failing++) {
+        fail_memory_after(failing);
+        assert_false(sequences_create(&sequences, &limits, &fault));
+        assert_true(fail_memory_no_more());
+        assert_int_equal(fault.status, 503);
+        assert_int_equal(live_blocks(), 0);
+    }
+    fail_memory_after(2);
+    assert_true(sequences_create(&sequences, &limits, &fault));
+    sequences_destroy(sequences);
+    assert_int_equal(live_blocks(), 0);
+    fail_memory_no_more();
+    sequences = NULL;
+}
+
+/* ---- the scheduler ---- */
+
 static void a_scheduler_starts_with_all_its_memory_or_not_at_all(void **state)
 {
     (void)state;
@@ -195,6 +286,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_accepted_needs_no_more_memory),
         cmocka_unit_test(neither_does_what_is_run_on_the_spot),
+        cmocka_unit_test(a_sequence_that_was_begun_goes_on_whatever_memory_there_is),
+        cmocka_unit_test(a_table_of_sequences_is_there_whole_or_not_at_all),
         cmocka_unit_test(a_scheduler_starts_with_all_its_memory_or_not_at_all),
         cmocka_unit_test(a_scheduler_starts_with_all_its_threads_or_not_at_all),
     };

@@ -105,6 +105,32 @@ static void a_body_is_optional_in_the_repository_alone(void **state)
     assert_false(route.body_optional);
 }
 
+static void sequences_are_found_by_verb(void **state)
+{
+    static const char path[] = "/v2/models/m/sequences/a%2Fb";
+    static const struct {
+        const char *verb;
+        enum route_kind kind;
+    } verbs[] = {
+        {"GET", ROUTE_SEQUENCE_EXPORT},
+        {"HEAD", ROUTE_SEQUENCE_EXPORT},
+        {"PUT", ROUTE_SEQUENCE_IMPORT},
+        {"DELETE", ROUTE_SEQUENCE_DROP},
+    };
+    (void)state;
+    expect_route("GET", "/v2/models/m/sequences", ROUTE_SEQUENCE_LIST, "m", NULL);
+    for (size_t i = 0; i < 4; i++) {
+        expect_route(verbs[i].verb, path, verbs[i].kind, "m", NULL);
+        assert_int_equal(route.sequence_size, 5);
+        assert_memory_equal(route.sequence, "a%2Fb", 5);
+    }
+    expect_status("POST", path, 405);
+    assert_string_equal(route.allow, "GET, HEAD, PUT, DELETE");
+    expect_status("PUT", "/v2/models/m/sequences", 405);
+    expect_status("GET", "/v2/models/m/sequences/", 404);
+    expect_status("GET", "/v2/models/m/sequences/a/b", 404);
+}
+
 static void head_is_found_where_get_is(void **state)
 {
     (void)state;
@@ -183,6 +209,7 @@ int main(void)
         cmocka_unit_test(version_1_is_found),
         cmocka_unit_test(a_path_may_mean_another_door_for_another_verb),
         cmocka_unit_test(a_body_is_optional_in_the_repository_alone),
+        cmocka_unit_test(sequences_are_found_by_verb),
         cmocka_unit_test(head_is_found_where_get_is),
         cmocka_unit_test(models_may_be_named_like_doors),
         cmocka_unit_test(a_wrong_verb_is_405_and_told_the_right_ones),
