@@ -194,17 +194,12 @@ static struct state_copy state_copy(const struct compute *compute, size_t i, boo
     };
 }
 
-/* Those the sequence is in, or those that were sent; the others begin at zero. */
+/* Those that were sent; the others begin at zero. */
 static void read_states(const struct strand *strand)
 {
     const struct compute *compute = strand->compute;
     const size_t size = model_state_size(compute->model);
     const size_t begin = strand->first_row, end = begin + strand->row_count;
-    if (compute->initial != NULL) {
-        memcpy(compute->states + begin * size, compute->initial + begin * size,
-               strand->row_count * size * sizeof(float));
-        return;
-    }
     memset(compute->states + begin * size, 0, strand->row_count * size * sizeof(float));
     for (size_t i = 0; i < compute->signature->state_count; i++) {
         const struct state_copy h = state_copy(compute, i, false), c = state_copy(compute, i, true);
@@ -349,11 +344,6 @@ void compute_clear(struct compute *compute)
     for (size_t i = 0; i < compute->strand_count; i++)
         begin_strand(&compute->strands[i]);
     compute->progress.stage = DECODED;
-}
-
-void compute_continue(struct compute *compute, const float *states)
-{
-    compute->initial = states;
 }
 
 /* ---- decoding: one stage after the other, until the slice is used up ---- */

@@ -51,7 +51,6 @@ struct compute {
     float *h[SIGNATURE_STATES_MAX]; /* [cells,B,P]: first h_0, then h_n; NULL when neither is */
     float *c[SIGNATURE_STATES_MAX]; /* [cells,B,H] */
     float *states;                  /* [B][S], as the core wants them */
-    const float *initial;           /* the same, where the sequence goes on from; or NULL */
     struct strand *strands;         /* [strand_count], all rows in order */
     size_t strand_count;
     void *scratch; /* for tick_run_alone; else NULL */
@@ -68,10 +67,6 @@ bool compute_plan(struct compute *compute, size_t members, size_t *bytes);
 
 /* block: of compute_plan's size, aligned to MODEL_SCRATCH_ALIGNMENT, the caller's throughout. */
 void compute_place(struct compute *compute, void *block);
-
-/* Before compute_decode: the rows begin with those states ([B][S], good until all is decoded)
- * instead of zeros or what the request brings; NULL: they do not. */
-void compute_continue(struct compute *compute, const float *states);
 
 /* Reads some of the request's numbers into the block, half a millisecond's work or so. The fault
  * names tensor and element. When all is decoded the strands are ready. */

@@ -225,8 +225,8 @@ static bool prepare_job(struct exchange *exchange)
         return false;
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
-    exchange->job = job_create(exchange->http->service, exchange->served, &exchange->body, &terms,
-                               &exchange->refusal);
+    exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
+                               exchange->http->service->scheduler, &terms, &exchange->refusal);
     exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
     return exchange->job != NULL;
 }

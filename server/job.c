@@ -9,7 +9,6 @@
 #include "proto/signature.h"
 #include "server/clock.h"
 #include "server/compute.h"
-#include "server/sequence_turn.h"
 #include "server/tick.h"
 
 /* Printed in one slice: half a millisecond's work. */
@@ -20,28 +19,23 @@
 #define LIGHT_BYTES ((size_t)32 << 10)
 #define LIGHT_FLOPS 2e6
 
-enum job_stage { JOB_BEGINNING, JOB_DECODING, JOB_ENCODING };
+enum job_stage { JOB_DECODING, JOB_ENCODING };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
     uint64_t arrived; /* from then on its time is counted */
-    struct service *service;
+    struct scheduler *scheduler;
     const struct served_model *served;
     enum job_stage stage;
     bool light;
-
-    bool sequenced;            /* it is one of a sequence */
-    bool entered;              /* it has a turn there, and neither ran nor was submitted */
-    struct sequence_turn turn; /* when sequenced, from then on */
-    uint64_t steps;            /* of the sequence so far, this request's included */
-
     struct body body; /* what request points into */
     struct infer_request request;
     struct compute compute;
     void *block;
     struct json_writer writer;
     struct infer_answer_cursor answering;
-    size_t charge; /* of the service's budget, beside body's own */
+    struct budget *budget;
+    size_t charge; /* of the budget, beside body's own */
     struct reply reply;
     void (*done)(void *context);
     void *context;
@@ -59,7 +53,7 @@ static bool fail_size(const struct job *job, struct fault *fault)
     return fault_set(fault, 413,
                      "the request needs more memory than the server's whole budget of %zu bytes "
                      "(max_memory_bytes)",
-                     job->service->budget.limit);
+                     job->budget->limit);
 }
 
 /* Block and answer, charged and taken together. */
@@ -68,7 +62,7 @@ static bool take_memory(struct job *job, size_t block, size_t answer, struct fau
     size_t bytes;
     if (!checked_add(block, answer, &bytes))
         return fail_size(job, fault);
-    if (!budget_take(&job->service->budget, bytes, job->charge + job->body.capacity, fault))
+    if (!budget_take(job->budget, bytes, job->charge + job->body.capacity, fault))
         return false;
     job->charge += bytes;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
@@ -86,8 +80,6 @@ static void describe_answer(const struct job *job, struct infer_answer *answer)
         .model_name = job->served->name,
         .model_version = MODEL_VERSION,
         .id = job->request.id,
-        .sequence_id = job->sequenced ? &job->request.parameters.sequence_id : NULL,
-        .steps = job->steps,
     };
     compute_answer(&job->compute, answer);
     for (size_t i = 0; i < answer->output_count; i++)
@@ -102,34 +94,24 @@ static bool is_light(const struct job *job, size_t answer)
            flops <= LIGHT_FLOPS;
 }
 
-/* The sequence's number may still have to be made, and its steps are not known. */
-static bool answer_size(const struct job *job, size_t *size)
-{
-    const struct sequence_id widest = sequence_id_of_number(UINT64_MAX);
-    struct infer_answer message;
-    describe_answer(job, &message);
-    if (job->sequenced && message.sequence_id->kind == SEQUENCE_ID_NONE)
-        message.sequence_id = &widest;
-    message.steps = UINT64_MAX;
-    return infer_answer_size(&message, size);
-}
-
 static bool plan(struct job *job, struct fault *fault)
 {
+    struct infer_answer message;
     size_t block, answer;
-    if (!answer_size(job, &answer))
+    describe_answer(job, &message);
+    if (!infer_answer_size(&message, &answer))
         return fail_size(job, fault);
     job->light = is_light(job, answer);
     job->work.rows = job->compute.binding.rows;
     infer_answer_begin(&job->answering);
-    if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->service->scheduler),
-                      &block))
+    if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->scheduler), &block))
         return fail_size(job, fault);
     return take_memory(job, block, answer, fault);
 }
 
 static bool parse(struct job *job, struct fault *fault)
 {
+    const struct infer_parameters *parameters = &job->request.parameters;
     const size_t json_size = job->body.size - job->body.tail;
     const struct infer_span tail = {job->body.text + json_size, job->body.tail};
     if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
@@ -138,46 +120,12 @@ static bool parse(struct job *job, struct fault *fault)
     for (size_t i = 0; i < job->request.output_count; i++)
         if (infer_output_classification(&job->request, i) != 0)
             return fault_set(fault, 400, "classification is not available in this build");
+    if (parameters->sequence_id.kind != SEQUENCE_ID_NONE || parameters->sequence_start ||
+        parameters->sequence_end)
+        return fault_set(fault, 400,
+                         "parameters: sequences kept by the server are not available in this "
+                         "build; send h_0 and c_0");
     return true;
-}
-
-static bool is_sequenced(const struct infer_parameters *parameters)
-{
-    return parameters->sequence_id.kind != SEQUENCE_ID_NONE || parameters->sequence_start ||
-           parameters->sequence_end;
-}
-
-/* Where the sequence's state is the one to go on with, no other may be sent. */
-static bool check_states(const struct job *job, const struct binding *binding, struct fault *fault)
-{
-    if (!job->sequenced || job->request.parameters.sequence_start)
-        return true;
-    for (size_t i = 0; i < SIGNATURE_STATES_MAX; i++) {
-        const struct infer_input *state =
-            binding->h_0[i] != NULL ? binding->h_0[i] : binding->c_0[i];
-        if (state != NULL)
-            return fault_set(fault, 400,
-                             "unexpected inference input '%s' for model '%s': a sequence takes "
-                             "states with sequence_start only",
-                             state->name, job->served->name);
-    }
-    return true;
-}
-
-static bool enter_sequence(struct job *job, struct fault *fault)
-{
-    struct infer_parameters *parameters = &job->request.parameters;
-    const struct sequence_request request = {
-        .owner = &job->served->sequences,
-        .id = &parameters->sequence_id,
-        .start = parameters->sequence_start,
-        .end = parameters->sequence_end,
-        .rows = job->compute.binding.rows,
-    };
-    job->entered =
-        job->sequenced && sequence_turn_enter(&job->turn, job->service->sequences, &request,
-                                              job->service->scheduler, &job->work, fault);
-    return job->entered || !job->sequenced;
 }
 
 static enum work_class class_of(uint64_t priority)
@@ -201,14 +149,50 @@ static bool prepare(struct job *job, const struct job_terms *terms, struct fault
     if (!parse(job, fault) ||
         !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
-    job->sequenced = is_sequenced(&job->request.parameters);
-    if (!check_states(job, &binding, fault))
-        return false;
     job->arrived = terms->arrived;
     job->work.priority = class_of(job->request.parameters.priority);
     job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
-    return plan(job, fault) && enter_sequence(job, fault);
+    return plan(job, fault);
+}
+
+static struct job *allocate(const struct served_model *served, struct budget *budget, size_t held,
+                            struct fault *fault)
+{
+    if (!budget_take(budget, sizeof(struct job), held, fault))
+        return NULL;
+    struct job *job = malloc(sizeof *job);
+    if (job == NULL) {
+        budget_give(budget, sizeof *job);
+        fault_set(fault, 503, "out of memory");
+        return NULL;
+    }
+    job->work = (struct work){.type = &work_type, .lane = served->lane};
+    job->served = served;
+    job->stage = JOB_DECODING;
+    job->block = NULL;
+    job->budget = budget;
+    job->charge = sizeof *job;
+    job->reply = (struct reply){0};
+    json_writer_init(&job->writer);
+    return job;
+}
+
+struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
+                       struct scheduler *scheduler, const struct job_terms *terms,
+                       struct fault *fault)
+{
+    struct job *job = allocate(served, budget, body->capacity, fault);
+    if (job == NULL) {
+        body_fini(body);
+        return NULL;
+    }
+    body_move(&job->body, body);
+    job->scheduler = scheduler;
+    if (prepare(job, terms, fault))
+        return job;
+    job_destroy(job);
+    return NULL;
 }
 
 /* What only the work itself needed. */
@@ -220,65 +204,12 @@ static void release_inputs(struct job *job)
     json_writer_fini(&job->writer);
 }
 
-static void destroy(struct job *job)
+void job_destroy(struct job *job)
 {
     release_inputs(job);
     reply_fini(&job->reply);
-    budget_give(&job->service->budget, job->charge);
+    budget_give(job->budget, job->charge);
     free(job);
-}
-
-static struct job *allocate(struct service *service, const struct served_model *served, size_t held,
-                            struct fault *fault)
-{
-    if (!budget_take(&service->budget, sizeof(struct job), held, fault))
-        return NULL;
-    struct job *job = malloc(sizeof *job);
-    if (job == NULL) {
-        budget_give(&service->budget, sizeof *job);
-        fault_set(fault, 503, "out of memory");
-        return NULL;
-    }
-    job->work = (struct work){.type = &work_type, .lane = served->lane};
-    job->service = service;
-    job->served = served;
-    job->stage = JOB_BEGINNING;
-    job->sequenced = job->entered = false;
-    job->steps = 0;
-    job->block = NULL;
-    job->charge = sizeof *job;
-    job->reply = (struct reply){0};
-    json_writer_init(&job->writer);
-    return job;
-}
-
-struct job *job_create(struct service *service, const struct served_model *served,
-                       struct body *body, const struct job_terms *terms, struct fault *fault)
-{
-    struct job *job = allocate(service, served, body->capacity, fault);
-    if (job == NULL) {
-        body_fini(body);
-        return NULL;
-    }
-    body_move(&job->body, body);
-    if (prepare(job, terms, fault))
-        return job;
-    destroy(job);
-    return NULL;
-}
-
-/* A turn that has yet to come is given up like any other: the end follows. */
-void job_destroy(struct job *job)
-{
-    if (!job->entered) {
-        destroy(job);
-    } else if (job->turn.at_once) {
-        sequence_turn_cancel(&job->turn);
-        destroy(job);
-    } else {
-        sequence_turn_submit(&job->turn);
-        job_abandon(job);
-    }
 }
 
 uint64_t job_deadline(const struct job *job)
@@ -296,7 +227,7 @@ static void move_charge(struct job *job)
     if (exact != NULL)
         reply->body = exact;
     reply->charge = reply->size < job->charge ? reply->size : job->charge;
-    reply->budget = &job->service->budget;
+    reply->budget = job->budget;
     job->charge -= reply->charge;
 }
 
@@ -323,24 +254,10 @@ static bool add_strands(struct job *job)
     return job->work.unfinished > 0;
 }
 
-/* Where a sequence goes on from. */
-static bool begin(struct job *job, struct fault *fault)
-{
-    const float *state = NULL;
-    if (job->sequenced && !sequence_turn_state(&job->turn, &state, &job->steps, fault))
-        return false;
-    compute_continue(&job->compute, state);
-    job->steps += job->compute.binding.steps;
-    job->stage = JOB_DECODING;
-    return true;
-}
-
 /* The text is of no more use; others may have its memory while this is computed. */
 static enum work_next decode(struct job *job)
 {
     struct fault fault;
-    if (job->stage == JOB_BEGINNING && !begin(job, &fault))
-        return fail(job, &fault);
     const enum compute_decoded decoded = compute_decode(&job->compute, &fault);
     if (decoded == COMPUTE_FAILED)
         return fail(job, &fault);
@@ -398,25 +315,15 @@ static void count(const struct job *job)
 
 /* ---- by the scheduler ---- */
 
-/* With the new state, if somebody hears of it. */
-static void leave_sequence(struct job *job, enum work_end how)
-{
-    const bool good = how == WORK_ANSWERED && job->reply.status == 200;
-    if (job->sequenced)
-        sequence_turn_leave(&job->turn, good ? job->compute.states : NULL,
-                            job->compute.binding.steps);
-}
-
 static void end(struct work *work, enum work_end how)
 {
     struct job *job = (struct job *)work;
-    if (how == WORK_LATE)
-        fail_late(job);
-    leave_sequence(job, how);
     if (how == WORK_ABANDONED) {
-        destroy(job);
+        job_destroy(job);
         return;
     }
+    if (how == WORK_LATE)
+        fail_late(job);
     count(job);
     release_inputs(job);
     move_charge(job);
@@ -425,31 +332,24 @@ static void end(struct work *work, enum work_end how)
 
 bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault)
 {
-    struct scheduler *scheduler = job->service->scheduler;
     job->done = done;
     job->context = context;
-    if (job->sequenced) {
-        job->entered = false;
-        sequence_turn_submit(&job->turn);
-        return true;
-    }
-    if (!scheduler_accept(scheduler, &job->work, fault))
+    if (!scheduler_accept(job->scheduler, &job->work, fault))
         return false;
-    scheduler_begin(scheduler, &job->work);
+    scheduler_begin(job->scheduler, &job->work);
     return true;
 }
 
 bool job_abandon(struct job *job)
 {
-    return job->sequenced ? sequence_turn_abandon(&job->turn)
-                          : scheduler_abandon(job->service->scheduler, &job->work);
+    return scheduler_abandon(job->scheduler, &job->work);
 }
 
 /* ---- on the spot ---- */
 
 bool job_is_light(const struct job *job)
 {
-    return job->light && (!job->sequenced || job->turn.at_once);
+    return job->light;
 }
 
 static void run(struct job *job)
@@ -473,17 +373,13 @@ static void run(struct job *job)
 void job_run(struct job *job)
 {
     struct work_times *times = &job->work.times;
-    assert(job_is_light(job));
+    assert(job->light);
     times->accepted = clock_now();
     if (job->work.deadline <= times->accepted)
         fail_late(job);
     else
         run(job);
     times->total = times->before + times->ticks + times->after;
-    leave_sequence(job, WORK_ANSWERED);
-    if (job->entered)
-        sequence_turn_cancel(&job->turn);
-    job->entered = false;
     count(job);
     release_inputs(job);
     move_charge(job);

@@ -16,9 +16,10 @@
 
 #include "proto/fault.h"
 #include "server/body.h"
+#include "server/budget.h"
 #include "server/model_store.h"
 #include "server/reply.h"
-#include "server/service.h"
+#include "server/scheduler.h"
 
 struct job;
 
@@ -28,20 +29,18 @@ struct job_terms {
     uint64_t deadline; /* for its answer, by the wire's own rules */
 };
 
-/* Takes over body's content, also on failure. A request of a sequence takes its turn in it here:
- * turns go by the order of these calls. NULL: 400 what is wrong with the request, 413 it needs more
- * than the whole budget, 503 more than is left of it, 404 and 409 by the sequence. service and
- * served must outlive the job. */
-struct job *job_create(struct service *service, const struct served_model *served,
-                       struct body *body, const struct job_terms *terms, struct fault *fault);
-/* Before job_submit, or after done or job_run. */
+/* Takes over body's content, also on failure. NULL: 400 what is wrong with the request, 413 it
+ * needs more than the whole budget, 503 more than is left of it. served and scheduler must outlive
+ * the job. */
+struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
+                       struct scheduler *scheduler, const struct job_terms *terms,
+                       struct fault *fault);
 void job_destroy(struct job *job);
 
 /* The deadline it is held to: that of the terms, or the request's own when it is earlier. */
 uint64_t job_deadline(const struct job *job);
 
-/* Is running it no more trouble than handing it to another thread? Not if others of its sequence
- * are before it. */
+/* Is running it no more trouble than handing it to another thread? */
 bool job_is_light(const struct job *job);
 
 /* Runs a light job here and now, instead of job_submit; the reply is then there. */

@@ -72,14 +72,6 @@ static void take_out(struct scheduler *s, struct work *work)
         forget_lane(s, lane);
 }
 
-static void uncount(struct scheduler *s, const struct work *work)
-{
-    work->lane->requests--;
-    work->lane->rows -= work->rows;
-    if (--s->accepted == 0 && s->stopping)
-        pthread_cond_broadcast(&s->empty);
-}
-
 /* Its end is called by whoever leaves the lock next. */
 static void end_work(struct scheduler *s, struct work *work, enum work_end how)
 {
@@ -87,9 +79,12 @@ static void end_work(struct scheduler *s, struct work *work, enum work_end how)
     work->ended = true;
     work->how = how;
     work->times.total = clock_now() - work->times.accepted;
+    work->lane->requests--;
+    work->lane->rows -= work->rows;
     work->next = s->ended;
     s->ended = work;
-    uncount(s, work);
+    if (--s->accepted == 0 && s->stopping)
+        pthread_cond_broadcast(&s->empty);
 }
 
 static void drop(struct scheduler *s, struct work *work, enum work_end how)
@@ -98,7 +93,7 @@ static void drop(struct scheduler *s, struct work *work, enum work_end how)
     work->how = how;
     if (work->list != NULL)
         take_out(s, work);
-    if (work->begun && work->running == 0)
+    if (work->running == 0)
         end_work(s, work, how);
 }
 
@@ -161,14 +156,14 @@ static void start_running(struct work *work, uint64_t now)
         work->running_since = now;
 }
 
-/* false: what was first in the list is late, or was given up before it was begun. */
+/* false: what was first in the list is late. */
 static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work, uint64_t now)
 {
-    take_out(s, work);
-    if (work->dropped || work->deadline <= now) {
-        end_work(s, work, work->dropped ? work->how : WORK_LATE);
+    if (work->deadline <= now) {
+        drop(s, work, WORK_LATE);
         return false;
     }
+    take_out(s, work);
     start_running(work, now);
     pump->unit = UNIT_SLICE;
     pump->work = work;
@@ -430,19 +425,10 @@ bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *faul
     return !full || fault_set(fault, 503, "Exceeds maximum queue size");
 }
 
-void scheduler_cancel(struct scheduler *s, struct work *work)
-{
-    pthread_mutex_lock(&s->lock);
-    assert(!work->begun && !work->dropped);
-    uncount(s, work);
-    pthread_mutex_unlock(&s->lock);
-}
-
 void scheduler_begin(struct scheduler *s, struct work *work)
 {
     pthread_mutex_lock(&s->lock);
-    assert(!work->begun);
-    work->begun = true;
+    assert(work->list == NULL && !work->ended);
     lane_put_slice(work->lane, &s->queue, work);
     call_worker(s);
     pthread_mutex_unlock(&s->lock);

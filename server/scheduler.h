@@ -48,20 +48,16 @@ struct lane_load {
 };
 struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *lane);
 
-/* Counts the work in its lane's bounds. On success scheduler_begin is due, or scheduler_cancel.
- * false, 503: the lane is full, or the scheduler is stopping; the work is still its owner's. */
+/* Counts the work in its lane's bounds. On success the work must stay until its end, which is
+ * called exactly once; scheduler_begin or scheduler_abandon is due. false, 503: the lane is full,
+ * or the scheduler is stopping; the work is still its owner's. */
 bool scheduler_accept(struct scheduler *scheduler, struct work *work, struct fault *fault);
 
-/* Takes back work that was accepted and neither begun nor abandoned: its end is not called. */
-void scheduler_cancel(struct scheduler *scheduler, struct work *work);
-
-/* The work may start: a worker takes it up when it is its turn. From here on it must stay until its
- * end, which is called exactly once. */
+/* The work may start: a worker takes it up when it is its turn. */
 void scheduler_begin(struct scheduler *scheduler, struct work *work);
 
 /* true: end is called with WORK_ABANDONED, here and now when no worker is at it, else by the worker
- * as soon as it is done with its unit; for work that was not begun by a worker when it is. false:
- * end was called or is about to be. */
+ * as soon as it is done with its unit. false: end was called or is about to be. */
 bool scheduler_abandon(struct scheduler *scheduler, struct work *work);
 
 /* Accepts nothing more, waits until all that was accepted has ended, ends the workers and frees the

@@ -71,7 +71,7 @@ struct work {
     uint64_t attained;      /* ns of workers' time it has had */
     uint64_t held_until;    /* while its lane waits for company for it */
     bool computed;          /* its strands are finished; also set by a slice that finds none */
-    bool begun, dropped, ended;
+    bool dropped, ended;
     enum work_end how; /* when dropped */
 };
 

@@ -23,7 +23,8 @@ static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zer
 
 static struct lane lane;
 static struct served_model served = {.name = "m", .lane = &lane};
-static struct service service;
+static struct budget budget;
+static struct scheduler *scheduler;
 static sem_t done_count;
 
 static const struct scheduler_config config = {WORKERS, 10, 100};
@@ -43,7 +44,7 @@ static int make_model(void **state)
     };
     struct fault fault;
     (void)state;
-    budget_init(&service.budget, 1 << 20);
+    budget_init(&budget, 1 << 20);
     sem_init(&done_count, 0, 0);
     served.model = model_create(&layer, 1, kernel_find("scalar"));
     lane_init(&lane, served.model, 0);
@@ -62,27 +63,27 @@ static int drop_model(void **state)
 
 static bool start(struct fault *fault)
 {
-    if (!scheduler_start(&service.scheduler, &config, fault))
+    if (!scheduler_start(&scheduler, &config, fault))
         return false;
-    if (scheduler_reserve(service.scheduler, served.model, fault))
+    if (scheduler_reserve(scheduler, served.model, fault))
         return true;
-    assert_true(scheduler_stop(service.scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
     return false;
 }
 
 static void stop(void)
 {
-    assert_true(scheduler_stop(service.scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
 }
 
 static struct job *create(struct fault *fault)
 {
     const struct job_terms terms = {clock_now(), UINT64_MAX};
     struct body body;
-    body_init(&body, &service.budget, 1000, 0);
+    body_init(&body, &budget, 1000, 0);
     if (!body_append(&body, REQUEST, strlen(REQUEST), fault))
         return NULL;
-    return job_create(&service, &served, &body, &terms, fault);
+    return job_create(&served, &body, &budget, scheduler, &terms, fault);
 }
 
 static void done(void *context)
@@ -125,14 +126,14 @@ static void fail_each_allocation(void (*run)(struct job *job))
             assert_true(fail_memory_no_more());
             assert_int_equal(fault.status, 503);
             assert_int_equal(live_blocks(), 0);
-            assert_int_equal(atomic_load(&service.budget.used), 0);
+            assert_int_equal(atomic_load(&budget.used), 0);
         }
     }
     run(job);
     fail_memory_no_more();
     expect_answer(job);
     assert_int_equal(live_blocks(), 0);
-    assert_int_equal(atomic_load(&service.budget.used), 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
     assert_true(failing > 3);
     stop();
 }

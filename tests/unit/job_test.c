@@ -5,9 +5,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
-#include <sched.h>
 #include <semaphore.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +19,8 @@ static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zer
 
 static struct lane lane;
 static struct served_model served = {.name = "m"};
-static struct service service;
+static struct budget budget;
+static struct scheduler *scheduler;
 static struct fault fault;
 static sem_t done_count;
 
@@ -67,8 +66,8 @@ static void close_gate(void)
 {
     lane_init(&gate.lane, served.model, 0);
     gate.work = (struct work){.type = &gate_type, .lane = &gate.lane, .deadline = UINT64_MAX};
-    assert_true(scheduler_accept(service.scheduler, &gate.work, &fault));
-    scheduler_begin(service.scheduler, &gate.work);
+    assert_true(scheduler_accept(scheduler, &gate.work, &fault));
+    scheduler_begin(scheduler, &gate.work);
     while (sem_wait(&gate.entered) != 0)
         continue;
 }
@@ -104,17 +103,14 @@ static int drop_model(void **state)
 static int start(void **state)
 {
     const struct scheduler_config config = {1, 2, 100};
-    const struct sequences_config table = {4, 1 << 20, 0};
-    served.sequences = (struct sequence_owner){"m", model_state_size(served.model), false, 0};
     (void)state;
-    budget_init(&service.budget, 1 << 20);
+    budget_init(&budget, 1 << 20);
     model_stats_init(&lane.stats);
     sem_init(&done_count, 0, 0);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
-    return sequences_create(&service.sequences, &table, &fault) &&
-                   scheduler_start(&service.scheduler, &config, &fault) &&
-                   scheduler_reserve(service.scheduler, served.model, &fault)
+    return scheduler_start(&scheduler, &config, &fault) &&
+                   scheduler_reserve(scheduler, served.model, &fault)
                ? 0
                : -1;
 }
@@ -123,9 +119,8 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    assert_true(scheduler_stop(service.scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
-    assert_int_equal(atomic_load(&service.budget.used), 0);
-    sequences_destroy(service.sequences);
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    assert_int_equal(atomic_load(&budget.used), 0);
     return 0;
 }
 
@@ -143,9 +138,9 @@ static struct job *create_until(uint64_t deadline, const char *text)
 {
     const struct job_terms terms = {clock_now(), deadline};
     struct body body;
-    body_init(&body, &service.budget, 1 << 20, 0);
+    body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
-    struct job *job = job_create(&service, &served, &body, &terms, &fault);
+    struct job *job = job_create(&served, &body, &budget, scheduler, &terms, &fault);
     body_fini(&body);
     return job;
 }
@@ -153,13 +148,6 @@ static struct job *create_until(uint64_t deadline, const char *text)
 static struct job *create(const char *text)
 {
     return create_until(UINT64_MAX, text);
-}
-
-/* A worker may have yet to drop what was given up. */
-static void wait_until_nothing_is_held(void)
-{
-    while (atomic_load(&service.budget.used) != 0)
-        sched_yield();
 }
 
 static struct job *create_good(void)
@@ -178,7 +166,7 @@ static void expect_reply(struct job *job, int status, const char *text)
     assert_int_equal(reply.status, status);
     assert_int_equal(reply.size, strlen(text));
     assert_memory_equal(reply.body, text, reply.size);
-    assert_int_equal(reply.charge, atomic_load(&service.budget.used));
+    assert_int_equal(reply.charge, atomic_load(&budget.used));
     reply_fini(&reply);
 }
 
@@ -221,20 +209,24 @@ static void what_is_wrong_before_the_numbers_is_found_at_once(void **state)
     assert_int_equal(fault.status, 400);
     assert_null(create("{\"inputs\":[]}"));
     assert_int_equal(fault.status, 400);
+    assert_null(create("{\"parameters\":{\"sequence_id\":1},\"inputs\":[" INPUT("[1,2]") "]}"));
+    assert_int_equal(fault.status, 400);
+    assert_string_equal(fault.text, "parameters: sequences kept by the server are not available in "
+                                    "this build; send h_0 and c_0");
 }
 
 static void more_than_the_budget_is_413_and_less_than_is_left_503(void **state)
 {
     (void)state;
-    budget_init(&service.budget, 32 << 10);
+    budget_init(&budget, 32 << 10);
     assert_null(create("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
                        "\"shape\":[0,1000000000,1],\"data\":[]}]}"));
     assert_int_equal(fault.status, 413);
-    budget_init(&service.budget, 128 << 10);
-    assert_true(budget_take(&service.budget, 100 << 10, 0, &fault));
+    budget_init(&budget, 128 << 10);
+    assert_true(budget_take(&budget, 100 << 10, 0, &fault));
     assert_null(create(REQUEST));
     assert_int_equal(fault.status, 503);
-    budget_give(&service.budget, 100 << 10);
+    budget_give(&budget, 100 << 10);
 }
 
 static void a_full_queue_is_503_and_the_job_stays_ours(void **state)
@@ -264,7 +256,7 @@ static void a_waiting_job_can_be_abandoned(void **state)
     struct job *abandoned = create_good();
     assert_true(job_submit(abandoned, done, NULL, &fault));
     assert_true(job_abandon(abandoned));
-    assert_int_equal(atomic_load(&service.budget.used), 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
     open_gate();
     assert_int_not_equal(sem_trywait(&done_count), 0);
 }
@@ -310,156 +302,6 @@ static void a_done_job_can_not(void **state)
     wait_done();
     assert_false(job_abandon(job));
     expect_reply(job, 200, ANSWER);
-}
-
-/* ---- sequences ---- */
-
-#define PIECE(parameters, data)                                                                    \
-    "{\"parameters\":{" parameters                                                                 \
-    "},\"inputs\":[" INPUT(data) "],\"outputs\":[{\"name\":\"c_n\"}]}"
-#define BEGINNING                                                                                  \
-    "{\"parameters\":{\"sequence_id\":5,\"sequence_start\":true},\"inputs\":[" INPUT(              \
-        "[1,2]") "," STATE("c_0", "[64]") "],\"outputs\":[{\"name\":\"c_n\"}]}"
-#define CONTINUED PIECE("\"sequence_id\":5", "[0,0]")
-
-static struct job *create_piece(const char *text)
-{
-    struct job *job = create(text);
-    if (job == NULL)
-        fail_msg("%s", fault.text);
-    return job;
-}
-
-/* c is halved at each of the two steps. */
-static void expect_piece(struct job *job, const char *steps, const char *c_n)
-{
-    struct reply reply;
-    char text[512];
-    job_take_reply(job, &reply);
-    job_destroy(job);
-    assert_int_equal(reply.status, 200);
-    snprintf(text, sizeof text, "%.*s", (int)reply.size, reply.body);
-    if (strstr(text, steps) == NULL || strstr(text, c_n) == NULL)
-        fail_msg("%s, not %s and %s", text, steps, c_n);
-    reply_fini(&reply);
-}
-
-static void start_sequence(void)
-{
-    struct job *job = create_piece(BEGINNING);
-    assert_true(job_is_light(job));
-    job_run(job);
-    expect_piece(job, "\"sequence_id\":5,\"steps\":2", "\"data\":[16.0]");
-}
-
-static void a_sequence_goes_on_where_it_was(void **state)
-{
-    (void)state;
-    start_sequence();
-    struct job *job = create_piece(CONTINUED);
-    job_run(job);
-    expect_piece(job, "\"steps\":4", "[4.0]");
-    job = create_piece(CONTINUED);
-    assert_true(job_submit(job, done, NULL, &fault));
-    wait_done();
-    expect_piece(job, "\"steps\":6", "[1.0]");
-}
-
-static void those_of_a_sequence_run_one_after_the_other(void **state)
-{
-    (void)state;
-    start_sequence();
-    struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
-    assert_true(job_is_light(first));
-    assert_false(job_is_light(second));
-    assert_true(job_submit(second, done, NULL, &fault));
-    assert_int_not_equal(sem_trywait(&done_count), 0);
-    job_run(first);
-    wait_done();
-    expect_piece(first, "\"steps\":4", "[4.0]");
-    expect_piece(second, "\"steps\":6", "[1.0]");
-}
-
-static void what_is_given_up_leaves_the_sequence_as_it_was(void **state)
-{
-    (void)state;
-    start_sequence();
-    struct job *unsubmitted = create_piece(CONTINUED), *waiting = create_piece(CONTINUED);
-    assert_true(job_submit(waiting, done, NULL, &fault));
-    assert_true(job_abandon(waiting));
-    job_destroy(unsubmitted);
-    wait_until_nothing_is_held();
-    struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
-    job_destroy(second); /* before its turn */
-    job_run(first);
-    expect_piece(first, "\"steps\":4", "[4.0]");
-    wait_until_nothing_is_held();
-    struct job *bad = create_piece(PIECE("\"sequence_id\":5", "[0,x]")), *good;
-    good = create_piece(CONTINUED);
-    assert_true(job_submit(good, done, NULL, &fault));
-    job_run(bad);
-    wait_done();
-    struct reply reply;
-    job_take_reply(bad, &reply);
-    job_destroy(bad);
-    assert_int_equal(reply.status, 400);
-    reply_fini(&reply);
-    expect_piece(good, "\"steps\":6", "[1.0]");
-}
-
-static void a_sequence_that_is_not_there_is_404_and_its_full_lane_503(void **state)
-{
-    (void)state;
-    assert_null(create(CONTINUED));
-    assert_int_equal(fault.status, 404);
-    assert_null(create(PIECE("\"sequence_end\":true", "[0,0]")));
-    assert_int_equal(fault.status, 400);
-    start_sequence();
-    assert_null(create("{\"parameters\":{\"sequence_id\":5},\"inputs\":[" INPUT("[1,2]") "," STATE(
-        "c_0", "[64]") "]}"));
-    assert_int_equal(fault.status, 400);
-    struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
-    assert_null(create(CONTINUED));
-    assert_int_equal(fault.status, 503);
-    assert_string_equal(fault.text, "Exceeds maximum queue size");
-    job_destroy(first);
-    job_destroy(second);
-    wait_until_nothing_is_held();
-}
-
-static void a_sequence_without_an_id_is_given_one(void **state)
-{
-    struct reply reply;
-    (void)state;
-    struct job *job = create_piece(PIECE("\"sequence_start\":true,\"sequence_end\":true", "[1,2]"));
-    job_run(job);
-    job_take_reply(job, &reply);
-    job_destroy(job);
-    assert_int_equal(reply.status, 200);
-    assert_non_null(memmem(reply.body, reply.size, "\"sequence_id\":", 14));
-    reply_fini(&reply);
-}
-
-/* The waiter gives up while the turn comes: all of it ends in every case. */
-static void giving_up_races_with_the_turn(void **state)
-{
-    (void)state;
-    start_sequence();
-    for (int i = 0; i < 2000; i++) {
-        struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
-        assert_true(job_submit(second, done, NULL, &fault));
-        assert_true(job_submit(first, done, NULL, &fault));
-        for (volatile int spin = 0; spin < (i % 100) * 50; spin++)
-            continue;
-        const bool abandoned = job_abandon(second);
-        wait_done();
-        if (!abandoned) {
-            wait_done();
-            job_destroy(second);
-        }
-        job_destroy(first);
-        wait_until_nothing_is_held();
-    }
 }
 
 /* Whichever wins the race, the job ends once: by done, or without it. */
@@ -532,12 +374,6 @@ int main(void)
         TEST(what_comes_to_its_turn_too_late_is_504),
         TEST(the_earlier_deadline_counts),
         TEST(a_done_job_can_not),
-        TEST(a_sequence_goes_on_where_it_was),
-        TEST(those_of_a_sequence_run_one_after_the_other),
-        TEST(what_is_given_up_leaves_the_sequence_as_it_was),
-        TEST(a_sequence_that_is_not_there_is_404_and_its_full_lane_503),
-        TEST(a_sequence_without_an_id_is_given_one),
-        TEST(giving_up_races_with_the_turn),
         TEST(abandoning_races_with_the_worker_and_one_of_them_wins),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);

@@ -21,7 +21,8 @@
 enum { MODELS = 5, THREADS = 4, JOBS_EACH = 400, AT_ONCE = 6, STEPS_MAX = 300, WORKERS = 3 };
 
 static struct served_model served[MODELS];
-static struct service service;
+static struct budget budget;
+static struct scheduler *scheduler;
 
 /* ---- models ---- */
 
@@ -239,7 +240,7 @@ static void write_question(struct body *body, const struct question *q, size_t p
     json_close_array(w);
     json_close_object(w);
     assert_true(json_writer_take(w, &text, &size));
-    body_init(body, &service.budget, size + 1, size);
+    body_init(body, &budget, size + 1, size);
     assert_true(body_append(body, text, size, &fault));
     free(text);
 }
@@ -371,7 +372,8 @@ static void submit(struct asker *asker, struct slot *slot)
     slot->timeout_us = random_size(random, 0, 9) == 0 ? random_size(random, 1, 3000) : 0;
     ask(&slot->question, random);
     write_question(&body, &slot->question, random_size(random, 0, 3), slot->timeout_us);
-    slot->job = job_create(&service, &served[slot->question.model], &body, &terms, &fault);
+    slot->job =
+        job_create(&served[slot->question.model], &body, &budget, scheduler, &terms, &fault);
     assert_non_null(slot->job);
     if (job_is_light(slot->job) && random_size(random, 0, 1) == 0) {
         job_run(slot->job);
@@ -405,10 +407,10 @@ static void start_scheduler(size_t requests, size_t rows)
 {
     const struct scheduler_config config = {WORKERS, requests, rows};
     struct fault fault;
-    budget_init(&service.budget, (size_t)1 << 30);
-    assert_true(scheduler_start(&service.scheduler, &config, &fault));
+    budget_init(&budget, (size_t)1 << 30);
+    assert_true(scheduler_start(&scheduler, &config, &fault));
     for (size_t i = 0; i < MODELS; i++)
-        assert_true(scheduler_reserve(service.scheduler, served[i].model, &fault));
+        assert_true(scheduler_reserve(scheduler, served[i].model, &fault));
 }
 
 /* The askers leave with questions open, which the scheduler answers while it stops. */
@@ -423,7 +425,7 @@ static void ask_all(uint64_t seed, struct asker *sum)
     }
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(askers[i].thread, NULL);
-    assert_true(scheduler_stop(service.scheduler, clock_now() + 60 * CLOCK_NS_PER_S));
+    assert_true(scheduler_stop(scheduler, clock_now() + 60 * CLOCK_NS_PER_S));
     for (size_t i = 0; i < THREADS; i++) {
         for (size_t j = 0; j < AT_ONCE; j++)
             wait_for(&askers[i], &askers[i].slots[j]);
@@ -433,7 +435,7 @@ static void ask_all(uint64_t seed, struct asker *sum)
         sum->refused += askers[i].refused;
         sum->wrong += askers[i].wrong;
     }
-    assert_int_equal(atomic_load(&service.budget.used), 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
 }
 
 static void every_answer_is_that_of_the_request_alone(void **state)
