@@ -64,8 +64,8 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench exhaustive lint format fuzz install clean \
-	deps-run deps-test deps-fuzz deps-bench
+.PHONY: all run demo test tests bench interop exhaustive lint format fuzz install clean \
+	deps-run deps-test deps-fuzz deps-bench deps-interop
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -174,18 +174,32 @@ bench: deps-bench
 		$(addprefix build/bench/,machine-peaks onednn-bench openvino-bench)
 	$(Q)python3 -B tests/bench/run_bench.py $(BENCH_ARGS)
 
+# The field's own clients against the daemon, installed under build/; INTEROP_ARGS="kserve_test"
+# runs one file of them.
+INTEROP_VENV := build/interop-venv
+
+$(INTEROP_VENV)/installed: tests/interop/install_clients.sh
+	$(Q)tests/interop/install_clients.sh $(INTEROP_VENV)
+	$(Q)touch $@
+
+interop: deps-interop
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(INTEROP_VENV)/installed
+	$(Q)LSTMD_BINARY=$(CURDIR)/$(BIN)/lstmd INTEROP_VENV=$(CURDIR)/$(INTEROP_VENV) \
+		$(INTEROP_VENV)/bin/python -B tests/interop/run_interop.py $(INTEROP_ARGS)
+
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations
 	$(Q)$<
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60
-build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] server/http_guard.[ch])
+FUZZED_SERVER := server/http_guard.c server/router.c
+build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch]))
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
-		$(wildcard core/*.c proto/*.c) $(wildcard server/http_guard.c) -lcjson -lm
+		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lm
 
 fuzz: deps-fuzz $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do \
@@ -194,7 +208,7 @@ fuzz: deps-fuzz $(FUZZERS)
 			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 
-deps-run deps-test deps-fuzz deps-bench: deps-%:
+deps-run deps-test deps-fuzz deps-bench deps-interop: deps-%:
 	$(Q)deploy/install-deps.sh $*
 
 run: deps-run

@@ -16,8 +16,16 @@ struct parser {
     struct fault *fault;
 };
 
-static const char *const model_keys[] = {
-    "name", "weights", "prefix", "batch_first", "lstm", "layers", "max_queue_delay_us", NULL};
+static const char *const model_keys[] = {"name",
+                                         "weights",
+                                         "prefix",
+                                         "batch_first",
+                                         "lstm",
+                                         "layers",
+                                         "max_queue_delay_us",
+                                         "strict_sequences",
+                                         "sequence_idle_timeout_ms",
+                                         NULL};
 
 /* torch.nn.LSTM's arguments, in both forms. */
 #define LSTM_KEYS                                                                                  \
@@ -271,6 +279,19 @@ static bool read_delay(struct parser *p, const cJSON *root)
     return true;
 }
 
+static bool read_sequences(struct parser *p, const cJSON *root)
+{
+    struct optional_bool strict = {0};
+    struct optional_size idle = {0};
+    if (!config_json_bool(root, "", "strict_sequences", &strict, p->fault) ||
+        !config_json_size(root, "", "sequence_idle_timeout_ms", 1, MODEL_IDLE_MAX_MS, &idle,
+                          p->fault))
+        return false;
+    p->config->strict_sequences = strict.value;
+    p->config->sequence_idle_timeout_ms = idle.value;
+    return true;
+}
+
 static bool read_network(struct parser *p, const cJSON *root)
 {
     const cJSON *lstm = cJSON_GetObjectItemCaseSensitive(root, "lstm");
@@ -284,7 +305,8 @@ static bool read_model(struct parser *p, const cJSON *root, const char *default_
 {
     if (!config_json_check_keys(root, "", model_keys, p->fault) ||
         !read_name(p, root, default_name) || !read_weights(p, root) || !read_prefix(p, root) ||
-        !read_batch_first(p, root, "") || !read_delay(p, root) || !read_network(p, root))
+        !read_batch_first(p, root, "") || !read_delay(p, root) || !read_sequences(p, root) ||
+        !read_network(p, root))
         return false;
     p->config->batch_first = p->batch_first.value;
     return true;

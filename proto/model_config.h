@@ -19,6 +19,7 @@
 #define MODEL_PREFIX_MAX      200 /* with the NUL: leaves room for "weight_ih_l0_reverse" */
 #define MODEL_LAYERS_MAX      256
 #define MODEL_DELAY_MAX_US    10000000u
+#define MODEL_IDLE_MAX_MS     31536000000u /* a year */
 #define MODEL_SIZE_MAX        (1u << 24) /* the largest size, layer count or width a config may say */
 
 enum layer_kind {
@@ -55,6 +56,8 @@ struct model_config {
     char *weights; /* path as written, relative to the config's folder unless absolute */
     bool batch_first;
     uint64_t max_queue_delay_us; /* a request may wait so long for others to be computed with */
+    bool strict_sequences;       /* to start a sequence that is alive is an error */
+    uint64_t sequence_idle_timeout_ms; /* 0: the server's */
     size_t layer_count;
     struct layer_config *layers;
 };

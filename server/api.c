@@ -6,6 +6,7 @@
 #include "server/api_logging.h"
 #include "server/api_metrics.h"
 #include "server/api_repository.h"
+#include "server/api_sequences.h"
 #include "server/api_stats.h"
 #include "server/api_v1.h"
 #include "server/api_v2.h"
@@ -20,11 +21,16 @@ static bool (*const handlers[ROUTE_COUNT])(struct api_call *call, struct fault *
     [ROUTE_MODEL_CONFIG] = api_v2_model_config,
     [ROUTE_MODEL_STATS] = api_stats_model,
     [ROUTE_ALL_STATS] = api_stats_all,
+    [ROUTE_SEQUENCE_LIST] = api_sequences_list,
+    [ROUTE_SEQUENCE_EXPORT] = api_sequences_export,
+    [ROUTE_SEQUENCE_IMPORT] = api_sequences_import,
+    [ROUTE_SEQUENCE_DROP] = api_sequences_drop,
     [ROUTE_REPOSITORY_INDEX] = api_repository_index,
     [ROUTE_MODEL_LOAD] = api_repository_control,
     [ROUTE_MODEL_UNLOAD] = api_repository_control,
     [ROUTE_LOGGING] = api_logging,
     [ROUTE_LOGGING_UPDATE] = api_logging_update,
+    [ROUTE_V1_LIVE] = api_v1_live,
     [ROUTE_V1_MODEL_STATUS] = api_v1_status,
     [ROUTE_V1_MODEL_METADATA] = api_v1_metadata,
 };
@@ -65,10 +71,13 @@ static void answer_json(struct api_call *call, struct reply *reply)
     assert(handlers[call->route->kind] != NULL);
     json_writer_init(&writer);
     call->writer = &writer;
-    if (find_model(call, &fault) && handlers[call->route->kind](call, &fault))
+    if (find_model(call, &fault) && handlers[call->route->kind](call, &fault)) {
         reply_json(reply, call->status, &writer);
-    else
+        reply->budget = &call->service->budget;
+        reply->charge = call->charge;
+    } else {
         reply_fault(reply, &fault);
+    }
     json_writer_fini(&writer);
 }
 

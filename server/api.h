@@ -20,7 +20,8 @@ struct api_call {
     const char *body;                  /* followed by a NUL; "" when there is none */
     size_t body_size;
     struct json_writer *writer;
-    int status; /* of the answer, when it is not a fault: 200, unless a handler sets it */
+    int status;    /* of the answer, when it is not a fault: 200, unless a handler sets it */
+    size_t charge; /* taken out of the budget for what was written; the reply gives it back */
 };
 
 /* route is any but ROUTE_NONE and ROUTE_INFER; body may be NULL when its size is 0. Always leaves a

@@ -21,6 +21,8 @@ static void fill(struct metrics_model *models, const struct service *service)
 static void print(FILE *out, struct service *service, const struct metrics_model *models)
 {
     struct process_usage process;
+    struct sequences_counts sequences;
+    sequences_count(service->sequences, &sequences);
     const struct metrics_source source = {
         .build_version = LSTMD_VERSION,
         .kernel = service->kernel,
@@ -30,6 +32,7 @@ static void print(FILE *out, struct service *service, const struct metrics_model
         .memory_in_flight = atomic_load(&service->budget.used),
         .memory_limit = service->budget.limit,
         .http_responses = &service->http_responses,
+        .sequences = &sequences,
         .process = process_usage_read(&process) ? &process : NULL,
     };
     metrics_print(out, &source);

@@ -6,6 +6,16 @@
 
 /* ---- status ---- */
 
+/* What KServe's v1 clients ask of "/". */
+bool api_v1_live(struct api_call *call, struct fault *fault)
+{
+    (void)fault;
+    json_open_object(call->writer);
+    api_write_member(call->writer, "status", "alive");
+    json_close_object(call->writer);
+    return true;
+}
+
 /* TensorFlow Serving's half. */
 static void write_version_status(struct json_writer *writer)
 {

@@ -7,6 +7,7 @@
 
 #include "server/api.h"
 
+bool api_v1_live(struct api_call *call, struct fault *fault);
 bool api_v1_status(struct api_call *call, struct fault *fault);
 bool api_v1_metadata(struct api_call *call, struct fault *fault);
 

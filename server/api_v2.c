@@ -8,8 +8,9 @@
 bool api_v2_server(struct api_call *call, struct fault *fault)
 {
     static const char *const extensions[] = {
-        "binary_tensor_data", "parameters", "schedule_policy", "model_configuration",
-        "model_repository",   "statistics", "logging",
+        "binary_tensor_data",  "parameters",      "sequence",
+        "sequence(string_id)", "schedule_policy", "model_configuration",
+        "model_repository",    "statistics",      "logging",
     };
     struct json_writer *writer = call->writer;
     (void)fault;
@@ -188,6 +189,16 @@ static void write_instances(struct json_writer *writer, const char *name, size_t
     json_close_array(writer);
 }
 
+/* One of the two stands there in Triton's configurations, and perf_analyzer sends sequences to
+ * models that have the first, plain requests to others. Models that can take both say the first:
+ * sequences of one request each (--sequence-length 1) compute the same as plain requests. */
+static void write_scheduling(struct json_writer *writer, const struct model *model)
+{
+    json_key(writer, model_is_causal(model) ? "sequence_batching" : "dynamic_batching");
+    json_open_object(writer);
+    json_close_object(writer);
+}
+
 /* max_batch_size 0 is Triton's word for dims that are the whole shape: the batch need not be the
  * first dimension of ours. */
 bool api_v2_model_config(struct api_call *call, struct fault *fault)
@@ -205,9 +216,7 @@ bool api_v2_model_config(struct api_call *call, struct fault *fault)
     write_config_tensors(writer, "input", signature->inputs, signature->input_count);
     write_config_tensors(writer, "output", signature->outputs, signature->output_count);
     write_instances(writer, served->name, call->service->workers);
-    json_key(writer, "dynamic_batching");
-    json_open_object(writer);
-    json_close_object(writer);
+    write_scheduling(writer, served->model);
     json_close_object(writer);
     return true;
 }

@@ -194,13 +194,17 @@ static struct state_copy state_copy(const struct compute *compute, size_t i, boo
     };
 }
 
-/* Those that were sent; the others begin at zero. */
+/* Those that were sent; the others begin at zero, or where their sequence was. */
 static void read_states(const struct strand *strand)
 {
     const struct compute *compute = strand->compute;
     const size_t size = model_state_size(compute->model);
     const size_t begin = strand->first_row, end = begin + strand->row_count;
-    memset(compute->states + begin * size, 0, strand->row_count * size * sizeof(float));
+    const size_t bytes = strand->row_count * size * sizeof(float);
+    if (compute->initial != NULL)
+        memcpy(compute->states + begin * size, compute->initial + begin * size, bytes);
+    else
+        memset(compute->states + begin * size, 0, bytes);
     for (size_t i = 0; i < compute->signature->state_count; i++) {
         const struct state_copy h = state_copy(compute, i, false), c = state_copy(compute, i, true);
         if (compute->binding.h_0[i] != NULL)

@@ -44,6 +44,8 @@ struct compute {
     size_t output_steps; /* T': model_output_steps of T */
     size_t members;      /* that its strands' own scratch is for; 0: it is run alone */
     struct compute_progress progress;
+    const float *initial; /* [B][S], set before anything is decoded: states to begin with; NULL:
+                             zeros, where no h_0 and c_0 were sent */
 
     float *input;                   /* [T,B,I] or [B,T,I] */
     float *output;                  /* [T',B,O] or [B,T',O] */

@@ -226,7 +226,8 @@ static bool prepare_job(struct exchange *exchange)
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
-                               exchange->http->service->scheduler, &terms, &exchange->refusal);
+                               exchange->http->service->scheduler,
+                               exchange->http->service->sequences, &terms, &exchange->refusal);
     exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
     return exchange->job != NULL;
 }
@@ -386,12 +387,22 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
     return MHD_YES;
 }
 
+static void note_query(struct exchange *exchange)
+{
+    struct MHD_Connection *connection = exchange->connection;
+    struct route *route = &exchange->route;
+    route->limit = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit");
+    route->after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after");
+}
+
 static enum MHD_Result body_arrived(struct exchange *exchange)
 {
     if (exchange->refusal.status != 0)
         return send_refusal(exchange);
     if (exchange->route.kind == ROUTE_INFER)
         return start_job(exchange);
+    if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
+        note_query(exchange);
     api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
                &exchange->reply);
     return send_reply(exchange);

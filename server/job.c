@@ -9,6 +9,7 @@
 #include "proto/signature.h"
 #include "server/clock.h"
 #include "server/compute.h"
+#include "server/job_turn.h"
 #include "server/tick.h"
 
 /* Printed in one slice: half a millisecond's work. */
@@ -30,6 +31,8 @@ struct job {
     bool light;
     struct body body; /* what request points into */
     struct infer_request request;
+    struct job_turn turn;
+    bool begun; /* on its turn, the sequence's state is known */
     struct compute compute;
     void *block;
     struct json_writer writer;
@@ -39,12 +42,18 @@ struct job {
     struct reply reply;
     void (*done)(void *context);
     void *context;
+    enum work_end how; /* it ended; in its sequence it may still have to be finished */
 };
 
 static enum work_next slice(struct work *work);
 static void end(struct work *work, enum work_end how);
 
 static const struct work_type work_type = {.slice = slice, .end = end};
+
+static void begin_on_turn(struct job_turn *turn);
+static void finish_on_turn(struct job_turn *turn);
+
+static const struct job_turn_type turn_type = {.begin = begin_on_turn, .finish = finish_on_turn};
 
 /* ---- creation ---- */
 
@@ -80,6 +89,8 @@ static void describe_answer(const struct job *job, struct infer_answer *answer)
         .model_name = job->served->name,
         .model_version = MODEL_VERSION,
         .id = job->request.id,
+        .sequence_id = &job->request.parameters.sequence_id,
+        .steps = job->turn.steps + job->compute.binding.steps,
     };
     compute_answer(&job->compute, answer);
     for (size_t i = 0; i < answer->output_count; i++)
@@ -101,7 +112,7 @@ static bool plan(struct job *job, struct fault *fault)
     describe_answer(job, &message);
     if (!infer_answer_size(&message, &answer))
         return fail_size(job, fault);
-    job->light = is_light(job, answer);
+    job->light = is_light(job, answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     infer_answer_begin(&job->answering);
     if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->scheduler), &block))
@@ -111,7 +122,6 @@ static bool plan(struct job *job, struct fault *fault)
 
 static bool parse(struct job *job, struct fault *fault)
 {
-    const struct infer_parameters *parameters = &job->request.parameters;
     const size_t json_size = job->body.size - job->body.tail;
     const struct infer_span tail = {job->body.text + json_size, job->body.tail};
     if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
@@ -120,12 +130,15 @@ static bool parse(struct job *job, struct fault *fault)
     for (size_t i = 0; i < job->request.output_count; i++)
         if (infer_output_classification(&job->request, i) != 0)
             return fault_set(fault, 400, "classification is not available in this build");
-    if (parameters->sequence_id.kind != SEQUENCE_ID_NONE || parameters->sequence_start ||
-        parameters->sequence_end)
-        return fault_set(fault, 400,
-                         "parameters: sequences kept by the server are not available in this "
-                         "build; send h_0 and c_0");
     return true;
+}
+
+static bool brings_states(const struct binding *binding)
+{
+    for (size_t i = 0; i < SIGNATURE_STATES_MAX; i++)
+        if (binding->h_0[i] != NULL || binding->c_0[i] != NULL)
+            return true;
+    return false;
 }
 
 static enum work_class class_of(uint64_t priority)
@@ -142,7 +155,8 @@ static uint64_t deadline_of(const struct job_terms *terms, uint64_t timeout_us)
     return terms->arrived + timeout_us * CLOCK_NS_PER_US;
 }
 
-static bool prepare(struct job *job, const struct job_terms *terms, struct fault *fault)
+static bool prepare(struct job *job, struct sequences *sequences, const struct job_terms *terms,
+                    struct fault *fault)
 {
     struct binding binding;
     const struct served_model *served = job->served;
@@ -153,7 +167,9 @@ static bool prepare(struct job *job, const struct job_terms *terms, struct fault
     job->work.priority = class_of(job->request.parameters.priority);
     job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
-    return plan(job, fault);
+    return job_turn_enter(&job->turn, sequences, &served->sequences, &job->request.parameters,
+                          binding.rows, brings_states(&binding), fault) &&
+           plan(job, fault);
 }
 
 static struct job *allocate(const struct served_model *served, struct budget *budget, size_t held,
@@ -170,6 +186,8 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
     job->work = (struct work){.type = &work_type, .lane = served->lane};
     job->served = served;
     job->stage = JOB_DECODING;
+    job->begun = false;
+    job_turn_init(&job->turn, &turn_type);
     job->block = NULL;
     job->budget = budget;
     job->charge = sizeof *job;
@@ -179,8 +197,8 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
 }
 
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct scheduler *scheduler, const struct job_terms *terms,
-                       struct fault *fault)
+                       struct scheduler *scheduler, struct sequences *sequences,
+                       const struct job_terms *terms, struct fault *fault)
 {
     struct job *job = allocate(served, budget, body->capacity, fault);
     if (job == NULL) {
@@ -189,7 +207,7 @@ struct job *job_create(const struct served_model *served, struct body *body, str
     }
     body_move(&job->body, body);
     job->scheduler = scheduler;
-    if (prepare(job, terms, fault))
+    if (prepare(job, sequences, terms, fault))
         return job;
     job_destroy(job);
     return NULL;
@@ -204,12 +222,20 @@ static void release_inputs(struct job *job)
     json_writer_fini(&job->writer);
 }
 
-void job_destroy(struct job *job)
+static void destroy(struct job *job)
 {
+    job_turn_leave(&job->turn, NULL, 0);
     release_inputs(job);
     reply_fini(&job->reply);
     budget_give(job->budget, job->charge);
     free(job);
+}
+
+void job_destroy(struct job *job)
+{
+    job->how = WORK_ABANDONED;
+    if (job_turn_ended(&job->turn))
+        destroy(job);
 }
 
 uint64_t job_deadline(const struct job *job)
@@ -254,10 +280,19 @@ static bool add_strands(struct job *job)
     return job->work.unfinished > 0;
 }
 
+/* On the job's turn, before anything else. */
+static bool take_up_sequence(struct job *job, struct fault *fault)
+{
+    job->begun = true;
+    return job_turn_state(&job->turn, &job->compute.initial, fault);
+}
+
 /* The text is of no more use; others may have its memory while this is computed. */
 static enum work_next decode(struct job *job)
 {
     struct fault fault;
+    if (!job->begun && !take_up_sequence(job, &fault))
+        return fail(job, &fault);
     const enum compute_decoded decoded = compute_decode(&job->compute, &fault);
     if (decoded == COMPUTE_FAILED)
         return fail(job, &fault);
@@ -315,19 +350,50 @@ static void count(const struct job *job)
 
 /* ---- by the scheduler ---- */
 
-static void end(struct work *work, enum work_end how)
+/* The sequence goes on from this job's states only if they are answered. */
+static void leave_sequence(struct job *job)
 {
-    struct job *job = (struct job *)work;
-    if (how == WORK_ABANDONED) {
-        job_destroy(job);
+    const bool good = job->reply.status == 200;
+    job_turn_leave(&job->turn, good ? job->compute.states : NULL, job->compute.binding.steps);
+}
+
+static void finish(struct job *job)
+{
+    if (job->how == WORK_ABANDONED) {
+        destroy(job);
         return;
     }
-    if (how == WORK_LATE)
+    if (job->how == WORK_LATE)
         fail_late(job);
+    leave_sequence(job);
     count(job);
     release_inputs(job);
     move_charge(job);
     job->done(job->context);
+}
+
+static void end(struct work *work, enum work_end how)
+{
+    struct job *job = (struct job *)work;
+    job->how = how;
+    if (job_turn_ended(&job->turn))
+        finish(job);
+}
+
+static struct job *job_of(struct job_turn *turn)
+{
+    return (struct job *)((char *)turn - offsetof(struct job, turn));
+}
+
+static void begin_on_turn(struct job_turn *turn)
+{
+    struct job *job = job_of(turn);
+    scheduler_begin(job->scheduler, &job->work);
+}
+
+static void finish_on_turn(struct job_turn *turn)
+{
+    finish(job_of(turn));
 }
 
 bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault)
@@ -336,7 +402,8 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
     job->context = context;
     if (!scheduler_accept(job->scheduler, &job->work, fault))
         return false;
-    scheduler_begin(job->scheduler, &job->work);
+    if (job_turn_accepted(&job->turn))
+        scheduler_begin(job->scheduler, &job->work);
     return true;
 }
 
@@ -380,6 +447,7 @@ void job_run(struct job *job)
     else
         run(job);
     times->total = times->before + times->ticks + times->after;
+    leave_sequence(job);
     count(job);
     release_inputs(job);
     move_charge(job);

@@ -33,8 +33,8 @@ struct job_terms {
  * needs more than the whole budget, 503 more than is left of it. served and scheduler must outlive
  * the job. */
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct scheduler *scheduler, const struct job_terms *terms,
-                       struct fault *fault);
+                       struct scheduler *scheduler, struct sequences *sequences,
+                       const struct job_terms *terms, struct fault *fault);
 void job_destroy(struct job *job);
 
 /* The deadline it is held to: that of the terms, or the request's own when it is earlier. */

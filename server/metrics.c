@@ -285,7 +285,7 @@ static void print_responses(FILE *out, struct status_counts *counts)
     }
 }
 
-static void print_sequences(FILE *out, const struct metrics_sequences *sequences)
+static void print_sequences(FILE *out, const struct sequences_counts *sequences)
 {
     print_number(out, "lstmd_sequences_alive", "gauge", "Sequences whose state is kept",
                  sequences->alive, 1);
@@ -331,8 +331,7 @@ void metrics_print(FILE *out, const struct metrics_source *source)
     print_number(out, "lstmd_memory_limit_bytes", "gauge", "Memory that requests may hold",
                  source->memory_limit, 1);
     print_responses(out, source->http_responses);
-    if (source->sequences != NULL)
-        print_sequences(out, source->sequences);
+    print_sequences(out, source->sequences);
     if (source->process != NULL)
         print_process(out, source->process);
 }

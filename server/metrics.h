@@ -12,6 +12,7 @@
 
 #include "server/model_stats.h"
 #include "server/process_usage.h"
+#include "server/sequences.h"
 #include "server/status_counts.h"
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -23,21 +24,15 @@ struct metrics_model {
     size_t queue_requests, queue_rows; /* accepted and not answered yet, at this moment */
 };
 
-/* Of all models together. */
-struct metrics_sequences {
-    size_t alive, bytes; /* at this moment */
-    uint64_t started, ended, evicted, rejected;
-};
-
 struct metrics_source {
     const char *build_version, *kernel;
     size_t workers;
     const struct metrics_model *models; /* [model_count] */
     size_t model_count;
-    size_t memory_in_flight, memory_limit;     /* of requests, in bytes */
-    struct status_counts *http_responses;      /* only counts above 0 are shown */
-    const struct metrics_sequences *sequences; /* NULL: the server keeps none */
-    const struct process_usage *process;       /* NULL: not known */
+    size_t memory_in_flight, memory_limit; /* of requests, in bytes */
+    struct status_counts *http_responses;  /* only counts above 0 are shown */
+    const struct sequences_counts *sequences;
+    const struct process_usage *process; /* NULL: not known */
 };
 
 /* Errors of out are left for its owner to find (ferror). */

@@ -52,6 +52,17 @@ static bool make_lane(struct served_model *served, uint64_t delay, struct fault 
     return true;
 }
 
+static void set_sequences(struct served_model *served, const struct model_config *config)
+{
+    served->sequences = (struct sequence_owner){
+        .model_name = served->name,
+        .state_size = model_state_size(served->model),
+        .causal = model_is_causal(served->model),
+        .strict = config->strict_sequences,
+        .idle_timeout = config->sequence_idle_timeout_ms * CLOCK_NS_PER_MS,
+    };
+}
+
 static bool build(struct served_model *served, const struct model_config *config,
                   const struct safetensors *weights, const struct kernel *kernel,
                   struct fault *fault)
@@ -60,6 +71,7 @@ static bool build(struct served_model *served, const struct model_config *config
         return false;
     for (size_t i = 0; i < weights->count; i++)
         served->weight_count += weights->tensors[i].elements;
+    set_sequences(served, config);
     return signature_init(&served->signature, served->model, config->batch_first, fault) &&
            make_lane(served, config->max_queue_delay_us * CLOCK_NS_PER_US, fault);
 }

@@ -12,6 +12,7 @@
 #include "proto/model_config.h"
 #include "proto/signature.h"
 #include "server/lane.h"
+#include "server/sequences.h"
 
 #define MODEL_VERSION "1" /* files have no versions; the protocol wants one */
 
@@ -19,7 +20,8 @@ struct served_model {
     char name[MODEL_NAME_MAX];
     struct model *model;
     struct signature signature;
-    struct lane *lane;   /* where its requests wait */
+    struct lane *lane; /* where its requests wait */
+    struct sequence_owner sequences;
     size_t layer_count;  /* of the config */
     size_t weight_count; /* numbers in the weights file */
 };

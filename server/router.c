@@ -3,13 +3,17 @@
 #include <string.h>
 
 /* In a pattern: one path segment, or what is left of it before the pattern's next character. */
-#define MODEL   '$'
-#define VERSION '#'
-#define LABEL   '@'
+#define MODEL    '$'
+#define VERSION  '#'
+#define LABEL    '@'
+#define SEQUENCE '?'
 
 static const char READING[] = "GET, HEAD";
 static const char POSTING[] = "POST";
 static const char BOTH[] = "GET, HEAD, POST";
+static const char PUTTING[] = "PUT";
+static const char DELETING[] = "DELETE";
+static const char KEEPING[] = "GET, HEAD, PUT, DELETE";
 
 /* The first pattern that matches counts: doors stand before models that are named like them. */
 static const struct row {
@@ -34,11 +38,16 @@ static const struct row {
     {"/v2/models/$/versions/#/stats", ROUTE_MODEL_STATS, READING, NULL},
     {"/v2/models/$/infer", ROUTE_INFER, POSTING, NULL},
     {"/v2/models/$/versions/#/infer", ROUTE_INFER, POSTING, NULL},
+    {"/v2/models/$/sequences", ROUTE_SEQUENCE_LIST, READING, NULL},
+    {"/v2/models/$/sequences/?", ROUTE_SEQUENCE_EXPORT, READING, KEEPING},
+    {"/v2/models/$/sequences/?", ROUTE_SEQUENCE_IMPORT, PUTTING, KEEPING},
+    {"/v2/models/$/sequences/?", ROUTE_SEQUENCE_DROP, DELETING, KEEPING},
     {"/v2/repository/index", ROUTE_REPOSITORY_INDEX, POSTING, NULL},
     {"/v2/repository/models/$/load", ROUTE_MODEL_LOAD, POSTING, NULL},
     {"/v2/repository/models/$/unload", ROUTE_MODEL_UNLOAD, POSTING, NULL},
     {"/v2/logging", ROUTE_LOGGING, READING, BOTH},
     {"/v2/logging", ROUTE_LOGGING_UPDATE, POSTING, BOTH},
+    {"/", ROUTE_V1_LIVE, READING, NULL},
     {"/v1/models", ROUTE_MODEL_LIST, READING, NULL},
     {"/v1/models/$", ROUTE_V1_MODEL_STATUS, READING, NULL},
     {"/v1/models/$/versions/#", ROUTE_V1_MODEL_STATUS, READING, NULL},
@@ -57,16 +66,19 @@ static void note_span(struct route *route, char placeholder, const char *text, s
     } else if (placeholder == VERSION) {
         route->version = text;
         route->version_size = size;
-    } else {
+    } else if (placeholder == LABEL) {
         route->label = text;
         route->label_size = size;
+    } else {
+        route->sequence = text;
+        route->sequence_size = size;
     }
 }
 
 static bool match(struct route *route, const char *pattern, const char *path)
 {
     for (; *pattern != '\0'; pattern++) {
-        if (*pattern != MODEL && *pattern != VERSION && *pattern != LABEL) {
+        if (*pattern != MODEL && *pattern != VERSION && *pattern != LABEL && *pattern != SEQUENCE) {
             if (*path++ != *pattern)
                 return false;
             continue;

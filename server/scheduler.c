@@ -428,9 +428,11 @@ bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *faul
 void scheduler_begin(struct scheduler *s, struct work *work)
 {
     pthread_mutex_lock(&s->lock);
-    assert(work->list == NULL && !work->ended);
-    lane_put_slice(work->lane, &s->queue, work);
-    call_worker(s);
+    assert(work->list == NULL);
+    if (!work->ended) {
+        lane_put_slice(work->lane, &s->queue, work);
+        call_worker(s);
+    }
     pthread_mutex_unlock(&s->lock);
 }
 

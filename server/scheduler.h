@@ -53,7 +53,8 @@ struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *
  * or the scheduler is stopping; the work is still its owner's. */
 bool scheduler_accept(struct scheduler *scheduler, struct work *work, struct fault *fault);
 
-/* The work may start: a worker takes it up when it is its turn. */
+/* The work may start: a worker takes it up when it is its turn. Of one that was abandoned in the
+ * meantime nothing comes; it must be there still. */
 void scheduler_begin(struct scheduler *scheduler, struct work *work);
 
 /* true: end is called with WORK_ABANDONED, here and now when no worker is at it, else by the worker

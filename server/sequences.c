@@ -258,6 +258,16 @@ static struct outlook look_ahead(const struct sequence *sequence)
     return outlook;
 }
 
+static bool check_causal(const struct sequence_owner *owner, struct fault *fault)
+{
+    return owner->causal ||
+           fault_set(fault, 400,
+                     "model '%s' is not causal: what it answers to a step depends on later steps "
+                     "too, as with bidirectional layers, so a sequence has to be sent whole and "
+                     "no state of it can be kept between requests",
+                     owner->model_name);
+}
+
 static bool fail_unknown(const struct sequence_owner *owner, const struct sequence_id *id,
                          struct fault *fault)
 {
@@ -424,7 +434,8 @@ bool sequences_enter(struct sequences *sequences, const struct sequence_owner *o
                      struct sequence_id *id, bool start, bool end, size_t rows,
                      struct sequence_ticket *ticket, bool *now, struct fault *fault)
 {
-    assert(owner->state_size > 0);
+    if (!check_causal(owner, fault))
+        return false;
     if (id->kind == SEQUENCE_ID_NONE && !start)
         return fault_set(fault, 400,
                          "inference request to model '%s' must specify a non-zero or non-empty "
@@ -465,7 +476,9 @@ bool sequences_enter_at_rest(struct sequences *sequences, const struct sequence_
                              const struct sequence_id *id, bool start, bool end, size_t rows,
                              struct sequence_ticket *ticket, struct fault *fault)
 {
-    assert(owner->state_size > 0 && id->kind != SEQUENCE_ID_NONE);
+    assert(id->kind != SEQUENCE_ID_NONE);
+    if (!check_causal(owner, fault))
+        return false;
     set_ticket(ticket, owner, start, end, rows);
     pthread_mutex_lock(&sequences->lock);
     const bool admitted = admit_at_rest(sequences, id, ticket, fault);

@@ -33,7 +33,8 @@ struct sequences_config {
 /* What a model says about its sequences; stays as long as a ticket of them is held. */
 struct sequence_owner {
     const char *model_name;
-    size_t state_size;     /* floats a row, above 0 */
+    size_t state_size;     /* floats a row */
+    bool causal;           /* else sequences have to be sent whole, and none is kept */
     bool strict;           /* to start one that is alive is an error; else it begins anew */
     uint64_t idle_timeout; /* of its own, ns; 0: the table's */
 };
@@ -63,8 +64,9 @@ void sequences_destroy(struct sequences *sequences);
 /* Takes a ticket, whose turn is set already, and all memory that the sequence's state will need.
  * *now: it is its turn; otherwise turn(ticket) is called later. An id of kind NONE with start: a
  * number above 0 and below 2^53, which nobody can guess, is made and written to *id.
- * Fails with 404 unknown id without start, 400 neither id nor start, 400 other rows than the
- * sequence has, 409 start of one that is alive and strict, 503 no room; no ticket is then held. */
+ * Fails with 400 a model that is not causal, 404 unknown id without start, 400 neither id nor
+ * start, 400 other rows than the sequence has, 409 start of one that is alive and strict, 503 no
+ * room; no ticket is then held. */
 bool sequences_enter(struct sequences *sequences, const struct sequence_owner *owner,
                      struct sequence_id *id, bool start, bool end, size_t rows,
                      struct sequence_ticket *ticket, bool *now, struct fault *fault);

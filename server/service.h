@@ -11,6 +11,7 @@
 #include "server/budget.h"
 #include "server/model_store.h"
 #include "server/scheduler.h"
+#include "server/sequences.h"
 #include "server/status_counts.h"
 
 #define SERVICE_NAME "lstmd"
@@ -18,6 +19,7 @@
 struct service {
     const struct model_store *models;
     struct scheduler *scheduler;
+    struct sequences *sequences;
     struct budget budget;
     const char *kernel; /* the name of what models are computed with */
     size_t workers;

@@ -83,7 +83,7 @@ static struct job *create(struct fault *fault)
     body_init(&body, &budget, 1000, 0);
     if (!body_append(&body, REQUEST, strlen(REQUEST), fault))
         return NULL;
-    return job_create(&served, &body, &budget, scheduler, &terms, fault);
+    return job_create(&served, &body, &budget, scheduler, NULL, &terms, fault);
 }
 
 static void done(void *context)

@@ -140,7 +140,7 @@ static struct job *create_until(uint64_t deadline, const char *text)
     struct body body;
     body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
-    struct job *job = job_create(&served, &body, &budget, scheduler, &terms, &fault);
+    struct job *job = job_create(&served, &body, &budget, scheduler, NULL, &terms, &fault);
     body_fini(&body);
     return job;
 }
@@ -209,10 +209,6 @@ static void what_is_wrong_before_the_numbers_is_found_at_once(void **state)
     assert_int_equal(fault.status, 400);
     assert_null(create("{\"inputs\":[]}"));
     assert_int_equal(fault.status, 400);
-    assert_null(create("{\"parameters\":{\"sequence_id\":1},\"inputs\":[" INPUT("[1,2]") "]}"));
-    assert_int_equal(fault.status, 400);
-    assert_string_equal(fault.text, "parameters: sequences kept by the server are not available in "
-                                    "this build; send h_0 and c_0");
 }
 
 static void more_than_the_budget_is_413_and_less_than_is_left_503(void **state)

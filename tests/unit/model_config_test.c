@@ -104,6 +104,23 @@ static void a_queue_delay_is_a_bounded_number(void **state)
         "max_queue_delay_us: an integer of at most 10000000 expected, got 10000001");
 }
 
+static void sequences_have_their_own_keys(void **state)
+{
+    (void)state;
+    struct model_config config = parse("{\"weights\":\"w\"}");
+    assert_false(config.strict_sequences);
+    assert_int_equal(config.sequence_idle_timeout_ms, 0);
+    model_config_fini(&config);
+    config = parse("{\"weights\":\"w\",\"strict_sequences\":true,"
+                   "\"sequence_idle_timeout_ms\":31536000000}");
+    assert_true(config.strict_sequences);
+    assert_int_equal(config.sequence_idle_timeout_ms, 31536000000);
+    model_config_fini(&config);
+    expect_refused_named("{\"weights\":\"w\",\"sequence_idle_timeout_ms\":0}", "file",
+                         "sequence_idle_timeout_ms: an integer of at least 1 expected, "
+                         "got 0");
+}
+
 static void batch_first_may_stand_in_either_place(void **state)
 {
     (void)state;
@@ -191,11 +208,11 @@ static void keys_of_the_model_are_checked(void **state)
     static const struct refusal refusals[] = {
         {"{\"weight\":\"w\"}",
          "weight: unknown key; known are name, weights, prefix, batch_first, lstm, layers, "
-         "max_queue_delay_us"},
+         "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"weights\":\"w\"}", "weights: given twice"},
         {"{\"Weights\":\"w\"}",
          "Weights: unknown key; known are name, weights, prefix, batch_first, lstm, layers, "
-         "max_queue_delay_us"},
+         "max_queue_delay_us, strict_sequences, sequence_idle_timeout_ms"},
         {"{\"weights\":\"w\",\"lstm\":{},\"layers\":[{\"type\":\"dense\"}]}",
          "layers: either lstm or layers expected, got both"},
         {"{}", "weights: missing; a safetensors file's name expected"},
@@ -394,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_config_may_name_nothing_but_the_weights),
         cmocka_unit_test(the_short_form_takes_all_arguments_of_torch),
         cmocka_unit_test(a_queue_delay_is_a_bounded_number),
+        cmocka_unit_test(sequences_have_their_own_keys),
         cmocka_unit_test(batch_first_may_stand_in_either_place),
         cmocka_unit_test(the_long_form_is_read_in_order),
         cmocka_unit_test(all_activations_are_known_by_name),

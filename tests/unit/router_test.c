@@ -66,6 +66,7 @@ static void triton_s_extensions_are_found(void **state)
 static void version_1_is_found(void **state)
 {
     (void)state;
+    expect_route("GET", "/", ROUTE_V1_LIVE, NULL, NULL);
     expect_route("GET", "/v1/models", ROUTE_MODEL_LIST, NULL, NULL);
     expect_route("GET", "/v1/models/m", ROUTE_V1_MODEL_STATUS, "m", NULL);
     expect_route("GET", "/v1/models/m/versions/7", ROUTE_V1_MODEL_STATUS, "m", "7");
@@ -141,7 +142,6 @@ static void an_unknown_path_is_404(void **state)
 {
     (void)state;
     static const char *const paths[] = {
-        "/",
         "/v1",
         "/v2x",
         "/V2",

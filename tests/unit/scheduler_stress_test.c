@@ -373,7 +373,7 @@ static void submit(struct asker *asker, struct slot *slot)
     ask(&slot->question, random);
     write_question(&body, &slot->question, random_size(random, 0, 3), slot->timeout_us);
     slot->job =
-        job_create(&served[slot->question.model], &body, &budget, scheduler, &terms, &fault);
+        job_create(&served[slot->question.model], &body, &budget, scheduler, NULL, &terms, &fault);
     assert_non_null(slot->job);
     if (job_is_light(slot->job) && random_size(random, 0, 1) == 0) {
         job_run(slot->job);

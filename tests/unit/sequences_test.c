@@ -18,9 +18,9 @@
 
 enum { STATE = 3, ROWS_MAX = 4 };
 
-static const struct sequence_owner model = {.model_name = "m", .state_size = STATE};
+static const struct sequence_owner model = {.model_name = "m", .state_size = STATE, .causal = true};
 static const struct sequence_owner strict = {
-    .model_name = "s", .state_size = STATE, .strict = true};
+    .model_name = "s", .state_size = STATE, .causal = true, .strict = true};
 static const struct sequence_id no_id;
 
 static const struct sequences_config roomy = {
@@ -466,7 +466,7 @@ static void an_import_may_replace_a_strict_one(void **state)
 static void a_model_with_another_state_does_not_know_the_old_ones(void **state)
 {
     (void)state;
-    const struct sequence_owner anew = {.model_name = "m", .state_size = STATE + 1};
+    const struct sequence_owner anew = {.model_name = "m", .state_size = STATE + 1, .causal = true};
     const struct sequence_id id = sequence_id_of_number(7);
     struct request request;
     struct sequence_ticket ticket;
@@ -483,6 +483,19 @@ static void a_model_with_another_state_does_not_know_the_old_ones(void **state)
     assert_true(sequences_state(&ticket, &numbers, &steps, &fault));
     assert_true(numbers[STATE] == 4);
     sequences_leave(table, &ticket, NULL, 0);
+}
+
+static void a_model_that_is_not_causal_has_none(void **state)
+{
+    (void)state;
+    const struct sequence_owner both_ways = {.model_name = "b", .state_size = STATE};
+    struct request request;
+    struct sequence_ticket ticket;
+    assert_false(enter_as(&request, &both_ways, sequence_id_of_number(7), true, false, 1));
+    assert_refused(400);
+    fault.status = 0;
+    assert_false(enter_at_rest(&ticket, &both_ways, 7, true, false));
+    assert_refused(400);
 }
 
 /* ---- limits ---- */
@@ -608,7 +621,8 @@ static void a_request_starts_the_time_anew(void **state)
 static void a_model_may_have_its_own_time(void **state)
 {
     (void)state;
-    const struct sequence_owner owner = {.model_name = "o", .state_size = STATE, .idle_timeout = 5};
+    const struct sequence_owner owner = {
+        .model_name = "o", .state_size = STATE, .causal = true, .idle_timeout = 5};
     struct request request;
     run(1, true, false, 1);
     assert_true(enter_as(&request, &owner, sequence_id_of_number(1), true, false, 1));
@@ -899,6 +913,7 @@ int main(void)
         TEST(only_one_at_rest_is_handled, roomy_table),
         TEST(an_import_may_replace_a_strict_one, roomy_table),
         TEST(a_model_with_another_state_does_not_know_the_old_ones, roomy_table),
+        TEST(a_model_that_is_not_causal_has_none, roomy_table),
         TEST(a_full_table_refuses_starts_and_nothing_else, two_only),
         TEST(bytes_are_limited, few_bytes),
         TEST(room_is_made_by_those_that_are_due, few_that_leave_soon),

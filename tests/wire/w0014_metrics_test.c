@@ -170,12 +170,53 @@ static void the_server_tells_of_itself(void **state)
     assert_true(value_of(text, "lstmd_workers") == 1);
     assert_true(value_of(text, "lstmd_memory_limit_bytes") > 1 << 20);
     assert_true(value_of(text, "lstmd_model_memory_bytes{model=\"slow\",version=\"1\"}") > 1 << 20);
+    assert_true(value_of(text, "lstmd_sequences_alive") == 0);
     assert_true(value_of(text, "process_resident_memory_bytes") > 1 << 20);
     assert_true(value_of(text, "process_open_fds") > 3);
     assert_true(value_of(text, "process_cpu_seconds_total") > 0);
     const double age = difftime(time(NULL), 0) - value_of(text, "process_start_time_seconds");
     assert_true(age > -2 && age < 3600);
     free(text);
+}
+
+/* A worker may still be at what was given up; in the end nothing is held. */
+static void what_has_ended_holds_nothing(void **state)
+{
+    double held;
+    (void)state;
+    do {
+        char *text = scrape();
+        held = value_of(text, "lstmd_memory_in_flight_bytes") +
+               value_of(text, "lstmd_queue_rows{model=\"slow\",version=\"1\"}") +
+               value_of(text, "lstmd_queue_rows{" TINY "}") +
+               value_of(text, "nv_inference_pending_request_count{" TINY "}");
+        free(text);
+    } while (held != 0);
+}
+
+#define STEP(parameters)                                                                           \
+    "{\"parameters\":{\"sequence_id\":7," parameters "},\"inputs\":[{\"name\":\"input\","          \
+    "\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[1]}]}"
+
+static void sequences_are_counted(void **state)
+{
+    (void)state;
+    char *before = scrape();
+    infer(STEP("\"sequence_start\":true"), 200);
+    infer(STEP("\"sequence_start\":false"), 200);
+    char *alive = scrape();
+    infer(STEP("\"sequence_end\":true"), 200);
+    char *after = scrape();
+    assert_true(growth(before, alive, "lstmd_sequences_alive") == 1);
+    assert_true(growth(before, alive, "lstmd_sequences_bytes") > 0);
+    assert_true(growth(before, alive, "lstmd_sequences_started_total") == 1);
+    assert_true(growth(before, alive, "lstmd_sequences_ended_total") == 0);
+    assert_true(growth(before, after, "lstmd_sequences_ended_total") == 1);
+    assert_true(growth(before, after, "lstmd_sequences_alive") == 0);
+    assert_true(growth(before, after, "nv_inference_request_success{" TINY "}") == 3);
+    free(before);
+    free(alive);
+    free(after);
 }
 
 /* ---- statistics ---- */
@@ -284,6 +325,8 @@ int main(void)
         cmocka_unit_test(failures_are_counted_by_reason),
         cmocka_unit_test(answers_are_counted_by_status),
         cmocka_unit_test(the_server_tells_of_itself),
+        cmocka_unit_test(sequences_are_counted),
+        cmocka_unit_test(what_has_ended_holds_nothing),
         cmocka_unit_test(a_model_s_statistics_have_every_key),
         cmocka_unit_test(batches_are_told_by_their_size),
         cmocka_unit_test(all_models_statistics_come_in_one_list),

@@ -24,6 +24,7 @@ static int start_daemon(void **state)
     static const char *const arguments[] = {"--workers", "3", NULL};
     (void)state;
     fixture_init(&fixture);
+    fixture_add_golden_as(&fixture, "batch_first", "both_ways");
     fixture_add_golden_as(&fixture, "seed_simple", "simple");
     fixture_add_golden_as(&fixture, "one_by_one", "tiny");
     return fixture_start(&fixture, arguments, NULL) ? 0 : -1;
@@ -54,7 +55,8 @@ static void expect_post_error(const char *path, const char *body, long status, c
 /* ---- repository ---- */
 
 #define INDEX                                                                                      \
-    "[{\"name\":\"simple\",\"version\":\"1\",\"state\":\"READY\"},"                                \
+    "[{\"name\":\"both_ways\",\"version\":\"1\",\"state\":\"READY\"},"                             \
+    "{\"name\":\"simple\",\"version\":\"1\",\"state\":\"READY\"},"                                 \
     "{\"name\":\"tiny\",\"version\":\"1\",\"state\":\"READY\"}]"
 
 static void the_index_lists_every_model(void **state)
@@ -168,12 +170,24 @@ static void a_model_s_configuration_names_its_tensors(void **state)
         ",{\"name\":\"lengths\",\"data_type\":\"TYPE_INT64\",\"dims\":[-1]" OPTIONAL
         "],\"output\":[" FP32("output", "[-1,-1,7]") "}," FP32("h_n", "[1,-1,7]") "}," FP32(
             "c_n", "[1,-1,7]") "}],\"instance_group\":[{\"name\":\"simple\",\"kind\":\"KIND_CPU\","
-                               "\"count\":3}],\"dynamic_batching\":{}}";
+                               "\"count\":3}],\"sequence_batching\":{}}";
     (void)state;
     expect_get_json(&fixture.client, "/v2/models/simple/config", 200, config);
     expect_get_json(&fixture.client, "/v2/models/simple/versions/1/config", 200, config);
     expect_get_error(&fixture.client, "/v2/models/nobody/config", 404, "'nobody' is not found");
     expect_get_error(&fixture.client, "/v2/models/simple/versions/2/config", 404, "version 2");
+}
+
+/* perf_analyzer looks at nothing but whether the key is there. */
+static void only_a_causal_model_has_sequences(void **state)
+{
+    struct http_response response;
+    (void)state;
+    assert_true(http_get(&fixture.client, "/v2/models/both_ways/config", &response));
+    assert_int_equal(response.status, 200);
+    assert_non_null(strstr(response.body, "\"dynamic_batching\":{}"));
+    assert_null(strstr(response.body, "sequence_batching"));
+    http_response_fini(&response);
 }
 
 /* ---- logging ---- */
@@ -229,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_length_is_wanted_everywhere_else),
         cmocka_unit_test(a_compressed_body_is_415),
         cmocka_unit_test(a_model_s_configuration_names_its_tensors),
+        cmocka_unit_test(only_a_causal_model_has_sequences),
         cmocka_unit_test(requests_are_logged_on_demand),
         cmocka_unit_test(other_settings_stay_as_they_are),
     };

@@ -26,6 +26,12 @@ static int stop_daemon(void **state)
     return fixture_stop(&fixture);
 }
 
+static void it_is_alive(void **state)
+{
+    (void)state;
+    expect_get_json(&fixture.client, "/", 200, "{\"status\":\"alive\"}");
+}
+
 static void models_are_listed(void **state)
 {
     (void)state;
@@ -93,6 +99,7 @@ static void reading_is_all_there_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_alive),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(a_model_s_status_suits_both_protocols),
         cmocka_unit_test(a_model_s_metadata_is_a_signature),
