@@ -28,28 +28,21 @@ struct pool {
 static void append(struct pool *pool, struct pool_task *task)
 {
     task->next = NULL;
-    task->prev = pool->last;
     if (pool->last != NULL)
         pool->last->next = task;
     else
         pool->first = task;
     pool->last = task;
-    task->queued = true;
     task->helps = false;
     pool->queued++;
 }
 
-static void unlink_task(struct pool *pool, struct pool_task *task)
+static void unlink_first(struct pool *pool)
 {
-    if (task->prev != NULL)
-        task->prev->next = task->next;
-    else
-        pool->first = task->next;
-    if (task->next != NULL)
-        task->next->prev = task->prev;
-    else
-        pool->last = task->prev;
-    task->queued = false;
+    struct pool_task *task = pool->first;
+    pool->first = task->next;
+    if (pool->first == NULL)
+        pool->last = NULL;
     if (task->helps)
         pool->called--;
     else
@@ -65,7 +58,7 @@ static struct pool_task *wait_for_task(struct pool *pool)
     pool->idle--;
     struct pool_task *task = pool->first;
     if (task != NULL)
-        unlink_task(pool, task);
+        unlink_first(pool);
     return task;
 }
 
@@ -140,24 +133,6 @@ bool pool_submit(struct pool *pool, struct pool_task *task)
     return accepted;
 }
 
-bool pool_remove(struct pool *pool, struct pool_task *task)
-{
-    pthread_mutex_lock(&pool->lock);
-    const bool removed = task->queued;
-    if (removed)
-        unlink_task(pool, task);
-    pthread_mutex_unlock(&pool->lock);
-    return removed;
-}
-
-bool pool_is_free(struct pool *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    const bool is_free = pool->first == NULL;
-    pthread_mutex_unlock(&pool->lock);
-    return is_free;
-}
-
 size_t pool_size(const struct pool *pool)
 {
     return pool->thread_count;
@@ -203,14 +178,10 @@ static void help(struct pool_task *task)
 
 static void prepend(struct pool *pool, struct pool_task *task)
 {
-    task->prev = NULL;
     task->next = pool->first;
-    if (pool->first != NULL)
-        pool->first->prev = task;
-    else
+    if (pool->first == NULL)
         pool->last = task;
     pool->first = task;
-    task->queued = true;
     task->helps = true;
     pool->called++;
 }

@@ -1,8 +1,7 @@
 /* Worker threads behind one bounded queue.
  *
  * Tasks run in the order they were submitted, one a worker at a time, with no lock held. Idle
- * workers sleep. Every task that was accepted is run exactly once, unless pool_remove took it back.
- */
+ * workers sleep. Every task that was accepted is run exactly once. */
 #ifndef SERVER_POOL_H
 #define SERVER_POOL_H
 
@@ -13,12 +12,11 @@
 #include "core/team.h"
 #include "proto/fault.h"
 
-/* The caller's, inside what the task is about; must stay until run was called or pool_remove
- * returned true. run may free it. */
+/* The caller's, inside what the task is about; must stay until run was called, which may free it or
+ * submit it again. */
 struct pool_task {
-    struct pool_task *next, *prev; /* the pool's */
-    bool queued;                   /* the pool's */
-    bool helps;                    /* the pool's: one of pool_share's, not counted as waiting */
+    struct pool_task *next; /* the pool's */
+    bool helps;             /* the pool's: one of pool_share's, not counted as waiting */
     void (*run)(struct pool_task *task);
 };
 
@@ -30,13 +28,6 @@ bool pool_start(struct pool **pool, size_t workers, size_t queue_limit, struct f
 
 /* false: the queue is full or the pool is stopping, and the task is still the caller's. */
 bool pool_submit(struct pool *pool, struct pool_task *task);
-
-/* true: the task had not been started and never will be. false: it was started or never submitted.
- */
-bool pool_remove(struct pool *pool, struct pool_task *task);
-
-/* Is nothing waiting? True for a moment only. */
-bool pool_is_free(struct pool *pool);
 
 size_t pool_size(const struct pool *pool); /* workers */
 

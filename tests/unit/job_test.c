@@ -5,7 +5,9 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,7 @@ static struct lane lane;
 static struct served_model served = {.name = "m"};
 static struct budget budget;
 static struct scheduler *scheduler;
+static struct sequences *sequences;
 static struct fault fault;
 static sem_t done_count;
 
@@ -105,13 +108,17 @@ static int start(void **state)
 {
     const struct scheduler_config config = {
         .workers = 1, .queue_limit = 2, .queue_rows_limit = 100};
+    const struct sequences_config table = {4, 1 << 20, 0};
     (void)state;
+    served.sequences = (struct sequence_owner){
+        .model_name = "m", .state_size = model_state_size(served.model), .causal = true};
     budget_init(&budget, 1 << 20);
     model_stats_init(&lane.stats);
     sem_init(&done_count, 0, 0);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
-    return scheduler_start(&scheduler, &config, &fault) &&
+    return sequences_create(&sequences, &table, &fault) &&
+                   scheduler_start(&scheduler, &config, &fault) &&
                    scheduler_reserve(scheduler, served.model, &fault)
                ? 0
                : -1;
@@ -123,6 +130,7 @@ static int stop(void **state)
     (void)state;
     assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
     assert_int_equal(atomic_load(&budget.used), 0);
+    sequences_destroy(sequences);
     return 0;
 }
 
@@ -142,7 +150,7 @@ static struct job *create_until(uint64_t deadline, const char *text)
     struct body body;
     body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
-    struct job *job = job_create(&served, &body, &budget, scheduler, NULL, &terms, &fault);
+    struct job *job = job_create(&served, &body, &budget, scheduler, sequences, &terms, &fault);
     body_fini(&body);
     return job;
 }
@@ -150,6 +158,13 @@ static struct job *create_until(uint64_t deadline, const char *text)
 static struct job *create(const char *text)
 {
     return create_until(UINT64_MAX, text);
+}
+
+/* A worker may have yet to drop what was given up. */
+static void wait_until_nothing_is_held(void)
+{
+    while (atomic_load(&budget.used) != 0)
+        sched_yield();
 }
 
 static struct job *create_good(void)
@@ -302,6 +317,163 @@ static void a_done_job_can_not(void **state)
     expect_reply(job, 200, ANSWER);
 }
 
+/* ---- sequences ---- */
+
+#define PIECE(parameters, data)                                                                    \
+    "{\"parameters\":{" parameters                                                                 \
+    "},\"inputs\":[" INPUT(data) "],\"outputs\":[{\"name\":\"c_n\"}]}"
+#define BEGINNING                                                                                  \
+    "{\"parameters\":{\"sequence_id\":5,\"sequence_start\":true},\"inputs\":[" INPUT(              \
+        "[1,2]") "," STATE("c_0", "[64]") "],\"outputs\":[{\"name\":\"c_n\"}]}"
+#define CONTINUED PIECE("\"sequence_id\":5", "[0,0]")
+
+static struct job *create_piece(const char *text)
+{
+    struct job *job = create(text);
+    if (job == NULL)
+        fail_msg("%s", fault.text);
+    return job;
+}
+
+/* c is halved at each of the two steps. */
+static void expect_piece(struct job *job, const char *steps, const char *c_n)
+{
+    struct reply reply;
+    char text[512];
+    job_take_reply(job, &reply);
+    job_destroy(job);
+    assert_int_equal(reply.status, 200);
+    snprintf(text, sizeof text, "%.*s", (int)reply.size, reply.body);
+    if (strstr(text, steps) == NULL || strstr(text, c_n) == NULL)
+        fail_msg("%s, not %s and %s", text, steps, c_n);
+    reply_fini(&reply);
+}
+
+static void start_sequence(void)
+{
+    struct job *job = create_piece(BEGINNING);
+    assert_true(job_is_light(job));
+    job_run(job);
+    expect_piece(job, "\"sequence_id\":5,\"steps\":2", "\"data\":[16.0]");
+}
+
+static void a_sequence_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    start_sequence();
+    struct job *job = create_piece(CONTINUED);
+    job_run(job);
+    expect_piece(job, "\"steps\":4", "[4.0]");
+    job = create_piece(CONTINUED);
+    assert_true(job_submit(job, done, NULL, &fault));
+    wait_done();
+    expect_piece(job, "\"steps\":6", "[1.0]");
+}
+
+static void those_of_a_sequence_run_one_after_the_other(void **state)
+{
+    (void)state;
+    start_sequence();
+    struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
+    assert_true(job_is_light(first));
+    assert_false(job_is_light(second));
+    assert_true(job_submit(second, done, NULL, &fault));
+    assert_int_not_equal(sem_trywait(&done_count), 0);
+    job_run(first);
+    wait_done();
+    expect_piece(first, "\"steps\":4", "[4.0]");
+    expect_piece(second, "\"steps\":6", "[1.0]");
+}
+
+static void what_is_given_up_leaves_the_sequence_as_it_was(void **state)
+{
+    (void)state;
+    start_sequence();
+    struct job *unsubmitted = create_piece(CONTINUED), *waiting = create_piece(CONTINUED);
+    assert_true(job_submit(waiting, done, NULL, &fault));
+    assert_true(job_abandon(waiting));
+    job_destroy(unsubmitted);
+    wait_until_nothing_is_held();
+    struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
+    job_destroy(second); /* before its turn */
+    job_run(first);
+    expect_piece(first, "\"steps\":4", "[4.0]");
+    wait_until_nothing_is_held();
+    struct job *bad = create_piece(PIECE("\"sequence_id\":5", "[0,x]")), *good;
+    good = create_piece(CONTINUED);
+    assert_true(job_submit(good, done, NULL, &fault));
+    job_run(bad);
+    wait_done();
+    struct reply reply;
+    job_take_reply(bad, &reply);
+    job_destroy(bad);
+    assert_int_equal(reply.status, 400);
+    reply_fini(&reply);
+    expect_piece(good, "\"steps\":6", "[1.0]");
+}
+
+static void a_sequence_that_is_not_there_is_404_and_its_full_lane_503(void **state)
+{
+    (void)state;
+    assert_null(create(CONTINUED));
+    assert_int_equal(fault.status, 404);
+    assert_null(create(PIECE("\"sequence_end\":true", "[0,0]")));
+    assert_int_equal(fault.status, 400);
+    start_sequence();
+    assert_null(create("{\"parameters\":{\"sequence_id\":5},\"inputs\":[" INPUT("[1,2]") "," STATE(
+        "c_0", "[64]") "]}"));
+    assert_int_equal(fault.status, 400);
+    struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
+    struct job *third = create_piece(CONTINUED);
+    close_gate();
+    assert_true(job_submit(first, done, NULL, &fault));
+    assert_true(job_submit(second, done, NULL, &fault));
+    assert_false(job_submit(third, done, NULL, &fault));
+    assert_int_equal(fault.status, 503);
+    assert_string_equal(fault.text, "Exceeds maximum queue size");
+    job_destroy(third);
+    open_gate();
+    wait_done();
+    wait_done();
+    expect_piece(first, "\"steps\":4", "[4.0]");
+    expect_piece(second, "\"steps\":6", "[1.0]");
+}
+
+static void a_sequence_without_an_id_is_given_one(void **state)
+{
+    struct reply reply;
+    (void)state;
+    struct job *job = create_piece(PIECE("\"sequence_start\":true,\"sequence_end\":true", "[1,2]"));
+    job_run(job);
+    job_take_reply(job, &reply);
+    job_destroy(job);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(memmem(reply.body, reply.size, "\"sequence_id\":", 14));
+    reply_fini(&reply);
+}
+
+/* The waiter gives up while the turn comes: all of it ends in every case. */
+static void giving_up_races_with_the_turn(void **state)
+{
+    (void)state;
+    start_sequence();
+    for (int i = 0; i < 2000; i++) {
+        struct job *first = create_piece(CONTINUED), *second = create_piece(CONTINUED);
+        assert_true(job_submit(second, done, NULL, &fault));
+        assert_true(job_submit(first, done, NULL, &fault));
+        for (volatile int spin = 0; spin < (i % 100) * 50; spin++)
+            continue;
+        const bool abandoned = job_abandon(second);
+        wait_done();
+        if (!abandoned) {
+            wait_done();
+            job_destroy(second);
+        }
+        job_destroy(first);
+        wait_until_nothing_is_held();
+    }
+}
+
 /* Whichever wins the race, the job ends once: by done, or without it. */
 static void abandoning_races_with_the_worker_and_one_of_them_wins(void **state)
 {
@@ -372,6 +544,12 @@ int main(void)
         TEST(what_comes_to_its_turn_too_late_is_504),
         TEST(the_earlier_deadline_counts),
         TEST(a_done_job_can_not),
+        TEST(a_sequence_goes_on_where_it_was),
+        TEST(those_of_a_sequence_run_one_after_the_other),
+        TEST(what_is_given_up_leaves_the_sequence_as_it_was),
+        TEST(a_sequence_that_is_not_there_is_404_and_its_full_lane_503),
+        TEST(a_sequence_without_an_id_is_given_one),
+        TEST(giving_up_races_with_the_turn),
         TEST(abandoning_races_with_the_worker_and_one_of_them_wins),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);

@@ -101,41 +101,6 @@ static void a_full_queue_accepts_nothing(void **state)
     assert_int_equal(notes[2].order, 0);
 }
 
-static void a_removed_task_never_runs_and_makes_room(void **state)
-{
-    (void)state;
-    struct pool *pool = start(1, 3);
-    struct gate gate;
-    struct note notes[4];
-    notes_init(notes, 4);
-    gate_close(&gate, pool);
-    for (size_t i = 0; i < 3; i++)
-        assert_true(pool_submit(pool, &notes[i].task));
-    assert_true(pool_remove(pool, &notes[1].task));
-    assert_false(pool_remove(pool, &notes[1].task));
-    assert_true(pool_submit(pool, &notes[3].task));
-    assert_true(pool_remove(pool, &notes[0].task));
-    assert_true(pool_remove(pool, &notes[3].task));
-    assert_true(pool_submit(pool, &notes[3].task));
-    sem_post(&gate.open);
-    assert_true(pool_stop(pool, soon()));
-    assert_int_equal(notes[0].order, 0);
-    assert_int_equal(notes[1].order, 0);
-    assert_int_equal(notes[2].order, 1);
-    assert_int_equal(notes[3].order, 2);
-}
-
-static void a_running_task_cannot_be_removed(void **state)
-{
-    (void)state;
-    struct pool *pool = start(1, 1);
-    struct gate gate;
-    gate_close(&gate, pool);
-    assert_false(pool_remove(pool, &gate.task));
-    sem_post(&gate.open);
-    assert_true(pool_stop(pool, soon()));
-}
-
 static void stopping_waits_no_longer_than_told(void **state)
 {
     (void)state;
@@ -161,20 +126,16 @@ static void count_run(struct pool_task *task)
 struct producer {
     struct pool *pool;
     struct pool_task tasks[TASKS_EACH];
-    int accepted, removed;
+    int accepted;
 };
 
-/* Submits all, tries to take every third back. */
+/* Submits all, of which the queue takes as many as it has room for. */
 static void *produce(void *argument)
 {
     struct producer *producer = argument;
     for (size_t i = 0; i < TASKS_EACH; i++) {
         producer->tasks[i] = (struct pool_task){.run = count_run};
-        if (!pool_submit(producer->pool, &producer->tasks[i]))
-            continue;
-        producer->accepted++;
-        if (i % 3 == 0)
-            producer->removed += pool_remove(producer->pool, &producer->tasks[i]);
+        producer->accepted += pool_submit(producer->pool, &producer->tasks[i]);
     }
     return NULL;
 }
@@ -193,7 +154,7 @@ static void many_producers_lose_no_task_and_run_none_twice(void **state)
     int expected = 0;
     for (size_t i = 0; i < PRODUCERS; i++) {
         pthread_join(threads[i], NULL);
-        expected += producers[i].accepted - producers[i].removed;
+        expected += producers[i].accepted;
     }
     assert_true(pool_stop(pool, soon()));
     assert_true(expected > 0);
@@ -281,8 +242,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_run_in_the_order_submitted),
         cmocka_unit_test(a_full_queue_accepts_nothing),
-        cmocka_unit_test(a_removed_task_never_runs_and_makes_room),
-        cmocka_unit_test(a_running_task_cannot_be_removed),
         cmocka_unit_test(stopping_waits_no_longer_than_told),
         cmocka_unit_test(a_lone_task_is_shared_by_all_idle_workers),
         cmocka_unit_test(many_tasks_share_whoever_is_idle),

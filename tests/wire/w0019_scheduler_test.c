@@ -234,8 +234,8 @@ static void short_requests_do_not_wait_for_a_long_one(void **state)
     struct infer_result result;
     (void)state;
     start(arguments);
-    char *body = slow_model_body(3), *tiny = slow_model_body(5000);
-    const int fd = post_slow(4);
+    char *body = slow_model_body(3), *tiny = slow_model_body(1000);
+    const int fd = post_slow(20);
     for (int i = 0; i < 10; i++) {
         assert_true(infer_post_text(&fixture.client, "slow", body, strlen(body), &result));
         infer_result_fini(&result);
@@ -243,7 +243,7 @@ static void short_requests_do_not_wait_for_a_long_one(void **state)
         infer_result_fini(&result);
     }
     assert_false(is_answered(fd));
-    expect_answered(fd);
+    close(fd);
     free(body);
     free(tiny);
     assert_int_equal(fixture_stop(&fixture), 0);
