@@ -68,8 +68,8 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench golden exhaustive lint format fuzz install clean \
-	deps-run deps-test deps-fuzz deps-bench
+.PHONY: all run demo test tests bench bench-serving load interop golden exhaustive lint format \
+	fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -120,6 +120,15 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
 
+# The load generator's parts are tests/bench/'s, and tested alone.
+LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram load_http load_mix \
+	load_model load_options load_report load_run) $(O)/tests/support/die.o
+$(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
+
+# Their text is read by what reads the daemon's in tests/wire.
+$(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
+	$(O)/tests/support/exposition.o
+
 # The shorter stem wins: tests of the converter are linked with it instead of the server.
 CONVERT_TEST_O := $(call objects,tests/support) $(call objects,tests/support/convert) $(CONVERT_O) \
 	$(PROTO_O) $(CORE_O)
@@ -133,8 +142,9 @@ $(BIN)/tests/golden/convert_%_test: $(O)/tests/golden/convert_%_test.o $(CONVERT
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
 
 # Their own malloc stands between the project and the library's.
-FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
-$(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(PROTO_O) $(CORE_O)
+FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
+$(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(O)/tests/fault/failing_calls.o \
+		$(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(FAULT_WRAPS) $(ALL_LDFLAGS) $(TEST_LIBS) $(SERVER_LIBS)
@@ -181,6 +191,11 @@ BENCH_O := $(patsubst %,$(O)/tests/bench/%.o,bench_line bench_numbers bench_opti
 
 $(BIN)/lstm-bench: $(O)/tests/bench/lstm_bench.o $(O)/tests/bench/bench_team.o $(BENCH_O) \
 		$(O)/server/meeting.o $(CORE_O)
+$(BIN)/lstm-load: $(O)/tests/bench/lstm_load.o $(LOAD_O) $(SERVER_O) $(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
 build/bench/machine-peaks: $(O)/tests/bench/machine_peaks.o $(O)/tests/support/die.o
 build/bench/exhaustive-activations: $(O)/tests/bench/exhaustive_activations.o \
 		$(O)/tests/support/die.o $(CORE_O)
@@ -208,18 +223,53 @@ bench: deps-bench
 		$(addprefix build/bench/,machine-peaks onednn-bench openvino-bench)
 	$(Q)python3 -B tests/bench/run_bench.py $(BENCH_ARGS)
 
+# The field's own clients against the daemon, installed under build/; INTEROP_ARGS="kserve_test"
+# runs one file of them.
+INTEROP_VENV := build/interop-venv
+
+$(INTEROP_VENV)/installed: tests/interop/install_clients.sh
+	$(Q)tests/interop/install_clients.sh $(INTEROP_VENV)
+	$(Q)touch $@
+
+interop: deps-interop
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(INTEROP_VENV)/installed
+	$(Q)LSTMD_BINARY=$(CURDIR)/$(BIN)/lstmd INTEROP_VENV=$(CURDIR)/$(INTEROP_VENV) \
+		$(INTEROP_VENV)/bin/python -B tests/interop/run_interop.py $(INTEROP_ARGS)
+
+# The daemon under load (tests/bench/run_load.py has the arguments: LOAD_ARGS="--scenario deep").
+load: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(BIN)/lstm-load
+	$(Q)BIN=$(BIN) python3 -B tests/bench/run_load.py $(LOAD_ARGS)
+
+# lstmd and other servers of the same LSTM, which are installed under build/serving.
+SERVING := build/serving
+build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/support/die.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+$(SERVING)/installed: tests/bench/serving/install.sh
+	$(Q)tests/bench/serving/install.sh $(SERVING)
+	$(Q)touch $@
+
+bench-serving: deps-bench
+	$(Q)$(MAKE) --no-print-directory $(addprefix build/,lstmd lstm-load lstm-bench) \
+		build/bench/constant-server $(SERVING)/installed
+	$(Q)python3 -B tests/bench/run_serving.py $(SERVING_ARGS)
+
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations
 	$(Q)$<
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60
-build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] server/http_guard.[ch])
+FUZZED_SERVER := server/http_guard.c server/router.c
+build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch]))
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
-		$(wildcard core/*.c proto/*.c) $(wildcard server/http_guard.c) -lcjson -lm
+		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lm
 
 build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
 		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch])
@@ -240,7 +290,7 @@ fuzz: deps-fuzz $(FUZZERS)
 golden: deps-bench
 	$(Q)tests/golden/generate/run.sh build/golden-venv $(GOLDEN)
 
-deps-run deps-test deps-fuzz deps-bench: deps-%:
+deps-run deps-test deps-fuzz deps-bench deps-interop: deps-%:
 	$(Q)deploy/install-deps.sh $*
 
 run: deps-run

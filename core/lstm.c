@@ -159,7 +159,8 @@ static size_t time_of(const struct lstm_cell *cell, const struct lstm_span *span
     return span->times != NULL ? span->times[n] : n;
 }
 
-float *lstm_output_at(const struct lstm_cell *cell, const struct lstm_span *span, size_t s)
+/* With as_computed a masked row's outputs keep their places among all steps, hence length. */
+static float *output_at(const struct lstm_cell *cell, const struct lstm_span *span, size_t s)
 {
     const size_t time = time_of(cell, span, s);
     return span->output +
@@ -223,7 +224,7 @@ static void project(const struct run *run, size_t row_count, size_t s)
     share_meet(run->share); /* every member's units of `hidden` are there */
     for (size_t r = 0; r < row_count; r++) {
         run->w.x[r] = run->w.h_after[r];
-        run->w.y[r] = lstm_output_at(run->cell, &run->spans[r], s);
+        run->w.y[r] = output_at(run->cell, &run->spans[r], s);
     }
     linear(run, &run->cell->projection, run->projection_panels, PANEL_WIDTH, row_count, s % 2 == 1);
 }
@@ -237,10 +238,10 @@ static void one_step(const struct run *run, size_t row_count, size_t s, float *g
     const struct workspace *w = &run->w;
     for (size_t r = 0; r < row_count; r++) {
         const struct lstm_span *span = &run->spans[r];
-        w->h_before[r] = s == 0 ? span->h : lstm_output_at(cell, span, s - 1);
+        w->h_before[r] = s == 0 ? span->h : output_at(cell, span, s - 1);
         w->c[r] = span->c;
         w->h_after[r] =
-            cell->projected ? w->hidden + r * cell->hidden_size : lstm_output_at(cell, span, s);
+            cell->projected ? w->hidden + r * cell->hidden_size : output_at(cell, span, s);
     }
     const struct kernel_lstm_step step = {
         .recurrent = &cell->recurrent,
@@ -271,7 +272,7 @@ static void keep_states(const struct run *run, size_t row_count)
     for (size_t r = rows.begin; r < rows.end; r++) {
         const struct lstm_span *span = &run->spans[r];
         if (span->steps > 0)
-            memcpy(span->h, lstm_output_at(run->cell, span, span->steps - 1),
+            memcpy(span->h, output_at(run->cell, span, span->steps - 1),
                    run->cell->output_size * sizeof(float));
     }
 }

@@ -64,9 +64,6 @@ struct lstm_scratch_size {
 bool lstm_cell_scratch(const struct lstm_cell *cell, size_t row_count, size_t max_steps,
                        struct lstm_scratch_size *size);
 
-/* Where a span's s-th step in the cell's direction has its output. */
-float *lstm_output_at(const struct lstm_cell *cell, const struct lstm_span *span, size_t s);
-
 /* Spans are sorted by steps, longest first. All members of the team call this; when it returns, the
  * member's own part is done: the team must meet before outputs or states are read. */
 void lstm_cell_run(const struct lstm_cell *cell, const struct kernel *kernel,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that the Debian packages of a set are installed:
 #
-#   deploy/install-deps.sh run|test|fuzz|bench
+#   deploy/install-deps.sh run|test|fuzz|bench|interop
 #
 # Nothing missing: silent, and apt is not asked. Otherwise apt-get is called, as root directly and
 # else through sudo; where neither can be done the missing packages are listed and the exit is 1.
@@ -13,14 +13,16 @@ run='gcc libc6-dev make pkg-config libmicrohttpd-dev libcjson-dev
 test="$run libcmocka-dev libcurl4-openssl-dev clang-format locales"
 fuzz="$run clang libclang-rt-14-dev"
 bench="$run python3 python3-venv"
+interop="$run python3 python3-venv libb64-0d libssl3"
 
 case "${1-}" in
 run) wanted=$run ;;
 test) wanted=$test ;;
 fuzz) wanted=$fuzz ;;
 bench) wanted=$bench ;;
+interop) wanted=$interop ;;
 *)
-    echo "usage: $0 run|test|fuzz|bench" >&2
+    echo "usage: $0 run|test|fuzz|bench|interop" >&2
     exit 2
     ;;
 esac

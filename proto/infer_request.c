@@ -4,23 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/checked.h"
 #include "proto/excerpt.h"
 #include "proto/json_reader.h"
-#include "proto/tensor_text.h"
 
 enum {
     KEY_MAX = 256, /* with the NUL; longer keys are refused, known or not */
     DIMENSION_MAX = INT32_MAX,
 };
+#define NOT_BINARY UINT64_MAX
 
 /* A request being read. */
 struct parser {
     struct json_reader reader;
     struct infer_request *request;
-    struct infer_input *input;      /* the one being read */
-    struct infer_output *output;    /* the one being read */
-    bool foreign[INFER_TENSOR_MAX]; /* per input: its numbers are said to be outside of the JSON */
-    bool placed;                    /* fault's text begins with a place: "shape: ..." */
+    const char *model_name;
+    struct infer_input *input;              /* the one being read */
+    struct infer_output *output;            /* the one being read */
+    bool placed;                            /* fault's text begins with a place: "shape: ..." */
+    uint64_t binary_size[INFER_TENSOR_MAX]; /* per input: bytes behind the JSON, or NOT_BINARY */
     struct fault *fault;
 };
 
@@ -66,8 +68,9 @@ static bool read_member(struct parser *parser, const struct member *member)
     return member->read(parser) || add_place(parser, member->key);
 }
 
-/* Reads an object; keys that are not among members are skipped. */
-static bool read_object(struct parser *parser, const struct member *members, size_t count)
+/* Reads an object; keys that are not among members are skipped, or refused by allowed, if given. */
+static bool read_object(struct parser *parser, const struct member *members, size_t count,
+                        bool (*allowed)(struct parser *parser, const char *key))
 {
     struct json_reader *reader = &parser->reader;
     char key[KEY_MAX];
@@ -78,6 +81,8 @@ static bool read_object(struct parser *parser, const struct member *members, siz
         const size_t i = find_member(members, count, key);
         if (i < count && (seen >> i & 1) != 0)
             return json_fail(reader, "'%s' is given twice", key);
+        if (i == count && allowed != NULL && !allowed(parser, key))
+            return false;
         if (i < count ? !read_member(parser, &members[i]) : !json_skip(reader, NULL, NULL))
             return false;
         seen |= i < count ? 1u << i : 0;
@@ -90,7 +95,8 @@ static bool read_object(struct parser *parser, const struct member *members, siz
     return true;
 }
 
-#define READ_OBJECT(parser, members) read_object(parser, members, sizeof members / sizeof *members)
+#define READ_OBJECT(parser, members)                                                               \
+    read_object(parser, members, sizeof members / sizeof *members, NULL)
 
 /* Reads an array of tensors, at most INFER_TENSOR_MAX. */
 static bool read_tensors(struct parser *parser, size_t *count,
@@ -117,12 +123,6 @@ static bool read_name(struct parser *parser, char *name)
     if (!json_read_string(&parser->reader, name, TENSOR_NAME_MAX))
         return false;
     return *name != '\0' || json_fail(&parser->reader, "a name is wanted, got an empty string");
-}
-
-static bool skip_bool(struct parser *parser)
-{
-    bool value;
-    return json_read_bool(&parser->reader, &value);
 }
 
 static bool refuse(struct parser *parser)
@@ -180,22 +180,24 @@ static bool read_shape(struct parser *parser)
 
 static bool read_data(struct parser *parser)
 {
-    return json_skip_numbers(&parser->reader, &parser->input->data, &parser->input->data_size);
+    return json_skip_numbers(&parser->reader, &parser->input->data, &parser->input->data_size,
+                             NULL);
 }
 
-/* An extension that carries a tensor's numbers elsewhere: refused once the tensor's name is known.
- */
-static bool note_foreign(struct parser *parser)
+static bool read_binary_size(struct parser *parser)
 {
-    parser->foreign[parser->input - parser->request->inputs] = true;
-    return json_skip(&parser->reader, NULL, NULL);
+    uint64_t *size = &parser->binary_size[parser->input - parser->request->inputs];
+    if (!json_read_uint64(&parser->reader, size))
+        return false;
+    return *size <= INT64_MAX ||
+           json_fail(&parser->reader, "less than 2^63 bytes are wanted, got more");
 }
 
 static bool read_input_parameters(struct parser *parser)
 {
     static const struct member members[] = {
-        {"binary_data_size", false, note_foreign},
-        {"shared_memory_region", false, note_foreign},
+        {"binary_data_size", false, read_binary_size},
+        {"shared_memory_region", false, refuse},
     };
     return READ_OBJECT(parser, members);
 }
@@ -205,10 +207,11 @@ static bool read_input(struct parser *parser, size_t index)
     static const struct member members[] = {
         {"name", true, read_input_name},   {"shape", true, read_shape},
         {"datatype", true, read_datatype}, {"parameters", false, read_input_parameters},
-        {"data", false, read_data}, /* required unless foreign */
+        {"data", false, read_data}, /* required unless binary */
     };
     parser->input = &parser->request->inputs[index];
     *parser->input = (struct infer_input){0};
+    parser->binary_size[index] = NOT_BINARY;
     return READ_OBJECT(parser, members);
 }
 
@@ -224,11 +227,33 @@ static bool read_output_name(struct parser *parser)
     return read_name(parser, parser->output->name);
 }
 
+static bool read_output_form(struct parser *parser)
+{
+    bool binary;
+    if (!json_read_bool(&parser->reader, &binary))
+        return false;
+    parser->output->form_given = true;
+    parser->output->form = binary ? TENSOR_BINARY : TENSOR_JSON;
+    return true;
+}
+
+static bool read_classification(struct parser *parser)
+{
+    uint64_t count;
+    if (!json_read_uint64(&parser->reader, &count))
+        return false;
+    if (count > DIMENSION_MAX)
+        return json_fail(&parser->reader, "at most %d is wanted, got %llu, which is too large,",
+                         DIMENSION_MAX, (unsigned long long)count);
+    parser->output->classification = (uint32_t)count;
+    return true;
+}
+
 static bool read_output_parameters(struct parser *parser)
 {
     static const struct member members[] = {
-        {"binary_data", false, skip_bool}, /* the answer is JSON either way, as it may be */
-        {"classification", false, refuse},
+        {"binary_data", false, read_output_form},
+        {"classification", false, read_classification},
         {"shared_memory_region", false, refuse},
     };
     return READ_OBJECT(parser, members);
@@ -241,6 +266,7 @@ static bool read_output(struct parser *parser, size_t index)
         {"parameters", false, read_output_parameters},
     };
     parser->output = &parser->request->outputs[index];
+    *parser->output = (struct infer_output){0};
     return READ_OBJECT(parser, members);
 }
 
@@ -259,40 +285,72 @@ static bool read_id(struct parser *parser)
 static bool read_sequence_id(struct parser *parser)
 {
     struct json_reader *reader = &parser->reader;
-    struct infer_parameters *parameters = &parser->request->parameters;
+    struct sequence_id *id = &parser->request->parameters.sequence_id;
     char text[INFER_ID_MAX];
     uint64_t number;
     if (json_peek(reader) == JSON_STRING) {
         if (!json_read_string(reader, text, sizeof text))
             return false;
-        parameters->has_sequence |= *text != '\0';
-        return true;
+        return sequence_id_of_text(text, id) ||
+               json_fail(reader, "at most %d bytes without control characters are wanted, got '%s'",
+                         SEQUENCE_ID_MAX - 1, excerpt_of(text).text);
     }
     if (!json_read_uint64(reader, &number))
         return false;
-    parameters->has_sequence |= number != 0;
+    *id = sequence_id_of_number(number);
     return true;
 }
 
-static bool read_sequence_flag(struct parser *parser)
+static bool read_sequence_start(struct parser *parser)
 {
-    bool value;
-    if (!json_read_bool(&parser->reader, &value))
-        return false;
-    parser->request->parameters.has_sequence |= value;
-    return true;
+    return json_read_bool(&parser->reader, &parser->request->parameters.sequence_start);
+}
+
+static bool read_sequence_end(struct parser *parser)
+{
+    return json_read_bool(&parser->reader, &parser->request->parameters.sequence_end);
+}
+
+static bool read_priority(struct parser *parser)
+{
+    return json_read_uint64(&parser->reader, &parser->request->parameters.priority);
+}
+
+static bool read_timeout(struct parser *parser)
+{
+    return json_read_uint64(&parser->reader, &parser->request->parameters.timeout_us);
+}
+
+static bool read_binary_output(struct parser *parser)
+{
+    return json_read_bool(&parser->reader, &parser->request->parameters.binary_data_output);
+}
+
+static bool read_stream(struct parser *parser)
+{
+    return json_read_bool(&parser->reader, &parser->request->parameters.stream);
+}
+
+/* Names that servers keep for themselves: a client that sends one expects what is not done. */
+static bool not_reserved(struct parser *parser, const char *key)
+{
+    return strncmp(key, "triton_", strlen("triton_")) != 0 ||
+           json_fail(&parser->reader, "a name not beginning with 'triton_' is wanted, got '%s'",
+                     excerpt_of(key).text);
 }
 
 static bool read_parameters(struct parser *parser)
 {
     static const struct member members[] = {
         {"sequence_id", false, read_sequence_id},
-        {"sequence_start", false, read_sequence_flag},
-        {"sequence_end", false, read_sequence_flag},
-        {"binary_data_output", false, skip_bool}, /* the answer is JSON either way, as it may be */
-        {"classification", false, refuse},
+        {"sequence_start", false, read_sequence_start},
+        {"sequence_end", false, read_sequence_end},
+        {"priority", false, read_priority},
+        {"timeout", false, read_timeout},
+        {"binary_data_output", false, read_binary_output},
+        {"stream", false, read_stream},
     };
-    return READ_OBJECT(parser, members);
+    return read_object(parser, members, sizeof members / sizeof *members, not_reserved);
 }
 
 static bool read_request(struct parser *parser)
@@ -306,16 +364,104 @@ static bool read_request(struct parser *parser)
     return READ_OBJECT(parser, members) && json_finish(&parser->reader);
 }
 
+/* ---- binary tensors ---- */
+
+/* What follows the JSON, handed out tensor by tensor. */
+struct tail {
+    const struct infer_span *spans; /* the first one is the one being handed out */
+    size_t count;
+    size_t used;  /* bytes of the first one */
+    bool touched; /* the first one was handed to some tensor, be it none of its bytes */
+};
+
+static void drop_used_span(struct tail *tail)
+{
+    if (tail->count == 0 || !tail->touched || tail->used < tail->spans->size)
+        return;
+    tail->spans++;
+    tail->count--;
+    tail->used = 0;
+    tail->touched = false;
+}
+
+static bool take_bytes(struct tail *tail, struct infer_input *input, size_t size,
+                       const char *model_name, struct fault *fault)
+{
+    drop_used_span(tail);
+    const size_t left = tail->count > 0 ? tail->spans->size - tail->used : 0;
+    if (size > left)
+        return fault_set(fault, 400,
+                         "unexpected size for input '%s', expecting %zu additional bytes for model "
+                         "'%s'",
+                         excerpt_of(input->name).text, size - left, model_name);
+    input->form = TENSOR_BINARY;
+    input->data = tail->count > 0 ? tail->spans->data + tail->used : "";
+    input->data_size = size;
+    tail->used += size;
+    tail->touched = true;
+    return true;
+}
+
+static bool place_binary(const struct parser *parser, struct tail *tail)
+{
+    struct infer_request *request = parser->request;
+    for (size_t i = 0; i < request->input_count; i++) {
+        struct infer_input *input = &request->inputs[i];
+        if (parser->binary_size[i] == NOT_BINARY)
+            continue;
+        if (input->data != NULL)
+            return fault_set(parser->fault, 400,
+                             "input '%s': one of 'data' and parameters.binary_data_size is wanted, "
+                             "got both",
+                             excerpt_of(input->name).text);
+        if (!take_bytes(tail, input, parser->binary_size[i], parser->model_name, parser->fault))
+            return false;
+    }
+    drop_used_span(tail);
+    return tail->count == 0 ||
+           fault_set(parser->fault, 400, "unexpected additional input data for model '%s'",
+                     parser->model_name);
+}
+
+static bool check_byte_size(const struct infer_input *input, const char *model_name,
+                            struct fault *fault)
+{
+    const size_t element = datatype_size(input->datatype);
+    size_t wanted = 0;
+    if (element == 0) /* no model takes it, which is said when the request is held against one */
+        return true;
+    const bool fits = checked_mul(input->elements, element, &wanted);
+    if (fits && input->data_size == wanted)
+        return true;
+    return fault_set(fault, 400,
+                     "input byte size mismatch for input '%s' for model '%s'. Expected %zu%s, got "
+                     "%zu",
+                     excerpt_of(input->name).text, model_name, fits ? wanted : SIZE_MAX,
+                     fits ? "" : " or more", input->data_size);
+}
+
 /* ---- what only the whole request shows ---- */
 
-static bool check_input(const struct infer_input *input, bool foreign, struct fault *fault)
+static bool check_text(const struct infer_input *input, struct fault *fault)
 {
-    if (foreign)
-        return fault_set(fault, 400, "binary tensors are not supported");
     if (input->data == NULL)
         return fault_set(fault, 400, "'data' is missing");
-    const struct tensor_text text = infer_input_text(input);
+    const struct tensor_text text = {
+        .text = input->data,
+        .size = input->data_size,
+        .shape = input->shape,
+        .rank = input->rank,
+        .elements = input->elements,
+    };
     return tensor_text_has_room(&text, fault);
+}
+
+static bool check_input(const struct parser *parser, const struct infer_input *input)
+{
+    if (input->form == TENSOR_BINARY)
+        return check_byte_size(input, parser->model_name, parser->fault);
+    return check_text(input, parser->fault) ||
+           fault_prefix(parser->fault, "input '%s'", excerpt_of(input->name).text);
 }
 
 static bool check_inputs(const struct parser *parser)
@@ -327,8 +473,8 @@ static bool check_inputs(const struct parser *parser)
             if (strcmp(input->name, request->inputs[j].name) == 0)
                 return fault_set(parser->fault, 400, "input '%s' is given twice",
                                  excerpt_of(input->name).text);
-        if (!check_input(input, parser->foreign[i], parser->fault))
-            return fault_prefix(parser->fault, "input '%s'", excerpt_of(input->name).text);
+        if (!check_input(parser, input))
+            return false;
     }
     return true;
 }
@@ -344,15 +490,46 @@ static bool check_outputs(const struct parser *parser)
     return true;
 }
 
-bool infer_request_parse(struct infer_request *request, const char *body, size_t size,
-                         struct fault *fault)
+void infer_request_clear(struct infer_request *request)
 {
-    assert(body[size] == '\0');
-    struct parser parser = {.request = request, .fault = fault};
-    json_reader_init(&parser.reader, body, size, fault);
     request->id[0] = '\0';
     request->parameters = (struct infer_parameters){0};
     request->input_count = 0;
     request->output_count = 0;
-    return read_request(&parser) && check_inputs(&parser) && check_outputs(&parser);
+}
+
+bool infer_request_parse(struct infer_request *request, const char *json, size_t json_size,
+                         const struct infer_span *tail, size_t tail_count, const char *model_name,
+                         struct fault *fault)
+{
+    struct parser parser = {.request = request, .model_name = model_name, .fault = fault};
+    struct tail spans = {.spans = tail, .count = tail_count};
+    json_reader_init(&parser.reader, json, json_size, fault);
+    infer_request_clear(request);
+    return read_request(&parser) && place_binary(&parser, &spans) && check_inputs(&parser) &&
+           check_outputs(&parser);
+}
+
+bool infer_request_raw(struct infer_request *request, const char *name, enum datatype datatype,
+                       const uint64_t *shape, size_t rank, struct infer_span span,
+                       const char *model_name, struct fault *fault)
+{
+    assert(rank <= TENSOR_RANK_MAX && datatype_size(datatype) != 0);
+    infer_request_clear(request);
+    request->parameters.binary_data_output = true;
+    request->input_count = 1;
+    struct infer_input *input = &request->inputs[0];
+    *input = (struct infer_input){
+        .datatype = datatype,
+        .rank = rank,
+        .form = TENSOR_BINARY,
+        .data = span.data,
+        .data_size = span.size,
+    };
+    snprintf(input->name, sizeof input->name, "%s", name);
+    snprintf(input->datatype_text, sizeof input->datatype_text, "%s", datatype_name(datatype));
+    memcpy(input->shape, shape, rank * sizeof *shape);
+    const bool fits = infer_elements(shape, rank, &input->elements);
+    assert(fits);
+    return check_byte_size(input, model_name, fault);
 }

@@ -249,23 +249,26 @@ static size_t count_byte(const char *begin, const char *end, char byte)
     return count;
 }
 
-bool json_skip_numbers(struct json_reader *reader, const char **text, size_t *size)
+bool json_skip_numbers(struct json_reader *reader, const char **text, size_t *size, size_t *arrays)
 {
     if (!json_expect(reader, JSON_ARRAY))
         return false;
     const char *begin = reader->at;
     const char *p = begin;
-    size_t open = 0;
+    size_t open = 0, members = 0;
     do {
         const char *close = memchr(p, ']', (size_t)(reader->end - p));
         if (close == NULL)
             return json_fail(reader, "']' is wanted, got the end, for the array");
-        open += count_byte(p, close, '[');
-        open--;
+        const size_t opened = count_byte(p, close, '[');
+        members += open < 2 && open + opened >= 2; /* the outer array was the innermost before */
+        open += opened - 1;
         p = close + 1;
     } while (open > 0);
     reader->at = p;
     span(reader, begin, text, size);
+    if (arrays != NULL)
+        *arrays = members;
     return true;
 }
 

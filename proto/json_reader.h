@@ -73,8 +73,9 @@ bool json_skip(struct json_reader *reader, const char **text, size_t *size);
 
 /* Steps over an array of arrays of numbers at memchr's speed, without checking what is between the
  * brackets: for tensor data, which is checked when it is decoded. The span includes the outer
- * brackets. A missing bracket is an error. */
-bool json_skip_numbers(struct json_reader *reader, const char **text, size_t *size);
+ * brackets. *arrays, where not NULL, gets how many arrays are members of the outer one. A missing
+ * bracket is an error. */
+bool json_skip_numbers(struct json_reader *reader, const char **text, size_t *size, size_t *arrays);
 
 /* Only white space may be left. Returns false when that is not so or the reader had failed. */
 bool json_finish(struct json_reader *reader);

@@ -3,25 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* Size of the well-formed UTF-8 character at p (Unicode 15, table 3-7), 0 when there is none. */
-static size_t utf8_size(const unsigned char *p, size_t left)
-{
-    const unsigned char lead = p[0];
-    const size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (size == 1)
-        return 1;
-    if (lead < 0xc2 || lead > 0xf4 || left < size)
-        return 0;
-    /* The second byte's range keeps out overlong forms, surrogates and what is past U+10FFFF. */
-    const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < size; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    return size;
-}
+#include "proto/utf8.h"
 
 static size_t utf8_encode(uint32_t code, char out[4])
 {
@@ -133,8 +115,7 @@ static bool put_utf8(struct json_reader *reader, struct string_sink *sink)
     if ((unsigned char)*reader->at < 0x20)
         return json_fail_wanted(reader, "an escape instead of a control character");
     const char *character = reader->at;
-    const size_t size =
-        utf8_size((const unsigned char *)character, (size_t)(reader->end - character));
+    const size_t size = utf8_size(character, (size_t)(reader->end - character));
     if (size == 0)
         return json_fail_wanted(reader, "valid UTF-8");
     reader->at += size;

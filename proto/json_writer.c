@@ -200,16 +200,35 @@ static void put_floats(struct json_writer *writer, const float *values, size_t c
     writer->size = (size_t)(at - writer->text);
 }
 
-void json_floats(struct json_writer *writer, const float *values, size_t count)
+void json_float_elements(struct json_writer *writer, const float *values, size_t count)
 {
-    json_open_array(writer);
+    if (count == 0)
+        return;
+    if (writer->comma)
+        put(writer, ",", 1);
     for (size_t i = 0; i < count; i += FLOATS_PER_RESERVE) {
         const size_t left = count - i;
         put_floats(writer, values + i, left < FLOATS_PER_RESERVE ? left : FLOATS_PER_RESERVE);
     }
-    if (count > 0 && !writer->failed)
+    if (!writer->failed)
         writer->size--; /* the last comma */
+    writer->comma = true;
+}
+
+void json_floats(struct json_writer *writer, const float *values, size_t count)
+{
+    json_open_array(writer);
+    json_float_elements(writer, values, count);
     json_close_array(writer);
+}
+
+char *json_extend(struct json_writer *writer, size_t bytes)
+{
+    if (!room(writer, bytes))
+        return NULL;
+    char *at = writer->text + writer->size;
+    writer->size += bytes;
+    return at;
 }
 
 bool json_writer_take(struct json_writer *writer, char **text, size_t *size)

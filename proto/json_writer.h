@@ -32,8 +32,14 @@ void json_bool(struct json_writer *writer, bool value);
 void json_uint64(struct json_writer *writer, uint64_t value);
 void json_int64(struct json_writer *writer, int64_t value);
 void json_float(struct json_writer *writer, float value); /* float_print's form */
-/* A flat array of count floats: the fast path of every answer. */
+/* count floats more in the array that is open: the fast path of every answer. */
+void json_float_elements(struct json_writer *writer, const float *values, size_t count);
+/* A flat array of them. */
 void json_floats(struct json_writer *writer, const float *values, size_t count);
+
+/* Behind the JSON: bytes more, the caller's to fill before the next call; NULL when the writer has
+ * failed. */
+char *json_extend(struct json_writer *writer, size_t bytes);
 
 /* Hands the text over (free() it; not NUL-terminated) and leaves the writer empty. false when an
  * allocation had failed: nothing is handed over. */

@@ -7,8 +7,8 @@
 
 #include "proto/excerpt.h"
 
-#define QUEUE_DELAY_MAX  10000000.0    /* us: ten seconds */
-#define IDLE_TIMEOUT_MAX 31536000000.0 /* ms: a year */
+#define QUEUE_DELAY_MAX  10000000u    /* us: ten seconds */
+#define IDLE_TIMEOUT_MAX 31536000000u /* ms: a year */
 
 /* While a config is read. */
 struct parser {
@@ -257,35 +257,21 @@ static bool read_labels(struct parser *p, const cJSON *root)
 
 /* ---- the whole ---- */
 
-static bool read_whole(struct parser *p, const cJSON *root, const char *key, double min, double max,
-                       uint64_t *value)
-{
-    double number = 0;
-    if (cJSON_GetObjectItemCaseSensitive(root, key) == NULL)
-        return true;
-    if (!config_json_number(root, "", key, min, max, &number, p->fault))
-        return false;
-    if (number != (double)(uint64_t)number)
-        return fault_set(p->fault, 400, "%s: a whole number expected, got %g", key, number);
-    *value = (uint64_t)number;
-    return true;
-}
-
 static bool read_service(struct parser *p, const cJSON *root)
 {
-    struct optional_size steps = {0}, input_size = {0};
+    struct optional_size steps = {0}, delay = {0}, idle = {0};
     struct optional_bool strict = {0};
     if (!config_json_size(root, "", "steps", 1, MODEL_SIZE_MAX, &steps, p->fault) ||
-        !config_json_size(root, "", "input_size", 1, MODEL_SIZE_MAX, &input_size, p->fault) ||
-        !config_json_bool(root, "", "strict_sequences", &strict, p->fault))
+        !config_json_size(root, "", "max_queue_delay_us", 0, QUEUE_DELAY_MAX, &delay, p->fault) ||
+        !config_json_bool(root, "", "strict_sequences", &strict, p->fault) ||
+        !config_json_size(root, "", "sequence_idle_timeout_ms", 1, IDLE_TIMEOUT_MAX, &idle,
+                          p->fault))
         return false;
     p->config->steps = steps.value;
-    p->config->input_size = input_size.value;
+    p->config->max_queue_delay_us = delay.value;
     p->config->strict_sequences = strict.value;
-    return read_whole(p, root, "max_queue_delay_us", 0, QUEUE_DELAY_MAX,
-                      &p->config->max_queue_delay_us) &&
-           read_whole(p, root, "sequence_idle_timeout_ms", 1, IDLE_TIMEOUT_MAX,
-                      &p->config->sequence_idle_timeout_ms);
+    p->config->sequence_idle_timeout_ms = idle.value;
+    return true;
 }
 
 static bool read_model(struct parser *p, const cJSON *root, const char *default_name)

@@ -9,29 +9,29 @@
 #include "proto/json_reader.h"
 
 enum {
-    RANK_MAX = 8,
+    RANK_MAX = TENSOR_TEXT_RANK_MAX,
     SHAPE_TEXT_MAX = RANK_MAX * 21 + 3,
     TOKEN_SHOWN_MAX = 24, /* bytes of a bad number in an error text */
+    WANTED_MAX = 80,
     FOUND_MAX = TOKEN_SHOWN_MAX + JSON_DESCRIPTION_MAX,
 };
 
-/* What is left to read. No loop asks where the text ends: the bracket at last ends all of them. */
-struct cursor {
-    const struct tensor_text *tensor;
-    const char *at;
-    const char *last;   /* the closing bracket of the whole array */
-    size_t index;       /* of the next element */
-    bool nested;        /* or flat */
+/* One call's slice. No loop asks where the text ends: the bracket at last ends all of them. */
+struct slice {
+    struct tensor_text_cursor *cursor;
+    const char *last;
+    size_t limit;       /* numbers that may still be read */
     const char *wanted; /* where a number is read */
     int64_t min, max;   /* of int64s */
-    union {
-        float *f32;
-        int64_t *i64;
-    } out;
+    char *wanted_text;  /* [WANTED_MAX], for wanted to point to */
+    void *out;          /* the first number's place, moved by the places skipped so far */
+    size_t width;       /* bytes of a number there */
+    struct fault *fault;
 };
 
-/* Reads element index from at on; returns the byte after it, or NULL with cursor->wanted set. */
-typedef const char *read_number(struct cursor *cursor, const char *at, size_t index);
+/* Reads the number at into out[index]; returns the byte after it, or NULL with slice->wanted set.
+ */
+typedef const char *read_number(struct slice *slice, const char *at, size_t index);
 
 static bool is_space(char c)
 {
@@ -97,9 +97,11 @@ static void describe_token(const char *at, const char *last, char *out)
 }
 
 /* A flat array of the wrong length is told by its count; all else by the place. */
-static bool fail(const struct cursor *cursor, const char *wanted, struct fault *fault)
+static bool fail(const struct slice *slice, const char *wanted)
 {
-    const struct tensor_text *tensor = cursor->tensor;
+    const struct tensor_text_cursor *cursor = slice->cursor;
+    const struct tensor_text *tensor = &cursor->tensor;
+    struct fault *fault = slice->fault;
     const bool bracket = *cursor->at == '[' || *cursor->at == ']' || *cursor->at == ',';
     const bool ends_wrong =
         cursor->at == cursor->last || *cursor->at == ',' || tensor->elements == 0;
@@ -117,42 +119,44 @@ static bool fail(const struct cursor *cursor, const char *wanted, struct fault *
 
 /* ---- the walk ---- */
 
-static bool take(struct cursor *cursor, char byte, struct fault *fault)
+static bool take(struct slice *slice, char byte)
 {
+    struct tensor_text_cursor *cursor = slice->cursor;
     cursor->at = skip_space(cursor->at);
     if (*cursor->at != byte) {
         const char wanted[] = {'\'', byte, '\'', '\0'};
-        return fail(cursor, wanted, fault);
+        return fail(slice, wanted);
     }
     cursor->at++;
     return true;
 }
 
-static bool stop(struct cursor *cursor, const char *at, size_t index, const char *wanted,
-                 struct fault *fault)
+static bool stop(struct slice *slice, const char *at, size_t index, const char *wanted)
 {
-    cursor->at = at;
-    cursor->index = index;
-    return fail(cursor, wanted, fault);
+    slice->cursor->at = at;
+    slice->cursor->index = index;
+    return fail(slice, wanted);
 }
 
-/* Reads count numbers with commas between them. */
-__attribute__((always_inline)) static inline bool read_run(struct cursor *cursor, size_t count,
-                                                           read_number *read, struct fault *fault)
+/* Reads count numbers with commas between them, and one before them unless they are their array's
+ * first. */
+__attribute__((always_inline)) static inline bool read_run(struct slice *slice, size_t count,
+                                                           bool first, read_number *read)
 {
+    struct tensor_text_cursor *cursor = slice->cursor;
     const char *at = cursor->at;
-    const size_t end = cursor->index + count;
-    for (size_t i = cursor->index; i < end; i++) {
-        if (i > cursor->index) {
+    const size_t begin = cursor->index, end = begin + count;
+    for (size_t i = begin; i < end; i++) {
+        if (i > begin || !first) {
             at = skip_space(at);
             if (*at != ',')
-                return stop(cursor, at, i, "','", fault);
+                return stop(slice, at, i, "','");
             at++;
         }
         at = skip_space(at);
-        const char *after = read(cursor, at, i);
+        const char *after = read(slice, at, i);
         if (after == NULL)
-            return stop(cursor, at, i, cursor->wanted, fault);
+            return stop(slice, at, i, slice->wanted);
         at = after;
     }
     cursor->at = at;
@@ -160,66 +164,119 @@ __attribute__((always_inline)) static inline bool read_run(struct cursor *cursor
     return true;
 }
 
-/* Reads the arrays of a shape of rank 1 or more, without recursion: done[level] members of the
- * array open at that level have been read. */
-__attribute__((always_inline)) static inline bool walk(struct cursor *cursor, const uint64_t *shape,
-                                                       size_t rank, read_number *read,
-                                                       struct fault *fault)
+/* Leaves that many places free. */
+static inline void skip(struct slice *slice, size_t places)
 {
-    uint64_t done[RANK_MAX] = {0};
-    size_t level = 0;
-    if (!take(cursor, '[', fault))
-        return false;
+    slice->out = (char *)slice->out + places * slice->width;
+    slice->cursor->skipped += places;
+}
+
+/* Reads on in the arrays of a shape of rank 1 or more, without recursion, until the last one is
+ * closed or the next thing would be a number past the limit. */
+__attribute__((always_inline)) static inline bool walk(struct slice *slice, const uint64_t *shape,
+                                                       size_t rank, read_number *read)
+{
+    struct tensor_text_cursor *cursor = slice->cursor;
+    uint64_t *members = cursor->members;
     for (;;) {
-        if (level + 1 < rank && done[level] < shape[level]) {
-            if ((done[level] > 0 && !take(cursor, ',', fault)) || !take(cursor, '[', fault))
+        const size_t level = cursor->level;
+        const uint64_t left = shape[level] - members[level];
+        if (level + 1 < rank && left > 0) {
+            if ((members[level] > 0 && !take(slice, ',')) || !take(slice, '['))
                 return false;
-            done[++level] = 0;
+            members[++cursor->level] = 0;
+            if (cursor->level + 1 == rank && cursor->index > 0)
+                skip(slice, cursor->gap);
             continue;
         }
-        if (level + 1 == rank && !read_run(cursor, shape[level], read, fault))
-            return false;
-        if (!take(cursor, ']', fault))
+        if (left > 0) {
+            const size_t count = left < slice->limit ? left : slice->limit;
+            if (!read_run(slice, count, members[level] == 0, read))
+                return false;
+            members[level] += count;
+            slice->limit -= count;
+            if (count < left)
+                return true;
+        }
+        if (!take(slice, ']'))
             return false;
         if (level == 0)
             break;
-        done[--level]++;
+        members[--cursor->level]++;
     }
-    assert(cursor->at == cursor->last + 1);
+    assert(cursor->at == slice->last + 1);
+    cursor->done = true;
     return true;
 }
 
-__attribute__((always_inline)) static inline bool read_tensor(struct cursor *cursor,
-                                                              const struct tensor_text *tensor,
-                                                              read_number *read,
-                                                              struct fault *fault)
+/* A number without brackets: what follows it has been checked. */
+__attribute__((always_inline)) static inline bool read_bare(struct slice *slice, read_number *read)
+{
+    slice->cursor->done = read_run(slice, 1, true, read);
+    return slice->cursor->done;
+}
+
+__attribute__((always_inline)) static inline bool read_slice(struct slice *slice, read_number *read)
+{
+    struct tensor_text_cursor *cursor = slice->cursor;
+    const struct tensor_text *tensor = &cursor->tensor;
+    assert(slice->limit > 0 && !cursor->done);
+    if (cursor->nested && tensor->rank == 0)
+        return read_bare(slice, read);
+    if (cursor->at == tensor->text && !take(slice, '['))
+        return false;
+    const uint64_t flat[] = {tensor->elements};
+    return cursor->nested ? walk(slice, tensor->shape, tensor->rank, read)
+                          : walk(slice, flat, 1, read);
+}
+
+void tensor_text_begin(struct tensor_text_cursor *cursor, const struct tensor_text *tensor)
 {
     assert(tensor->size >= 2 && tensor->rank <= RANK_MAX);
-    cursor->tensor = tensor;
-    cursor->at = tensor->text;
-    cursor->last = tensor->text + tensor->size - 1;
-    cursor->nested = tensor->rank > 1 && *skip_space(tensor->text + 1) == '[';
-    const uint64_t flat[] = {tensor->elements};
-    return cursor->nested ? walk(cursor, tensor->shape, tensor->rank, read, fault)
-                          : walk(cursor, flat, 1, read, fault);
+    *cursor = (struct tensor_text_cursor){
+        .tensor = *tensor,
+        .at = tensor->text,
+        .last = tensor->text + tensor->size - 1,
+        .nested = tensor->rank > 1 && *skip_space(tensor->text + 1) == '[',
+    };
+}
+
+void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tensor_text *tensor,
+                           size_t gap)
+{
+    assert(tensor->size >= 1 && tensor->rank <= RANK_MAX);
+    const size_t bracket = tensor->rank != 0;
+    *cursor = (struct tensor_text_cursor){
+        .tensor = *tensor,
+        .at = tensor->text,
+        .last = tensor->text + tensor->size - bracket,
+        .nested = true,
+        .gap = gap,
+    };
 }
 
 /* ---- numbers ---- */
 
-static const char *read_f32(struct cursor *cursor, const char *at, size_t index)
+static const char *read_f32(struct slice *slice, const char *at, size_t index)
 {
-    float *out = &cursor->out.f32[index];
-    const char *after = float_parse(at, cursor->last, out);
+    float *out = (float *)slice->out + index;
+    const char *after = float_parse(at, slice->last, out);
     if (after != NULL && (!isinf(*out) || after[-1] == 'y')) /* the y of the token Infinity */
         return after;
-    cursor->wanted = after == NULL ? "a number" : "a number in FP32's range";
+    slice->wanted = after == NULL ? "a number" : "a number in FP32's range";
     return NULL;
 }
 
-bool tensor_text_read_f32(const struct tensor_text *tensor, float *out, struct fault *fault)
+bool tensor_text_read_f32(struct tensor_text_cursor *cursor, float *out, size_t limit,
+                          struct fault *fault)
 {
-    struct cursor cursor = {.out.f32 = out};
-    return read_tensor(&cursor, tensor, read_f32, fault);
+    struct slice slice = {.cursor = cursor,
+                          .last = cursor->last,
+                          .limit = limit,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
+                          .fault = fault};
+    return read_slice(&slice, read_f32);
 }
 
 /* JSON's integers, and ".000" after them. */
@@ -238,31 +295,45 @@ static const char *parse_whole(const char *at, uint64_t *magnitude)
     if (at[0] == '.' && at[1] == '0')
         for (at++; *at == '0'; at++)
             ;
-    return is_space(*at) || *at == ',' || *at == ']' ? at : NULL;
+    return is_space(*at) || *at == ',' || *at == ']' || *at == '}' ? at : NULL;
 }
 
-static const char *read_i64(struct cursor *cursor, const char *at, size_t index)
+static const char *want_i64(struct slice *slice)
+{
+    snprintf(slice->wanted_text, WANTED_MAX, "a whole number from %lld to %lld",
+             (long long)slice->min, (long long)slice->max);
+    slice->wanted = slice->wanted_text;
+    return NULL;
+}
+
+static const char *read_i64(struct slice *slice, const char *at, size_t index)
 {
     uint64_t magnitude;
     const bool negative = *at == '-';
     const char *after = parse_whole(at + negative, &magnitude);
     if (after == NULL || magnitude > (uint64_t)INT64_MAX + negative)
-        return NULL;
+        return want_i64(slice);
     /* -magnitude without ever holding 2^63 in an int64_t. */
     const int64_t value =
         negative && magnitude > 0 ? -(int64_t)(magnitude - 1) - 1 : (int64_t)magnitude;
-    cursor->out.i64[index] = value;
-    return value >= cursor->min && value <= cursor->max ? after : NULL;
+    ((int64_t *)slice->out)[index] = value;
+    return value >= slice->min && value <= slice->max ? after : want_i64(slice);
 }
 
-bool tensor_text_read_i64(const struct tensor_text *tensor, int64_t min, int64_t max, int64_t *out,
-                          struct fault *fault)
+bool tensor_text_read_i64(struct tensor_text_cursor *cursor, int64_t min, int64_t max, int64_t *out,
+                          size_t limit, struct fault *fault)
 {
-    char wanted[80];
-    snprintf(wanted, sizeof wanted, "a whole number from %lld to %lld", (long long)min,
-             (long long)max);
-    struct cursor cursor = {.out.i64 = out, .min = min, .max = max, .wanted = wanted};
-    return read_tensor(&cursor, tensor, read_i64, fault);
+    char wanted[WANTED_MAX];
+    struct slice slice = {.cursor = cursor,
+                          .last = cursor->last,
+                          .limit = limit,
+                          .min = min,
+                          .max = max,
+                          .wanted_text = wanted,
+                          .out = out + cursor->skipped,
+                          .width = sizeof *out,
+                          .fault = fault};
+    return read_slice(&slice, read_i64);
 }
 
 bool tensor_text_has_room(const struct tensor_text *tensor, struct fault *fault)

@@ -1,64 +1,97 @@
 #include "server/api_v2.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PLATFORM "lstmd_safetensors"
 
-static void write_member(struct json_writer *writer, const char *key, const char *value)
+bool api_v2_server(struct api_call *call, struct fault *fault)
 {
-    json_key(writer, key);
-    json_string(writer, value);
-}
-
-static void write_server(struct json_writer *writer)
-{
+    static const char *const extensions[] = {
+        "binary_tensor_data",  "parameters",      "sequence",
+        "sequence(string_id)", "schedule_policy", "model_configuration",
+        "model_repository",    "statistics",      "logging",
+    };
+    struct json_writer *writer = call->writer;
+    (void)fault;
     json_open_object(writer);
-    write_member(writer, "name", SERVICE_NAME);
-    write_member(writer, "version", LSTMD_VERSION);
+    api_write_member(writer, "name", SERVICE_NAME);
+    api_write_member(writer, "version", LSTMD_VERSION);
     json_key(writer, "extensions");
     json_open_array(writer);
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+        json_string(writer, extensions[i]);
     json_close_array(writer);
     json_close_object(writer);
+    return true;
 }
 
-static void write_live(struct json_writer *writer)
+/* ---- health ---- */
+
+static bool is_ready(struct api_call *call)
 {
-    json_open_object(writer);
-    json_key(writer, "live");
-    json_bool(writer, true);
-    json_close_object(writer);
+    const bool ready = !atomic_load(&call->service->draining);
+    call->status = ready ? 200 : 503;
+    return ready;
 }
 
-static void write_ready(struct json_writer *writer, bool ready)
+bool api_v2_live(struct api_call *call, struct fault *fault)
 {
-    json_open_object(writer);
-    json_key(writer, "ready");
-    json_bool(writer, ready);
-    json_key(writer, "live");
-    json_bool(writer, true);
-    json_close_object(writer);
+    (void)fault;
+    json_open_object(call->writer);
+    json_key(call->writer, "live");
+    json_bool(call->writer, true);
+    json_close_object(call->writer);
+    return true;
 }
 
-static void write_model_ready(struct json_writer *writer, const struct served_model *served,
-                              bool ready)
+bool api_v2_ready(struct api_call *call, struct fault *fault)
 {
-    json_open_object(writer);
-    write_member(writer, "name", served->name);
-    json_key(writer, "ready");
-    json_bool(writer, ready);
-    json_close_object(writer);
+    (void)fault;
+    json_open_object(call->writer);
+    json_key(call->writer, "ready");
+    json_bool(call->writer, is_ready(call));
+    json_key(call->writer, "live");
+    json_bool(call->writer, true);
+    json_close_object(call->writer);
+    return true;
 }
 
-static void write_models(struct json_writer *writer, const struct model_store *models)
+bool api_v2_model_ready(struct api_call *call, struct fault *fault)
 {
-    json_open_object(writer);
-    json_key(writer, "models");
-    json_open_array(writer);
+    (void)fault;
+    json_open_object(call->writer);
+    api_write_member(call->writer, "name", call->served->name);
+    json_key(call->writer, "ready");
+    json_bool(call->writer, is_ready(call));
+    json_close_object(call->writer);
+    return true;
+}
+
+/* ---- metadata ---- */
+
+bool api_v2_model_list(struct api_call *call, struct fault *fault)
+{
+    const struct model_store *models = call->service->models;
+    (void)fault;
+    json_open_object(call->writer);
+    json_key(call->writer, "models");
+    json_open_array(call->writer);
     for (size_t i = 0; i < models->count; i++)
-        json_string(writer, models->models[i]->name);
+        json_string(call->writer, models->models[i]->name);
+    json_close_array(call->writer);
+    json_close_object(call->writer);
+    return true;
+}
+
+static void write_shape(struct json_writer *writer, const char *key,
+                        const struct signature_tensor *tensor)
+{
+    json_key(writer, key);
+    json_open_array(writer);
+    for (size_t i = 0; i < tensor->rank; i++)
+        json_int64(writer, tensor->shape[i]);
     json_close_array(writer);
-    json_close_object(writer);
 }
 
 static void write_tensors(struct json_writer *writer, const char *key,
@@ -68,13 +101,9 @@ static void write_tensors(struct json_writer *writer, const char *key,
     json_open_array(writer);
     for (size_t i = 0; i < count; i++) {
         json_open_object(writer);
-        write_member(writer, "name", tensors[i].name);
-        write_member(writer, "datatype", datatype_name(tensors[i].datatype));
-        json_key(writer, "shape");
-        json_open_array(writer);
-        for (size_t j = 0; j < tensors[i].rank; j++)
-            json_int64(writer, tensors[i].shape[j]);
-        json_close_array(writer);
+        api_write_member(writer, "name", tensors[i].name);
+        api_write_member(writer, "datatype", datatype_name(tensors[i].datatype));
+        write_shape(writer, "shape", &tensors[i]);
         json_close_object(writer);
     }
     json_close_array(writer);
@@ -99,74 +128,95 @@ static void write_optional_inputs(struct json_writer *writer, const struct signa
     json_string_n(writer, names, (size_t)(at - names));
 }
 
-static void write_model(struct json_writer *writer, const struct served_model *served)
+bool api_v2_model(struct api_call *call, struct fault *fault)
 {
+    struct json_writer *writer = call->writer;
+    const struct served_model *served = call->served;
     const struct signature *signature = &served->signature;
+    (void)fault;
     json_open_object(writer);
-    write_member(writer, "name", served->name);
+    api_write_member(writer, "name", served->name);
     json_key(writer, "versions");
     json_open_array(writer);
     json_string(writer, MODEL_VERSION);
     json_close_array(writer);
-    write_member(writer, "platform", PLATFORM);
+    api_write_member(writer, "platform", PLATFORM);
     write_tensors(writer, "inputs", signature->inputs, signature->input_count);
     write_tensors(writer, "outputs", signature->outputs, signature->output_count);
     json_key(writer, "properties");
     json_open_object(writer);
     write_optional_inputs(writer, signature);
-    write_member(writer, "batch_first", signature->batch_first ? "true" : "false");
-    write_member(writer, "causal", model_is_causal(served->model) ? "true" : "false");
+    api_write_member(writer, "batch_first", signature->batch_first ? "true" : "false");
+    api_write_member(writer, "causal", model_is_causal(served->model) ? "true" : "false");
     json_close_object(writer);
     json_close_object(writer);
+    return true;
 }
 
-/* Returns the status. */
-static int write_body(struct json_writer *writer, const struct service *service,
-                      const struct route *route, const struct served_model *served)
-{
-    const bool ready = !atomic_load(&service->draining);
-    assert(route->kind != ROUTE_NONE && route->kind != ROUTE_INFER);
-    switch (route->kind) {
-    case ROUTE_SERVER_METADATA:
-        write_server(writer);
-        return 200;
-    case ROUTE_LIVE:
-        write_live(writer);
-        return 200;
-    case ROUTE_READY:
-        write_ready(writer, ready);
-        return ready ? 200 : 503;
-    case ROUTE_MODEL_LIST:
-        write_models(writer, service->models);
-        return 200;
-    case ROUTE_MODEL_METADATA:
-        write_model(writer, served);
-        return 200;
-    case ROUTE_MODEL_READY:
-        write_model_ready(writer, served, ready);
-        return ready ? 200 : 503;
-    case ROUTE_NONE:
-    case ROUTE_INFER:
-        break;
-    }
-    return 500;
-}
+/* ---- configuration ---- */
 
-void api_v2_answer(const struct service *service, const struct route *route, struct reply *reply)
+static void write_config_tensors(struct json_writer *writer, const char *key,
+                                 const struct signature_tensor *tensors, size_t count)
 {
-    const struct served_model *served = NULL;
-    struct fault fault;
-    if (route->model != NULL) {
-        served = model_store_find(service->models, route->model, route->model_size, route->version,
-                                  route->version_size, &fault);
-        if (served == NULL) {
-            reply_fault(reply, &fault);
-            return;
+    json_key(writer, key);
+    json_open_array(writer);
+    for (size_t i = 0; i < count; i++) {
+        char type[16];
+        snprintf(type, sizeof type, "TYPE_%s", datatype_name(tensors[i].datatype));
+        json_open_object(writer);
+        api_write_member(writer, "name", tensors[i].name);
+        api_write_member(writer, "data_type", type);
+        write_shape(writer, "dims", &tensors[i]);
+        if (tensors[i].optional) {
+            json_key(writer, "optional");
+            json_bool(writer, true);
         }
+        json_close_object(writer);
     }
-    struct json_writer writer;
-    json_writer_init(&writer);
-    const int status = write_body(&writer, service, route, served);
-    reply_json(reply, status, &writer);
-    json_writer_fini(&writer);
+    json_close_array(writer);
+}
+
+static void write_instances(struct json_writer *writer, const char *name, size_t workers)
+{
+    json_key(writer, "instance_group");
+    json_open_array(writer);
+    json_open_object(writer);
+    api_write_member(writer, "name", name);
+    api_write_member(writer, "kind", "KIND_CPU");
+    json_key(writer, "count");
+    json_uint64(writer, workers);
+    json_close_object(writer);
+    json_close_array(writer);
+}
+
+/* One of the two stands there in Triton's configurations, and perf_analyzer sends sequences to
+ * models that have the first, plain requests to others. Models that can take both say the first:
+ * sequences of one request each (--sequence-length 1) compute the same as plain requests. */
+static void write_scheduling(struct json_writer *writer, const struct model *model)
+{
+    json_key(writer, model_is_causal(model) ? "sequence_batching" : "dynamic_batching");
+    json_open_object(writer);
+    json_close_object(writer);
+}
+
+/* max_batch_size 0 is Triton's word for dims that are the whole shape: the batch need not be the
+ * first dimension of ours. */
+bool api_v2_model_config(struct api_call *call, struct fault *fault)
+{
+    struct json_writer *writer = call->writer;
+    const struct served_model *served = call->served;
+    const struct signature *signature = &served->signature;
+    (void)fault;
+    json_open_object(writer);
+    api_write_member(writer, "name", served->name);
+    api_write_member(writer, "platform", PLATFORM);
+    api_write_member(writer, "backend", SERVICE_NAME);
+    json_key(writer, "max_batch_size");
+    json_uint64(writer, 0);
+    write_config_tensors(writer, "input", signature->inputs, signature->input_count);
+    write_config_tensors(writer, "output", signature->outputs, signature->output_count);
+    write_instances(writer, served->name, call->service->workers);
+    write_scheduling(writer, served->model);
+    json_close_object(writer);
+    return true;
 }

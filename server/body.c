@@ -58,12 +58,12 @@ void body_fini(struct body *body)
     free(body->text);
     budget_give(body->budget, body->capacity);
     body->text = NULL;
-    body->size = body->capacity = 0;
+    body->size = body->capacity = body->tail = 0;
 }
 
 void body_move(struct body *to, struct body *from)
 {
     *to = *from;
     from->text = NULL;
-    from->size = from->capacity = 0;
+    from->size = from->capacity = from->tail = 0;
 }

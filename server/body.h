@@ -16,6 +16,7 @@ struct body {
     size_t capacity; /* bytes held and charged to the budget */
     size_t limit;
     size_t expected; /* bytes announced, 0 when unknown */
+    size_t tail;     /* the last so many bytes are binary tensors, what is before them is JSON */
     struct budget *budget;
 };
 

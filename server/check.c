@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/compute.h"
+#include "server/tick.h"
 
 enum { TRIAL_STEPS = 2, TRIAL_ROWS = 1 };
 
@@ -19,9 +20,8 @@ static bool all_finite(const float *values, size_t count)
 
 static bool try_run(const struct served_model *served, struct compute *compute, struct fault *fault)
 {
-    const atomic_bool given_up = false;
     compute_clear(compute);
-    compute_run(compute, &given_up);
+    tick_run_alone(compute, NULL);
     const size_t count = compute->output_steps * TRIAL_ROWS * served->signature.output_size;
     return all_finite(compute->output, count) ||
            fault_set(fault, 500, "model '%s' answers zeros with what is not a finite number",
@@ -36,7 +36,8 @@ static bool try_model(const struct served_model *served, struct fault *fault)
     struct compute compute;
     size_t bytes;
     void *block = NULL;
-    if (compute_plan(&compute, served->model, &served->signature, &binding, NULL, &bytes))
+    compute_init(&compute, served->model, &served->signature, &binding);
+    if (compute_plan(&compute, 0, &bytes))
         block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     if (block == NULL)
         return fault_set(fault, 503, "model '%s': out of memory", served->name);

@@ -4,14 +4,11 @@
 #include <string.h>
 
 #include "core/checked.h"
+#include "server/tick_rule.h"
 
-/* Between two looks at given_up: some ten milliseconds' work, so that the look costs nothing and an
- * abandoned request is soon off the worker. */
-#define PIECE_FLOPS 4e8
-
-/* From so much work in a piece on, half a millisecond and more, waking idle workers to share it
- * pays. */
-#define TEAM_FLOPS 2e7
+/* Floats written in one slice of work: half a millisecond when they are printed numbers that are
+ * read, less when they are zeros. */
+#define SLICE_FLOATS ((size_t)32 << 10)
 
 /* ---- the block ---- */
 
@@ -61,57 +58,93 @@ static void lay_out_states(struct compute *compute, struct layout *layout)
     }
 }
 
+/* Rows are cut into strands evenly counted, only the last one is shorter. */
+static size_t count_strands(size_t rows)
+{
+    return rows / STRAND_ROWS + (rows % STRAND_ROWS != 0);
+}
+
+static size_t widest_strand(size_t rows)
+{
+    return rows < STRAND_ROWS ? rows : STRAND_ROWS;
+}
+
+/* Rows that cannot be cut may want more scratch than the workers have. */
+static bool wants_scratch(const struct compute *compute)
+{
+    struct tick_rule rule;
+    tick_rule_init(&rule, compute->model);
+    return compute->members > 0 && !rule.causal &&
+           compute->binding.steps >
+               tick_rule_steps(&rule, widest_strand(compute->binding.rows), TICK_SHORT);
+}
+
+static void *take_scratch(const struct compute *compute, struct layout *layout, size_t rows)
+{
+    const size_t members = compute->members > 0 ? compute->members : 1;
+    size_t bytes = 0;
+    if (layout->fits &&
+        !model_team_scratch_size(compute->model, members, rows, compute->binding.steps, &bytes))
+        layout->fits = false;
+    return take_bytes(layout, bytes);
+}
+
+static void lay_out_strands(struct compute *compute, struct layout *layout)
+{
+    const size_t rows = compute->binding.rows, widest = widest_strand(rows);
+    const bool own = wants_scratch(compute);
+    void *scratch = NULL;
+    compute->strand_count = count_strands(rows);
+    compute->strands = take(layout, compute->strand_count, 1, 1, sizeof *compute->strands);
+    compute->scratch = compute->members == 0 ? take_scratch(compute, layout, widest) : NULL;
+    for (size_t i = 0; layout->fits && i < compute->strand_count; i++) {
+        const size_t first = i * STRAND_ROWS;
+        if (own)
+            scratch = take_scratch(compute, layout, widest);
+        else if (layout->base == NULL)
+            break;
+        if (layout->base != NULL)
+            compute->strands[i] = (struct strand){
+                .compute = compute,
+                .first_row = first,
+                .row_count = rows - first < STRAND_ROWS ? rows - first : STRAND_ROWS,
+                .scratch = scratch,
+            };
+    }
+}
+
 static void lay_out(struct compute *compute, struct layout *layout)
 {
+    const struct signature *signature = compute->signature;
     const size_t steps = compute->binding.steps, rows = compute->binding.rows;
-    size_t scratch = 0;
-    compute->input = take(layout, steps, rows, compute->signature->input_size, sizeof(float));
-    compute->output_steps = model_output_steps(compute->model, steps);
+    compute->input = take(layout, steps, rows, signature->input_size, sizeof(float));
     compute->output =
-        take(layout, compute->output_steps, rows, compute->signature->output_size, sizeof(float));
-    compute->apart = take(layout, compute->signature->output_apart ? rows : 0,
-                          compute->signature->output_size, 1, sizeof(float));
+        take(layout, compute->output_steps, rows, signature->output_size, sizeof(float));
+    compute->tokens =
+        take(layout, signature->vocabulary != 0 ? steps : 0, rows, 1, sizeof *compute->tokens);
+    compute->apart =
+        take(layout, signature->output_apart ? rows : 0, signature->output_size, 1, sizeof(float));
     compute->lengths = take(layout, rows, 1, 1, sizeof *compute->lengths);
     compute->states = take(layout, rows, model_state_size(compute->model), 1, sizeof(float));
-    compute->rows = take(layout, rows, 1, 1, sizeof *compute->rows);
     lay_out_states(compute, layout);
-    if (layout->fits &&
-        !model_team_scratch_size(compute->model, compute->team, rows, compute->piece, &scratch))
-        layout->fits = false;
-    compute->scratch = take_bytes(layout, scratch);
+    lay_out_strands(compute, layout);
 }
 
-/* Steps a call; the answer's bits do not depend on it. */
-static size_t piece_of(const struct model *model, const struct binding *binding)
+void compute_init(struct compute *compute, const struct model *model,
+                  const struct signature *signature, const struct binding *binding)
 {
-    if (binding->rows == 0 || binding->steps == 0)
-        return 0;
-    if (!model_is_causal(model))
-        return binding->steps;
-    const double steps = PIECE_FLOPS / ((model_flops_per_step(model) + 1) * (double)binding->rows);
-    return steps >= (double)binding->steps ? binding->steps : steps > 1 ? (size_t)steps : 1;
+    *compute = (struct compute){
+        .model = model,
+        .signature = signature,
+        .binding = *binding,
+        .output_steps = model_output_steps(model, binding->steps),
+    };
 }
 
-static size_t team_of(const struct compute *compute)
-{
-    const double rows = (double)compute->binding.rows, steps = (double)compute->piece;
-    if (compute->pool == NULL || model_flops_per_step(compute->model) * rows * steps < TEAM_FLOPS)
-        return 1;
-    return model_team_size(compute->model, compute->binding.rows, compute->piece,
-                           pool_size(compute->pool));
-}
-
-bool compute_plan(struct compute *compute, const struct model *model,
-                  const struct signature *signature, const struct binding *binding,
-                  struct pool *pool, size_t *bytes)
+bool compute_plan(struct compute *compute, size_t members, size_t *bytes)
 {
     struct layout layout = {.fits = true};
-    compute->model = model;
-    compute->signature = signature;
-    compute->binding = *binding;
-    compute->piece = piece_of(model, binding);
-    compute->pool = pool;
-    compute->team = team_of(compute);
+    compute->members = members;
     lay_out(compute, &layout);
     *bytes = layout.size != 0 ? layout.size : MODEL_SCRATCH_ALIGNMENT;
     return layout.fits;
@@ -126,103 +159,198 @@ void compute_place(struct compute *compute, void *block)
 
 /* ---- states: [cells,B,n] on the wire, together row by row in the core ---- */
 
-/* How a state tensor and the rows' states lie in memory, in floats. */
-struct state_walk {
-    size_t rows, cells, n;
-    size_t row_stride, cell_stride; /* in the rows' states */
-    size_t tensor_row, tensor_cell; /* in the tensor */
+/* One state tensor of a strand's rows, between [cells,B,n] or [B,cells,n] and the core's form. */
+struct state_copy {
+    float *tensor; /* or NULL: nothing is copied */
+    float *state;  /* row 0's first cell in the core's form */
+    size_t state_size, cell_size;
+    size_t tensor_row, tensor_cell; /* floats from a row, or cell, of the tensor to the next */
+    size_t cells, n;
 };
 
-static struct state_walk walk_of(const struct compute *compute, const struct signature_state *state,
-                                 size_t n)
+static void copy_in(const struct state_copy *copy, size_t begin, size_t end)
 {
+    for (size_t j = 0; copy->tensor != NULL && j < copy->cells; j++)
+        for (size_t b = begin; b < end; b++)
+            memcpy(copy->state + b * copy->state_size + j * copy->cell_size,
+                   copy->tensor + b * copy->tensor_row + j * copy->tensor_cell,
+                   copy->n * sizeof(float));
+}
+
+static void copy_out(const struct state_copy *copy, size_t begin, size_t end)
+{
+    for (size_t j = 0; copy->tensor != NULL && j < copy->cells; j++)
+        for (size_t b = begin; b < end; b++)
+            memcpy(copy->tensor + b * copy->tensor_row + j * copy->tensor_cell,
+                   copy->state + b * copy->state_size + j * copy->cell_size,
+                   copy->n * sizeof(float));
+}
+
+static struct state_copy state_copy(const struct compute *compute, size_t i, bool is_c)
+{
+    const struct signature_state *state = &compute->signature->states[i];
     const bool rows_first = compute->signature->states_batch_first;
-    const size_t rows = compute->binding.rows;
-    return (struct state_walk){
-        .rows = rows,
+    const size_t n = is_c ? state->c_size : state->h_size;
+    return (struct state_copy){
+        .tensor = is_c ? compute->c[i] : compute->h[i],
+        .state = compute->states + state->offset + (is_c ? state->h_size : 0),
+        .state_size = model_state_size(compute->model),
+        .cell_size = state->h_size + state->c_size,
+        .tensor_row = rows_first ? state->cells * n : n,
+        .tensor_cell = rows_first ? n : compute->binding.rows * n,
         .cells = state->cells,
         .n = n,
-        .row_stride = model_state_size(compute->model),
-        .cell_stride = state->h_size + state->c_size,
-        .tensor_row = rows_first ? state->cells * n : n,
-        .tensor_cell = rows_first ? n : rows * n,
     };
 }
 
-/* Calls nothing for NULL tensors. */
-static void scatter(const float *tensor, float *states, struct state_walk w)
+/* Those that were sent; the others begin at zero, or where their sequence was. */
+static void read_states(const struct strand *strand)
 {
-    for (size_t j = 0; tensor != NULL && j < w.cells; j++)
-        for (size_t b = 0; b < w.rows; b++)
-            memcpy(states + b * w.row_stride + j * w.cell_stride,
-                   tensor + b * w.tensor_row + j * w.tensor_cell, w.n * sizeof *tensor);
-}
-
-static void gather(float *tensor, const float *states, struct state_walk w)
-{
-    for (size_t j = 0; tensor != NULL && j < w.cells; j++)
-        for (size_t b = 0; b < w.rows; b++)
-            memcpy(tensor + b * w.tensor_row + j * w.tensor_cell,
-                   states + b * w.row_stride + j * w.cell_stride, w.n * sizeof *tensor);
-}
-
-static void scatter_states(struct compute *compute)
-{
+    const struct compute *compute = strand->compute;
+    const size_t size = model_state_size(compute->model);
+    const size_t begin = strand->first_row, end = begin + strand->row_count;
+    const size_t bytes = strand->row_count * size * sizeof(float);
+    if (compute->initial != NULL)
+        memcpy(compute->states + begin * size, compute->initial + begin * size, bytes);
+    else
+        memset(compute->states + begin * size, 0, bytes);
     for (size_t i = 0; i < compute->signature->state_count; i++) {
-        const struct signature_state *state = &compute->signature->states[i];
-        float *h = compute->states + state->offset;
+        const struct state_copy h = state_copy(compute, i, false), c = state_copy(compute, i, true);
         if (compute->binding.h_0[i] != NULL)
-            scatter(compute->h[i], h, walk_of(compute, state, state->h_size));
+            copy_in(&h, begin, end);
         if (compute->binding.c_0[i] != NULL)
-            scatter(compute->c[i], h + state->h_size, walk_of(compute, state, state->c_size));
+            copy_in(&c, begin, end);
     }
 }
 
-static void gather_states(struct compute *compute)
+static void write_states(const struct strand *strand)
 {
+    const struct compute *compute = strand->compute;
+    const size_t begin = strand->first_row, end = begin + strand->row_count;
     for (size_t i = 0; i < compute->signature->state_count; i++) {
-        const struct signature_state *state = &compute->signature->states[i];
-        const float *h = compute->states + state->offset;
-        gather(compute->h[i], h, walk_of(compute, state, state->h_size));
-        gather(compute->c[i], h + state->h_size, walk_of(compute, state, state->c_size));
+        const struct state_copy h = state_copy(compute, i, false), c = state_copy(compute, i, true);
+        copy_out(&h, begin, end);
+        copy_out(&c, begin, end);
     }
 }
 
 /* ---- rows ---- */
 
-/* Where a row's steps stand in [T,B,n] and [B,T,n]. */
-static float *output_of_row(const struct compute *compute, size_t row)
+static size_t length_of(const struct compute *compute, size_t row)
 {
-    const size_t n = compute->signature->output_size;
-    return compute->output +
-           (compute->signature->output_batch_first ? row * compute->output_steps : row) * n;
+    return (size_t)compute->lengths[row];
 }
 
-static size_t output_stride(const struct compute *compute)
+/* How the rows of a tensor stand, [T,B,n] or [B,T,n]: floats from a row to the next, and from a
+ * step to the next. */
+struct rows_layout {
+    size_t row_stride, step_stride;
+};
+
+static struct rows_layout rows_layout(bool batch_first, size_t steps, size_t rows, size_t n)
 {
-    const size_t n = compute->signature->output_size;
-    return compute->signature->output_batch_first ? n : compute->binding.rows * n;
+    return batch_first ? (struct rows_layout){steps * n, n} : (struct rows_layout){n, rows * n};
 }
 
-static void set_rows(struct compute *compute)
+static struct rows_layout input_layout(const struct compute *compute)
 {
-    const size_t in = compute->signature->input_size, steps = compute->binding.steps;
-    const bool batch_first = compute->signature->batch_first;
-    const size_t state_size = model_state_size(compute->model);
-    for (size_t b = 0; b < compute->binding.rows; b++)
-        compute->rows[b] = (struct model_row){
-            .input = compute->input + (batch_first ? b * steps : b) * in,
-            .output = output_of_row(compute, b),
-            .input_stride = batch_first ? in : compute->binding.rows * in,
-            .output_stride = output_stride(compute),
-            .state = compute->states + b * state_size,
+    return rows_layout(compute->signature->batch_first, compute->binding.steps,
+                       compute->binding.rows, compute->signature->input_size);
+}
+
+static struct rows_layout output_layout(const struct compute *compute)
+{
+    return rows_layout(compute->signature->output_batch_first, compute->output_steps,
+                       compute->binding.rows, compute->signature->output_size);
+}
+
+static float *output_of_row(const struct compute *compute, size_t row, size_t step)
+{
+    const struct rows_layout layout = output_layout(compute);
+    return compute->output + row * layout.row_stride + step * layout.step_stride;
+}
+
+/* Outputs past what a row comes out with are zeros. A row without steps comes out with none.
+ * Returns how many floats were written. */
+static size_t clear_padding(const struct compute *compute, size_t row)
+{
+    const size_t length = length_of(compute, row), out = compute->signature->output_size;
+    const size_t own = length > 0 ? model_output_steps(compute->model, length) : 0;
+    assert(own <= compute->output_steps);
+    for (size_t t = own; t < compute->output_steps; t++)
+        memset(output_of_row(compute, row, t), 0, out * sizeof(float));
+    return (compute->output_steps - own) * out;
+}
+
+static void count_live(struct strand *strand)
+{
+    strand->live = 0;
+    for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++)
+        strand->live += length_of(strand->compute, b) > strand->done;
+}
+
+/* Returns how many floats were written. */
+static size_t begin_strand(struct strand *strand)
+{
+    const struct compute *compute = strand->compute;
+    size_t floats = strand->row_count * (model_state_size(compute->model) + 1);
+    strand->done = strand->longest = 0;
+    for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++) {
+        const size_t length = length_of(compute, b);
+        floats += clear_padding(compute, b);
+        if (length > strand->longest)
+            strand->longest = length;
+    }
+    read_states(strand);
+    count_live(strand);
+    if (strand->live == 0)
+        write_states(strand);
+    return floats;
+}
+
+size_t compute_strand_left(const struct strand *strand)
+{
+    return strand->longest - strand->done;
+}
+
+/* Where the output of the row's step `done` goes: its own place, or, in models that give the last
+ * step only, the one place there is. */
+static float *output_at(const struct compute *compute, size_t row, size_t done)
+{
+    const size_t step = done > 0 ? model_output_steps(compute->model, done + 1) - 1 : 0;
+    return output_of_row(compute, row, step);
+}
+
+size_t compute_strand_rows(const struct strand *strand, size_t steps, struct model_row *rows)
+{
+    const struct compute *compute = strand->compute;
+    const struct rows_layout in = input_layout(compute), out = output_layout(compute);
+    const size_t done = strand->done;
+    size_t count = 0;
+    for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++) {
+        const size_t length = length_of(compute, b);
+        if (length <= done)
+            continue;
+        rows[count++] = (struct model_row){
+            .input = compute->input + b * in.row_stride + done * in.step_stride,
+            .output = output_at(compute, b, done),
+            .input_stride = in.step_stride,
+            .output_stride = out.step_stride,
+            .steps = length - done < steps ? length - done : steps,
+            .ends = length - done <= steps,
+            .state = compute->states + b * model_state_size(compute->model),
         };
+    }
+    return count;
 }
 
-static void clear_states(struct compute *compute)
+void compute_strand_advance(struct strand *strand, size_t steps)
 {
-    memset(compute->states, 0,
-           compute->binding.rows * model_state_size(compute->model) * sizeof(float));
+    const size_t left = compute_strand_left(strand);
+    strand->done += steps < left ? steps : left;
+    count_live(strand);
+    if (strand->live == 0)
+        write_states(strand);
 }
 
 static void set_full_lengths(struct compute *compute)
@@ -236,22 +364,46 @@ void compute_clear(struct compute *compute)
     const struct binding *binding = &compute->binding;
     memset(compute->input, 0,
            binding->steps * binding->rows * compute->signature->input_size * sizeof(float));
-    clear_states(compute);
     set_full_lengths(compute);
+    for (size_t i = 0; i < compute->strand_count; i++)
+        begin_strand(&compute->strands[i]);
+    compute->progress.stage = DECODED;
 }
 
-/* ---- decoding ---- */
+/* ---- decoding: one stage after the other, until the slice is used up ---- */
 
-static bool decode_lengths(struct compute *compute, struct fault *fault)
+static void use(size_t *left, size_t floats)
+{
+    *left -= floats < *left ? floats : *left;
+}
+
+static struct infer_cursor *cursor_at(struct compute *compute, const struct infer_input *input)
+{
+    struct compute_progress *progress = &compute->progress;
+    if (!progress->reading)
+        infer_cursor_init(&progress->cursor, input);
+    progress->reading = true;
+    return &progress->cursor;
+}
+
+/* Some more of the tensor's numbers; out is where its first one goes. */
+static bool read_floats(struct compute *compute, const struct infer_input *input, float *out,
+                        size_t *left, struct fault *fault)
+{
+    struct infer_cursor *cursor = cursor_at(compute, input);
+    const size_t first = cursor->index;
+    if (!infer_cursor_read_f32(cursor, out, *left, fault))
+        return false;
+    use(left, cursor->index - first);
+    compute->progress.reading = cursor->index < input->elements;
+    return true;
+}
+
+static bool check_lengths(const struct compute *compute, size_t begin, size_t end,
+                          struct fault *fault)
 {
     const struct binding *binding = &compute->binding;
-    if (binding->lengths == NULL) {
-        set_full_lengths(compute);
-        return true;
-    }
-    if (!infer_input_decode_i64(binding->lengths, compute->lengths, fault))
-        return false;
-    for (size_t b = 0; b < binding->rows; b++)
+    for (size_t b = begin; b < end; b++)
         if (compute->lengths[b] < 0 || (uint64_t)compute->lengths[b] > binding->steps)
             return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %lld",
                              binding->lengths->name, b, binding->steps,
@@ -259,115 +411,139 @@ static bool decode_lengths(struct compute *compute, struct fault *fault)
     return true;
 }
 
-static bool decode_states(struct compute *compute, struct fault *fault)
+static bool read_lengths(struct compute *compute, size_t *left, struct fault *fault)
 {
-    const struct binding *binding = &compute->binding;
-    clear_states(compute);
-    for (size_t i = 0; i < compute->signature->state_count; i++) {
-        if (binding->h_0[i] != NULL &&
-            !infer_input_decode_f32(binding->h_0[i], compute->h[i], fault))
-            return false;
-        if (binding->c_0[i] != NULL &&
-            !infer_input_decode_f32(binding->c_0[i], compute->c[i], fault))
-            return false;
+    const struct infer_input *input = compute->binding.lengths;
+    if (input == NULL) {
+        set_full_lengths(compute);
+        use(left, compute->binding.rows);
+        return true;
     }
-    scatter_states(compute);
-    return true;
+    struct infer_cursor *cursor = cursor_at(compute, input);
+    const size_t first = cursor->index;
+    if (!infer_cursor_read_i64(cursor, compute->lengths, *left, fault))
+        return false;
+    use(left, cursor->index - first);
+    compute->progress.reading = cursor->index < input->elements;
+    return check_lengths(compute, first, cursor->index, fault);
+}
+
+/* The index-th of h_0 and c_0 of state 0, of state 1... */
+static bool read_state(struct compute *compute, size_t index, size_t *left, struct fault *fault)
+{
+    const size_t i = index / 2;
+    const bool is_c = index % 2 != 0;
+    const struct infer_input *input = is_c ? compute->binding.c_0[i] : compute->binding.h_0[i];
+    float *out = is_c ? compute->c[i] : compute->h[i];
+    return input == NULL || read_floats(compute, input, out, left, fault);
 }
 
 /* An embedding's input: whole numbers that it has vectors for. */
-static bool check_vocabulary(const struct compute *compute, struct fault *fault)
+static bool take_tokens(struct compute *compute, size_t begin, size_t end, struct fault *fault)
 {
     const size_t vocabulary = compute->signature->vocabulary;
+    for (size_t i = begin; i < end; i++) {
+        const int64_t token = compute->tokens[i];
+        if (token < 0 || (uint64_t)token >= vocabulary)
+            return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %lld",
+                             compute->binding.input->name, i, vocabulary - 1, (long long)token);
+        compute->input[i] = (float)token;
+    }
+    return true;
+}
+
+static bool read_tokens(struct compute *compute, size_t *left, struct fault *fault)
+{
     const struct infer_input *input = compute->binding.input;
-    for (size_t i = 0; vocabulary != 0 && i < input->elements; i++) {
-        const double number = (double)compute->input[i];
-        if (!(number >= 0 && number < (double)vocabulary && number == (double)(size_t)number))
-            return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %.9g",
-                             input->name, i, vocabulary - 1, number);
+    struct infer_cursor *cursor = cursor_at(compute, input);
+    const size_t first = cursor->index;
+    if (!infer_cursor_read_i64(cursor, compute->tokens, *left, fault))
+        return false;
+    use(left, cursor->index - first);
+    compute->progress.reading = cursor->index < input->elements;
+    return take_tokens(compute, first, cursor->index, fault);
+}
+
+static bool read_input(struct compute *compute, size_t *left, struct fault *fault)
+{
+    return compute->signature->vocabulary != 0
+               ? read_tokens(compute, left, fault)
+               : read_floats(compute, compute->binding.input, compute->input, left, fault);
+}
+
+/* A stage does its things one after the other. */
+static size_t things_in(const struct compute *compute)
+{
+    switch (compute->progress.stage) {
+    case READ_STATES:
+        return 2 * compute->signature->state_count;
+    case BEGIN_STRANDS:
+        return compute->strand_count;
+    default:
+        return 1;
+    }
+}
+
+static bool do_some(struct compute *compute, size_t *left, struct fault *fault)
+{
+    const size_t index = compute->progress.index;
+    switch (compute->progress.stage) {
+    case READ_INPUT:
+        return read_input(compute, left, fault);
+    case READ_LENGTHS:
+        return read_lengths(compute, left, fault);
+    case READ_STATES:
+        return read_state(compute, index, left, fault);
+    case BEGIN_STRANDS:
+        use(left, begin_strand(&compute->strands[index]));
+        return true;
+    case DECODED:
+        break;
     }
     return true;
 }
 
-bool compute_decode(struct compute *compute, struct fault *fault)
+enum compute_decoded compute_decode(struct compute *compute, struct fault *fault)
 {
-    return infer_input_decode_f32(compute->binding.input, compute->input, fault) &&
-           check_vocabulary(compute, fault) && decode_lengths(compute, fault) &&
-           decode_states(compute, fault);
-}
-
-/* ---- running ---- */
-
-static void run_share(void *context, const struct share *share)
-{
-    const struct compute *compute = context;
-    model_run_member(compute->model, compute->rows, compute->binding.rows, compute->scratch, share);
-}
-
-/* Steps [from, from + piece) of every row that has any of them. */
-static void run_piece(struct compute *compute, size_t from)
-{
-    for (size_t b = 0; b < compute->binding.rows; b++) {
-        struct model_row *row = &compute->rows[b];
-        const size_t length = (size_t)compute->lengths[b];
-        const size_t left = length > from ? length - from : 0;
-        row->steps = left < compute->piece ? left : compute->piece;
-        row->ends = left <= compute->piece && (left > 0 || from == 0);
+    struct compute_progress *progress = &compute->progress;
+    for (size_t left = SLICE_FLOATS; left > 0 && progress->stage != DECODED;) {
+        if (progress->index < things_in(compute)) {
+            if (!do_some(compute, &left, fault))
+                return COMPUTE_FAILED;
+            progress->index += !progress->reading;
+        } else {
+            progress->stage++;
+            progress->index = 0;
+        }
     }
-    if (compute->team > 1)
-        pool_share(compute->pool, compute->team, run_share, compute);
-    else
-        model_run(compute->model, compute->rows, compute->binding.rows, compute->scratch);
-    for (size_t b = 0; b < compute->binding.rows; b++) {
-        struct model_row *row = &compute->rows[b];
-        row->input += row->steps * row->input_stride;
-        if (!compute->signature->vector)
-            row->output += row->steps * row->output_stride;
-    }
-}
-
-/* Outputs past a row's end are zeros. */
-static void clear_padding(struct compute *compute)
-{
-    const size_t size = compute->signature->output_size * sizeof *compute->output;
-    for (size_t b = 0; b < compute->binding.rows; b++) {
-        const size_t length = (size_t)compute->lengths[b];
-        const size_t done = length == 0 ? 0 : model_output_steps(compute->model, length);
-        float *at = output_of_row(compute, b) + done * output_stride(compute);
-        for (size_t t = done; t < compute->output_steps; t++, at += output_stride(compute))
-            memset(at, 0, size);
-    }
-}
-
-bool compute_run(struct compute *compute, const atomic_bool *given_up)
-{
-    set_rows(compute);
-    for (size_t from = 0; compute->piece != 0 && from < compute->binding.steps;
-         from += compute->piece) {
-        if (atomic_load_explicit(given_up, memory_order_relaxed))
-            return false;
-        run_piece(compute, from);
-    }
-    clear_padding(compute);
-    if (compute->signature->output_apart)
-        signature_set_apart(compute->signature, compute->output_steps, compute->binding.rows,
-                            compute->output, compute->apart);
-    gather_states(compute);
-    return true;
+    return progress->stage == DECODED ? COMPUTE_READY : COMPUTE_MORE;
 }
 
 /* ---- the answer ---- */
 
+void compute_finish(struct compute *compute)
+{
+    if (compute->signature->output_apart)
+        signature_set_apart(compute->signature, compute->output_steps, compute->binding.rows,
+                            compute->output, compute->apart);
+}
+
 /* A tensor of rank 2 is one cell's part of its group's. */
+static const float *state_of(const struct compute *compute, const struct signature_tensor *tensor,
+                             float *const *tensors, size_t n)
+{
+    const float *all = tensors[tensor->state];
+    return all != NULL ? all + tensor->cell * compute->binding.rows * n : NULL;
+}
+
 static const float *data_of(const struct compute *compute, const struct signature_tensor *tensor)
 {
     const struct signature_state *state = &compute->signature->states[tensor->state];
-    const size_t before = tensor->cell * compute->binding.rows;
     switch (tensor->role) {
     case ROLE_H:
-        return compute->h[tensor->state] + before * state->h_size;
+        return state_of(compute, tensor, compute->h, state->h_size);
     case ROLE_C:
-        return compute->c[tensor->state] + before * state->c_size;
+        return state_of(compute, tensor, compute->c, state->c_size);
     case ROLE_OUTPUT:
     case ROLE_INPUT:
     case ROLE_LENGTHS:
@@ -384,6 +560,7 @@ void compute_answer(const struct compute *compute, struct infer_answer *answer)
     for (size_t i = 0; i < binding->output_count; i++) {
         const struct signature_tensor *tensor = binding->outputs[i];
         struct infer_answer_tensor *out = &answer->outputs[i];
+        *out = (struct infer_answer_tensor){.datatype = DATATYPE_FP32};
         out->name = tensor->name;
         out->rank = tensor->rank;
         out->data = data_of(compute, tensor);

@@ -1,12 +1,12 @@
 /* One request's tensors on their way through a model: sized, laid out in one block of memory,
- * decoded, computed, shown as an answer. The only file that has the core compute.
+ * decoded, cut into strands that ticks advance (server/tick.h), shown as an answer.
  *
- * Order of calls: compute_plan, then compute_place with memory of that size, then compute_decode
- * (or compute_clear), compute_run, compute_answer. */
+ * Order of calls: compute_init, compute_plan, then compute_place with memory of that size, then
+ * compute_decode until it is ready (or compute_clear), then ticks until no strand has steps left,
+ * then compute_answer. */
 #ifndef SERVER_COMPUTE_H
 #define SERVER_COMPUTE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,46 +15,81 @@
 #include "proto/fault.h"
 #include "proto/infer_message.h"
 #include "proto/signature.h"
-#include "server/pool.h"
+
+/* Consecutive rows that go through the model together, STRAND_ROWS at most. All have done the same
+ * number of steps, but for those that were shorter. */
+struct strand {
+    struct strand *next; /* whoever holds it */
+    struct compute *compute;
+    size_t first_row, row_count;
+    size_t done;    /* steps */
+    size_t longest; /* steps of its longest row */
+    size_t live;    /* rows with steps left; 0: the strand is finished */
+    void *scratch;  /* where it must be computed, alone; NULL: wherever there is scratch */
+};
+
+/* What compute_decode has come to. */
+struct compute_progress {
+    enum { READ_INPUT, READ_LENGTHS, READ_STATES, BEGIN_STRANDS, DECODED } stage;
+    size_t index;               /* of the stage's next thing: state tensor, strand */
+    bool reading;               /* in the middle of a tensor */
+    struct infer_cursor cursor; /* then */
+};
 
 /* T steps, B rows, S floats of state a row; all pointers go into the one block. */
 struct compute {
     const struct model *model;
     const struct signature *signature;
     struct binding binding;
-    size_t piece; /* steps that one call of the model takes */
-    struct pool *pool;
-    size_t team; /* workers that may share a call */
+    size_t output_steps; /* T': model_output_steps of T */
+    size_t members;      /* that its strands' own scratch is for; 0: it is run alone */
+    struct compute_progress progress;
+    const float *initial; /* [B][S], set before anything is decoded: states to begin with; NULL:
+                             zeros, where no h_0 and c_0 were sent */
 
     float *input;                   /* [T,B,I] or [B,T,I] */
-    size_t output_steps;            /* T', of the output */
     float *output;                  /* [T',B,O] or [B,T',O] */
+    int64_t *tokens;                /* as input, where that is an embedding's */
     float *apart;                   /* [B,O], where the output's directions stand apart */
     int64_t *lengths;               /* [B] */
-    float *h[SIGNATURE_STATES_MAX]; /* [cells,B,P]: first h_0, then h_n; NULL when neither is */
+    float *h[SIGNATURE_STATES_MAX]; /* [cells,B,P] or [B,cells,P]: first h_0, then h_n; NULL when
+                                       neither is */
     float *c[SIGNATURE_STATES_MAX]; /* [cells,B,H] */
     float *states;                  /* [B][S], as the core wants them */
-    struct model_row *rows;         /* [B] */
-    void *scratch;
+    struct strand *strands;         /* [strand_count], all rows in order */
+    size_t strand_count;
+    void *scratch; /* for tick_run_alone; else NULL */
 };
 
-/* Keeps a copy of binding, whose pointers must stay good, and says how many bytes the block needs;
- * false when the number does not fit a size_t. pool: the workers compute_run will be called by one
- * of, so that idle ones can help it with large pieces; NULL when it is nobody's worker. */
-bool compute_plan(struct compute *compute, const struct model *model,
-                  const struct signature *signature, const struct binding *binding,
-                  struct pool *pool, size_t *bytes);
+/* Keeps a copy of binding, whose pointers must stay good until it is decoded. compute_answer may be
+ * asked from now on for all but the data. */
+void compute_init(struct compute *compute, const struct model *model,
+                  const struct signature *signature, const struct binding *binding);
+
+/* Says how many bytes the block needs; false when the number does not fit a size_t. members:
+ * workers that a tick may have at most, or 0 when the compute is for tick_run_alone. */
+bool compute_plan(struct compute *compute, size_t members, size_t *bytes);
 
 /* block: of compute_plan's size, aligned to MODEL_SCRATCH_ALIGNMENT, the caller's throughout. */
 void compute_place(struct compute *compute, void *block);
 
-/* Reads the request's numbers into the block. The fault names tensor and element. */
-bool compute_decode(struct compute *compute, struct fault *fault);
+/* Reads some of the request's numbers into the block, half a millisecond's work or so. The fault
+ * names tensor and element. When all is decoded the strands are ready. */
+enum compute_decoded { COMPUTE_MORE, COMPUTE_READY, COMPUTE_FAILED };
+enum compute_decoded compute_decode(struct compute *compute, struct fault *fault);
 /* Instead of that: zeros everywhere, all rows of full length. */
 void compute_clear(struct compute *compute);
 
-/* false: given_up was seen to be true, and what there is of the answer is of no use. */
-bool compute_run(struct compute *compute, const atomic_bool *given_up);
+/* Steps its longest row has left. */
+size_t compute_strand_left(const struct strand *strand);
+/* The next `steps` steps of the strand's live rows, or what they have left; returns how many rows
+ * were written. */
+size_t compute_strand_rows(const struct strand *strand, size_t steps, struct model_row *rows);
+/* They were computed. The states of a strand that is finished are where the answer wants them. */
+void compute_strand_advance(struct strand *strand, size_t steps);
+
+/* Once, when no strand has steps left: the outputs are where the answer wants them. */
+void compute_finish(struct compute *compute);
 
 /* Names, shapes and data of the outputs, borrowed from the compute and its block. */
 void compute_answer(const struct compute *compute, struct infer_answer *answer);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/api_v2.h"
+#include "server/api.h"
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/connections.h"
@@ -55,6 +55,8 @@ struct exchange {
     struct http_head_facts facts;
     struct route route;
     const struct served_model *served; /* ROUTE_INFER */
+    uint64_t accepted;                 /* when the job was created; 0: not yet */
+    bool client_left;
     struct body body;
     uint64_t body_since;
     size_t received;      /* bytes of body, thrown away ones too */
@@ -88,21 +90,19 @@ static void resume(void *argument)
     pthread_mutex_unlock(&http->lock);
 }
 
-/* A request whose client has left is given up only while it waits: a client that closed just its
- * sending side still hears the answer of one that runs. */
+/* With a client that has left goes its request, computed half or not at all. */
 static bool give_up(void *argument, enum give_up_reason reason)
 {
     struct exchange *exchange = argument;
-    const bool settled =
-        reason == GIVE_UP_GONE ? !job_withdraw(exchange->job) : !job_abandon(exchange->job);
-    if (settled)
+    if (!job_abandon(exchange->job))
         return false;
     exchange->job = NULL;
+    exchange->client_left = reason == GIVE_UP_GONE;
     if (reason == GIVE_UP_LATE)
         fault_set(&exchange->refusal, 504, "Request timeout expired");
     else if (reason == GIVE_UP_GONE)
         fault_set(&exchange->refusal, 503,
-                  "the request was dropped from the queue: the connection's other side was closed");
+                  "the request was dropped: the connection's other side was closed");
     else
         fault_set(&exchange->refusal, 503, "the server is shutting down");
     return true;
@@ -110,15 +110,27 @@ static bool give_up(void *argument, enum give_up_reason reason)
 
 /* ---- answering ---- */
 
+static const char *content_type(const struct reply *reply)
+{
+    if (reply->content_type != NULL)
+        return reply->content_type;
+    return reply->json_size != 0 ? "application/octet-stream" : "application/json";
+}
+
 static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     const struct reply *reply = &exchange->reply;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type(reply));
+    if (reply->json_size != 0) {
+        char size[24];
+        snprintf(size, sizeof size, "%zu", reply->json_size);
+        MHD_add_response_header(response, "Inference-Header-Content-Length", size);
+    }
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    if (atomic_load(&exchange->http->closing))
+    if (atomic_load(&exchange->http->closing) || exchange->facts.length_missing)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
@@ -149,14 +161,27 @@ static enum MHD_Result send_reply(struct exchange *exchange)
         return MHD_NO;
     add_headers(exchange, response);
     set_reply_deadline(exchange);
+    status_counts_add(&exchange->http->service->http_responses, exchange->reply.status);
     const enum MHD_Result queued =
         MHD_queue_response(exchange->connection, (unsigned)exchange->reply.status, response);
     MHD_destroy_response(response);
     return queued;
 }
 
+/* What was refused to a model's request; client_left tells what 503 does not. */
+static void count_refusal(const struct exchange *exchange)
+{
+    const uint64_t accepted = exchange->accepted;
+    if (exchange->served != NULL)
+        model_stats_failure(&exchange->served->lane->stats,
+                            exchange->client_left ? FAILURE_CANCELED
+                                                  : request_failure_of(exchange->refusal.status),
+                            accepted != 0 ? clock_now() - accepted : 0);
+}
+
 static enum MHD_Result send_refusal(struct exchange *exchange)
 {
+    count_refusal(exchange);
     reply_fault(&exchange->reply, &exchange->refusal);
     if (exchange->refusal.status == 405)
         exchange->reply.allow = exchange->route.allow;
@@ -175,26 +200,36 @@ static bool check_json_size(struct exchange *exchange)
         return fault_set(&exchange->refusal, 400,
                          "inference header size should be in range (0, %zu), got: %ju",
                          exchange->body.size, (uintmax_t)facts->json_size);
-    return fault_set(&exchange->refusal, 400,
-                     "binary tensor data is not supported by this server, send JSON");
+    if (facts->json_size == 0)
+        return fault_set(&exchange->refusal, 400,
+                         "a body without a JSON header is not supported by this server");
+    exchange->body.tail = exchange->body.size - (size_t)facts->json_size;
+    return true;
+}
+
+/* Counted from the request's last byte. */
+static struct job_terms job_terms(const struct exchange *exchange)
+{
+    const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
+    const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
+    return (struct job_terms){
+        .arrived = now,
+        .deadline = now + (asked != 0 && asked < own ? asked : own),
+    };
 }
 
 static bool prepare_job(struct exchange *exchange)
 {
+    const struct job_terms terms = job_terms(exchange);
     if (!check_json_size(exchange))
         return false;
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
-                               exchange->http->service->pool, &exchange->refusal);
+                               exchange->http->service->scheduler,
+                               exchange->http->service->sequences, &terms, &exchange->refusal);
+    exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
     return exchange->job != NULL;
-}
-
-/* To suspend, hand over, wake up and resume costs more than a small model's whole answer: what is
- * light is computed here, as long as nobody waits in the queue before it. */
-static bool belongs_here(const struct exchange *exchange)
-{
-    return job_is_light(exchange->job) && pool_is_free(exchange->http->service->pool);
 }
 
 static void drop_job(struct exchange *exchange)
@@ -222,9 +257,9 @@ static enum MHD_Result hand_over(struct exchange *exchange)
     }
     exchange->state = WORK;
     MHD_suspend_connection(exchange->connection);
+    const uint64_t deadline = job_deadline(exchange->job);
     if (job_submit(exchange->job, resume, exchange, &exchange->refusal)) {
-        connections_work(http->connections, exchange->slot, exchange,
-                         clock_now() + http->config.request_timeout);
+        connections_work(http->connections, exchange->slot, exchange, deadline);
         return MHD_YES;
     }
     drop_job(exchange);
@@ -232,11 +267,13 @@ static enum MHD_Result hand_over(struct exchange *exchange)
     return MHD_YES;
 }
 
+/* To suspend, hand over, wake up and resume costs more than a small model's whole answer: what is
+ * light is computed here. */
 static enum MHD_Result start_job(struct exchange *exchange)
 {
     if (!prepare_job(exchange))
         return send_refusal(exchange);
-    if (!belongs_here(exchange))
+    if (!job_is_light(exchange->job))
         return hand_over(exchange);
     job_run(exchange->job);
     return send_job_reply(exchange);
@@ -274,7 +311,12 @@ static bool check_head(struct exchange *exchange, const char *method, const char
 {
     struct header_list list = {.count = 0};
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, collect_header, &list);
-    const struct http_head head = {method, target, version, list.headers, list.count};
+    const struct http_head head = {.method = method,
+                                   .target = target,
+                                   .version = version,
+                                   .headers = list.headers,
+                                   .header_count = list.count,
+                                   .body_optional = exchange->route.body_optional};
     return http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
                             &exchange->refusal);
 }
@@ -283,12 +325,14 @@ static bool check_head(struct exchange *exchange, const char *method, const char
 static void check_request(struct exchange *exchange)
 {
     const struct route *route = &exchange->route;
-    if (route->kind != ROUTE_INFER)
-        return;
-    exchange->served =
-        model_store_find(exchange->http->service->models, route->model, route->model_size,
-                         route->version, route->version_size, &exchange->refusal);
-    if (exchange->served != NULL && exchange->facts.encoded)
+    if (route->kind == ROUTE_INFER) {
+        exchange->served =
+            model_store_find(exchange->http->service->models, route->model, route->model_size,
+                             route->version, route->version_size, &exchange->refusal);
+        if (exchange->served == NULL)
+            return;
+    }
+    if (exchange->facts.encoded)
         fault_set(&exchange->refusal, 415, "Content-Encoding is not supported");
 }
 
@@ -343,25 +387,30 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
     return MHD_YES;
 }
 
+static void note_query(struct exchange *exchange)
+{
+    struct MHD_Connection *connection = exchange->connection;
+    struct route *route = &exchange->route;
+    route->limit = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit");
+    route->after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after");
+}
+
 static enum MHD_Result body_arrived(struct exchange *exchange)
 {
     if (exchange->refusal.status != 0)
         return send_refusal(exchange);
     if (exchange->route.kind == ROUTE_INFER)
         return start_job(exchange);
-    api_v2_answer(exchange->http->service, &exchange->route, &exchange->reply);
+    if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
+        note_query(exchange);
+    api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
+               &exchange->reply);
     return send_reply(exchange);
 }
 
-static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
-                              const char *method, const char *version, const char *data,
-                              size_t *size, void **context)
+static enum MHD_Result go_on(struct exchange *exchange, const char *target, const char *method,
+                             const char *version, const char *data, size_t *size)
 {
-    struct exchange *exchange = *context;
-    (void)argument;
-    (void)connection;
-    if (exchange == NULL)
-        return MHD_NO; /* there was no memory for it */
     switch (exchange->state) {
     case HEAD:
         return head_arrived(exchange, method, target, version);
@@ -373,6 +422,21 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
         break;
     }
     return MHD_NO;
+}
+
+static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
+                              const char *method, const char *version, const char *data,
+                              size_t *size, void **context)
+{
+    struct exchange *exchange = *context;
+    (void)argument;
+    (void)connection;
+    if (exchange == NULL)
+        return MHD_NO; /* there was no memory for it */
+    const enum MHD_Result result = go_on(exchange, target, method, version, data, size);
+    if (exchange->state == ANSWERED && log_requests())
+        log_line("lstmd: http: %s %s %d", method, target, exchange->reply.status);
+    return result;
 }
 
 /* ---- what the library calls beside that ---- */

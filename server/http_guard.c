@@ -12,6 +12,7 @@ enum single {
     CONTENT_ENCODING,
     EXPECT,
     JSON_SIZE,
+    TIMEOUT,
     SINGLE_COUNT,
 };
 
@@ -23,6 +24,7 @@ static const char *const single_names[SINGLE_COUNT] = {
     [CONTENT_ENCODING] = "Content-Encoding",
     [EXPECT] = "Expect",
     [JSON_SIZE] = "Inference-Header-Content-Length",
+    [TIMEOUT] = "X-Request-Timeout-Ms",
 };
 
 static bool is_alpha_or_digit(char c)
@@ -177,7 +179,7 @@ static bool check_framing(const struct http_head *head, const struct http_header
 }
 
 static bool check_method(const struct http_head *head, const struct http_header **singles,
-                         const struct http_head_facts *facts, struct fault *fault)
+                         struct http_head_facts *facts, struct fault *fault)
 {
     static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
     size_t i = 0;
@@ -187,10 +189,24 @@ static bool check_method(const struct http_head *head, const struct http_header 
         return fault_set(fault, 405, "Method Not Allowed");
     if (i < 2 && facts->has_body)
         return fault_set(fault, 400, "a %s request with a body", head->method);
-    /* A length that hid in a folded line would otherwise turn its body into the next request. */
-    if ((head->method[0] == 'P') && singles[CONTENT_LENGTH] == NULL && !facts->chunked)
-        return fault_set(fault, 411, "a Content-Length header or chunks expected");
-    return true;
+    if (head->method[0] != 'P' || singles[CONTENT_LENGTH] != NULL || facts->chunked)
+        return true;
+    /* A length that hid in a folded line would otherwise turn its body into the next request. Where
+     * no body is needed the connection's end after the answer sees to that. */
+    facts->length_missing = true;
+    return head->body_optional ||
+           fault_set(fault, 411, "a Content-Length header or chunks expected");
+}
+
+static bool note_timeout(const struct http_header *timeout, struct http_head_facts *facts,
+                         struct fault *fault)
+{
+    if (timeout == NULL)
+        return true;
+    return (parse_length(timeout, &facts->timeout_ms) && facts->timeout_ms > 0 &&
+            facts->timeout_ms <= HTTP_GUARD_TIMEOUT_MAX_MS) ||
+           fault_set(fault, 400, "%s: a whole number from 1 to %d expected", single_names[TIMEOUT],
+                     HTTP_GUARD_TIMEOUT_MAX_MS);
 }
 
 /* What has no part in framing. An empty Expect is what libcurl's users send to have none. */
@@ -207,7 +223,7 @@ static bool note_facts(const struct http_header **singles, struct http_head_fact
     facts->json_size_given = json_size != NULL;
     if (json_size != NULL && !parse_length(json_size, &facts->json_size))
         return fault_set(fault, 400, "malformed %s header", single_names[JSON_SIZE]);
-    return true;
+    return note_timeout(singles[TIMEOUT], facts, fault);
 }
 
 static bool check_size(const struct http_head_facts *facts, uint64_t max_body, struct fault *fault)

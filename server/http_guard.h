@@ -14,7 +14,8 @@
 
 #include "proto/fault.h"
 
-#define HTTP_GUARD_HEADERS_MAX 100
+#define HTTP_GUARD_HEADERS_MAX    100
+#define HTTP_GUARD_TIMEOUT_MAX_MS 86400000
 
 struct http_header {
     const char *name, *value; /* value may be NULL when value_size is 0 */
@@ -25,6 +26,7 @@ struct http_head {
     const char *method, *target, *version; /* NUL-terminated; target without its query */
     const struct http_header *headers;
     size_t header_count;
+    bool body_optional; /* a POST without a length is one without a body there */
 };
 
 /* What the rest of the server needs to know of a good head. */
@@ -32,15 +34,17 @@ struct http_head_facts {
     bool has_body;         /* chunked, or a length above 0 */
     bool chunked;          /* the length is not known before the end */
     uint64_t length;       /* Content-Length; 0 when there is none */
+    bool length_missing;   /* a POST that was let through without one: close after the answer */
     bool expects_continue; /* the client waits for a word before it sends the body */
     bool encoded;          /* Content-Encoding names something */
     bool json_size_given;  /* Inference-Header-Content-Length */
     uint64_t json_size;
+    uint64_t timeout_ms; /* X-Request-Timeout-Ms; 0 when there is none */
 };
 
 /* false, with a fault: 400 for what is in doubt, 405 without a verb of HTTP, 411 a POST without a
- * length, 413 a length over max_body, 417 an expectation we do not know, 431 too many headers, 505
- * another version than 1.0 and 1.1. */
+ * length where a body is wanted, 413 a length over max_body, 417 an expectation we do not know, 431
+ * too many headers, 505 another version than 1.0 and 1.1. */
 bool http_guard_check(const struct http_head *head, uint64_t max_body,
                       struct http_head_facts *facts, struct fault *fault);
 

@@ -4,52 +4,58 @@
 #include <stdlib.h>
 
 #include "core/checked.h"
-#include "proto/float_text.h"
 #include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
+#include "server/clock.h"
 #include "server/compute.h"
+#include "server/job_turn.h"
+#include "server/tick.h"
 
-/* An answer's text beside its numbers: names, shapes and braces, all of them short, and an id whose
- * every byte may become six. */
-#define ANSWER_TEXT_FIXED   (1024 + 6 * (size_t)INFER_ID_MAX)
-#define ANSWER_TEXT_TENSOR  (512 + 6 * (size_t)TENSOR_NAME_MAX)
-#define ANSWER_TEXT_ELEMENT ((size_t)FLOAT_TEXT_MAX + 1)
+/* Printed in one slice: half a millisecond's work. */
+#define SLICE_NUMBERS ((size_t)16 << 10)
 
 /* With AVX2 some 50 microseconds of reading, computing and printing together: about what it takes
  * to suspend, wake a worker and resume. */
 #define LIGHT_BYTES ((size_t)32 << 10)
-#define LIGHT_FLOPS 1e6
+#define LIGHT_FLOPS 2e6
+
+enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING };
 
 struct job {
-    struct pool_task task; /* first: the pool's task is the job */
-    struct pool *pool;
+    struct work work; /* first: the scheduler's work is the job */
+    uint64_t arrived; /* from then on its time is counted */
+    struct scheduler *scheduler;
     const struct served_model *served;
+    enum job_stage stage;
+    bool light;
     struct body body; /* what request points into */
     struct infer_request request;
+    struct job_turn turn;
+    bool begun; /* on its turn, the sequence's state is known */
     struct compute compute;
     void *block;
     struct json_writer writer;
-    size_t text_size; /* at most so long is the answer's text */
+    struct infer_answer_cursor answering;
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
-
-    /* Set by the first of worker (reply is there) and waiter (gives up); the other finds it set. */
-    atomic_bool settled;
     void (*done)(void *context);
     void *context;
+    enum work_end how; /* it ended; in its sequence it may still have to be finished */
 };
 
-/* ---- creation ---- */
+static enum work_next slice(struct work *work);
+static void end(struct work *work, enum work_end how);
 
-static bool answer_text_size(const struct binding *binding, size_t *size)
-{
-    size_t numbers;
-    return checked_mul(binding->output_elements, ANSWER_TEXT_ELEMENT, &numbers) &&
-           checked_add(numbers, ANSWER_TEXT_FIXED + binding->output_count * ANSWER_TEXT_TENSOR,
-                       size);
-}
+static const struct work_type work_type = {.slice = slice, .end = end};
+
+static void begin_on_turn(struct job_turn *turn);
+static void finish_on_turn(struct job_turn *turn);
+
+static const struct job_turn_type turn_type = {.begin = begin_on_turn, .finish = finish_on_turn};
+
+/* ---- creation ---- */
 
 static bool fail_size(const struct job *job, struct fault *fault)
 {
@@ -59,42 +65,111 @@ static bool fail_size(const struct job *job, struct fault *fault)
                      job->budget->limit);
 }
 
-/* Block and text, charged and taken together. */
-static bool take_memory(struct job *job, size_t block, size_t text, struct fault *fault)
+/* Block and answer, charged and taken together. */
+static bool take_memory(struct job *job, size_t block, size_t answer, struct fault *fault)
 {
     size_t bytes;
-    if (!checked_add(block, text, &bytes))
+    if (!checked_add(block, answer, &bytes))
         return fail_size(job, fault);
     if (!budget_take(job->budget, bytes, job->charge + job->body.capacity, fault))
         return false;
     job->charge += bytes;
-    job->text_size = text;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
-    json_reserve(&job->writer, text);
+    json_reserve(&job->writer, answer);
     if (job->block == NULL || job->writer.failed)
         return fault_set(fault, 503, "out of memory");
     compute_place(&job->compute, job->block);
     return true;
 }
 
-static bool prepare(struct job *job, struct fault *fault)
+/* All but the data, which is there when it has been computed. */
+static void describe_answer(const struct job *job, struct infer_answer *answer)
+{
+    *answer = (struct infer_answer){
+        .model_name = job->served->name,
+        .model_version = MODEL_VERSION,
+        .id = job->request.id,
+        .sequence_id = &job->request.parameters.sequence_id,
+        .steps = job->turn.steps + job->compute.binding.steps,
+    };
+    compute_answer(&job->compute, answer);
+    for (size_t i = 0; i < answer->output_count; i++)
+        answer->outputs[i].form = infer_output_form(&job->request, i);
+}
+
+static bool is_light(const struct job *job, size_t answer)
+{
+    const struct binding *binding = &job->compute.binding;
+    const double flops = tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps);
+    return job->body.size <= LIGHT_BYTES && answer <= LIGHT_BYTES - job->body.size &&
+           flops <= LIGHT_FLOPS;
+}
+
+static bool plan(struct job *job, struct fault *fault)
+{
+    struct infer_answer message;
+    size_t block, answer;
+    describe_answer(job, &message);
+    if (!infer_answer_size(&message, &answer))
+        return fail_size(job, fault);
+    job->light = is_light(job, answer) && job_turn_is_now(&job->turn);
+    job->work.rows = job->compute.binding.rows;
+    infer_answer_begin(&job->answering);
+    if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->scheduler), &block))
+        return fail_size(job, fault);
+    return take_memory(job, block, answer, fault);
+}
+
+static bool parse(struct job *job, struct fault *fault)
+{
+    const size_t json_size = job->body.size - job->body.tail;
+    const struct infer_span tail = {job->body.text + json_size, job->body.tail};
+    if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
+                             job->served->name, fault))
+        return false;
+    for (size_t i = 0; i < job->request.output_count; i++)
+        if (infer_output_classification(&job->request, i) != 0)
+            return fault_set(fault, 400, "classification is not available in this build");
+    return true;
+}
+
+static bool brings_states(const struct binding *binding)
+{
+    for (size_t i = 0; i < SIGNATURE_STATES_MAX; i++)
+        if (binding->h_0[i] != NULL || binding->c_0[i] != NULL)
+            return true;
+    return false;
+}
+
+static enum work_class class_of(uint64_t priority)
+{
+    return priority == 0 ? WORK_NORMAL : priority == 1 ? WORK_HIGH : WORK_LOW;
+}
+
+/* The earlier one of the wire's and the request's own. */
+static uint64_t deadline_of(const struct job_terms *terms, uint64_t timeout_us)
+{
+    const uint64_t left = terms->deadline > terms->arrived ? terms->deadline - terms->arrived : 0;
+    if (timeout_us == 0 || timeout_us >= left / CLOCK_NS_PER_US)
+        return terms->deadline;
+    return terms->arrived + timeout_us * CLOCK_NS_PER_US;
+}
+
+static bool prepare(struct job *job, struct sequences *sequences, const struct job_terms *terms,
+                    struct fault *fault)
 {
     struct binding binding;
-    size_t block, text;
     const struct served_model *served = job->served;
-    if (!infer_request_parse(&job->request, job->body.text, job->body.size, fault))
+    if (!parse(job, fault) ||
+        !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
         return false;
-    if (job->request.parameters.has_sequence)
-        return fault_set(fault, 400,
-                         "parameters: sequences kept by the server are not available in this "
-                         "build; send h_0 and c_0");
-    if (!signature_bind(&served->signature, &job->request, served->name, &binding, fault))
-        return false;
-    if (!compute_plan(&job->compute, served->model, &served->signature, &binding, job->pool,
-                      &block) ||
-        !answer_text_size(&binding, &text))
-        return fail_size(job, fault);
-    return take_memory(job, block, text, fault);
+    job->arrived = terms->arrived;
+    job->work.priority = class_of(job->request.parameters.priority);
+    job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
+    compute_init(&job->compute, served->model, &served->signature, &binding);
+    return job_turn_enter(&job->turn, sequences, &served->sequences, &job->request.parameters,
+                          binding.rows, brings_states(&binding), fault) &&
+           plan(job, fault);
 }
 
 static struct job *allocate(const struct served_model *served, struct budget *budget, size_t held,
@@ -108,19 +183,22 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
         fault_set(fault, 503, "out of memory");
         return NULL;
     }
-    job->pool = NULL;
+    job->work = (struct work){.type = &work_type, .lane = served->lane};
     job->served = served;
+    job->stage = JOB_DECODING;
+    job->begun = false;
+    job_turn_init(&job->turn, &turn_type);
     job->block = NULL;
     job->budget = budget;
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
     json_writer_init(&job->writer);
-    atomic_init(&job->settled, false);
     return job;
 }
 
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct pool *pool, struct fault *fault)
+                       struct scheduler *scheduler, struct sequences *sequences,
+                       const struct job_terms *terms, struct fault *fault)
 {
     struct job *job = allocate(served, budget, body->capacity, fault);
     if (job == NULL) {
@@ -128,8 +206,8 @@ struct job *job_create(const struct served_model *served, struct body *body, str
         return NULL;
     }
     body_move(&job->body, body);
-    job->pool = pool;
-    if (prepare(job, fault))
+    job->scheduler = scheduler;
+    if (prepare(job, sequences, terms, fault))
         return job;
     job_destroy(job);
     return NULL;
@@ -144,23 +222,28 @@ static void release_inputs(struct job *job)
     json_writer_fini(&job->writer);
 }
 
-void job_destroy(struct job *job)
+static void destroy(struct job *job)
 {
+    job_turn_leave(&job->turn, NULL, 0);
     release_inputs(job);
     reply_fini(&job->reply);
     budget_give(job->budget, job->charge);
     free(job);
 }
 
-/* ---- work ---- */
-
-bool job_is_light(const struct job *job)
+void job_destroy(struct job *job)
 {
-    const struct binding *binding = &job->compute.binding;
-    const double flops =
-        model_flops_per_step(job->served->model) * (double)binding->steps * (double)binding->rows;
-    return job->body.size + job->text_size <= LIGHT_BYTES && flops <= LIGHT_FLOPS;
+    job->how = WORK_ABANDONED;
+    if (job_turn_ended(&job->turn))
+        destroy(job);
 }
+
+uint64_t job_deadline(const struct job *job)
+{
+    return job->work.deadline;
+}
+
+/* ---- stages ---- */
 
 /* The reply keeps of the job's charge what its text really takes. */
 static void move_charge(struct job *job)
@@ -174,59 +257,204 @@ static void move_charge(struct job *job)
     job->charge -= reply->charge;
 }
 
-static void answer(struct job *job)
+static enum work_next fail(struct job *job, const struct fault *fault)
 {
-    struct infer_answer message = {
-        .model_name = job->served->name,
-        .model_version = MODEL_VERSION,
-        .id = job->request.id,
-    };
-    compute_answer(&job->compute, &message);
-    infer_answer_write(&job->writer, &message);
-    reply_json(&job->reply, 200, &job->writer);
+    reply_fault(&job->reply, fault);
+    return WORK_DONE;
 }
 
-void job_run(struct job *job)
+static void fail_late(struct job *job)
 {
     struct fault fault;
-    if (!compute_decode(&job->compute, &fault))
-        reply_fault(&job->reply, &fault);
-    else if (compute_run(&job->compute, &job->settled))
-        answer(job);
-    release_inputs(job);
-    move_charge(job);
+    fault_set(&fault, 504, "Request timeout expired");
+    fail(job, &fault);
 }
 
-static void work(struct pool_task *task)
+/* false: no row has a step to do. */
+static bool add_strands(struct job *job)
 {
-    struct job *job = (struct job *)task;
-    job_run(job);
-    if (atomic_exchange(&job->settled, true))
-        job_destroy(job);
+    struct compute *compute = &job->compute;
+    for (size_t i = 0; i < compute->strand_count; i++)
+        if (compute->strands[i].live > 0)
+            work_add_strand(&job->work, &compute->strands[i]);
+    return job->work.unfinished > 0;
+}
+
+/* On the job's turn, before anything else. */
+static bool take_up_sequence(struct job *job, struct fault *fault)
+{
+    job->begun = true;
+    return job_turn_state(&job->turn, &job->compute.initial, fault);
+}
+
+/* The text is of no more use; others may have its memory while this is computed. */
+static enum work_next decode(struct job *job)
+{
+    struct fault fault;
+    if (!job->begun && !take_up_sequence(job, &fault))
+        return fail(job, &fault);
+    const enum compute_decoded decoded = compute_decode(&job->compute, &fault);
+    if (decoded == COMPUTE_FAILED)
+        return fail(job, &fault);
+    if (decoded == COMPUTE_MORE)
+        return WORK_SLICE;
+    body_fini(&job->body);
+    job->stage = JOB_COMPUTED;
+    return WORK_TICKS;
+}
+
+static enum work_next encode(struct job *job)
+{
+    struct infer_answer message;
+    size_t json_size;
+    if (job->stage == JOB_COMPUTED) {
+        compute_finish(&job->compute);
+        job->stage = JOB_ENCODING;
+    }
+    describe_answer(job, &message);
+    if (!infer_answer_write(&job->answering, &job->writer, &message, SLICE_NUMBERS, &json_size))
+        return WORK_SLICE;
+    reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
+    return WORK_DONE;
+}
+
+static enum work_next slice(struct work *work)
+{
+    struct job *job = (struct job *)work;
+    if (job->stage != JOB_DECODING)
+        return encode(job);
+    const enum work_next next = decode(job);
+    if (next != WORK_TICKS || add_strands(job))
+        return next;
+    work->computed = true;
+    return WORK_SLICE;
+}
+
+/* ---- counting ---- */
+
+/* Before it was accepted it was parsed. */
+static void count(const struct job *job)
+{
+    const struct work_times *times = &job->work.times;
+    const uint64_t parsing = times->accepted - job->arrived;
+    struct model_stats *stats = &job->served->lane->stats;
+    const struct request_times counted = {
+        .queue = times->total - times->before - times->ticks - times->after,
+        .compute_input = parsing + times->before,
+        .compute_infer = times->ticks,
+        .compute_output = times->after,
+        .request = parsing + times->total,
+    };
+    if (job->reply.status == 200)
+        model_stats_success(stats, &counted, job->work.rows);
     else
-        job->done(job->context);
+        model_stats_failure(stats, request_failure_of(job->reply.status), counted.request);
+}
+
+/* ---- by the scheduler ---- */
+
+/* The sequence goes on from this job's states only if they are answered. */
+static void leave_sequence(struct job *job)
+{
+    const bool good = job->reply.status == 200;
+    job_turn_leave(&job->turn, good ? job->compute.states : NULL, job->compute.binding.steps);
+}
+
+static void finish(struct job *job)
+{
+    if (job->how == WORK_ABANDONED) {
+        destroy(job);
+        return;
+    }
+    if (job->how == WORK_LATE)
+        fail_late(job);
+    leave_sequence(job);
+    count(job);
+    release_inputs(job);
+    move_charge(job);
+    job->done(job->context);
+}
+
+static void end(struct work *work, enum work_end how)
+{
+    struct job *job = (struct job *)work;
+    job->how = how;
+    if (job_turn_ended(&job->turn))
+        finish(job);
+}
+
+static struct job *job_of(struct job_turn *turn)
+{
+    return (struct job *)((char *)turn - offsetof(struct job, turn));
+}
+
+static void begin_on_turn(struct job_turn *turn)
+{
+    struct job *job = job_of(turn);
+    scheduler_begin(job->scheduler, &job->work);
+}
+
+static void finish_on_turn(struct job_turn *turn)
+{
+    finish(job_of(turn));
 }
 
 bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault)
 {
-    job->task = (struct pool_task){.run = work};
     job->done = done;
     job->context = context;
-    return pool_submit(job->pool, &job->task) ||
-           fault_set(fault, 503, "Exceeds maximum queue size");
-}
-
-bool job_withdraw(struct job *job)
-{
-    if (!pool_remove(job->pool, &job->task))
+    if (!scheduler_accept(job->scheduler, &job->work, fault))
         return false;
-    job_destroy(job);
+    if (job_turn_accepted(&job->turn))
+        scheduler_begin(job->scheduler, &job->work);
     return true;
 }
 
 bool job_abandon(struct job *job)
 {
-    return job_withdraw(job) || !atomic_exchange(&job->settled, true);
+    return scheduler_abandon(job->scheduler, &job->work);
+}
+
+/* ---- on the spot ---- */
+
+bool job_is_light(const struct job *job)
+{
+    return job->light;
+}
+
+static void run(struct job *job)
+{
+    struct work_times *times = &job->work.times;
+    enum work_next next = WORK_SLICE;
+    while (next == WORK_SLICE)
+        next = decode(job);
+    const uint64_t decoded = clock_now();
+    times->before = decoded - times->accepted;
+    if (next == WORK_DONE)
+        return;
+    tick_run_alone(&job->compute, &job->served->lane->stats);
+    const uint64_t computed = clock_now();
+    times->ticks = computed - decoded;
+    for (next = WORK_SLICE; next == WORK_SLICE;)
+        next = encode(job);
+    times->after = clock_now() - computed;
+}
+
+void job_run(struct job *job)
+{
+    struct work_times *times = &job->work.times;
+    assert(job->light);
+    times->accepted = clock_now();
+    if (job->work.deadline <= times->accepted)
+        fail_late(job);
+    else
+        run(job);
+    times->total = times->before + times->ticks + times->after;
+    leave_sequence(job);
+    count(job);
+    release_inputs(job);
+    move_charge(job);
 }
 
 void job_take_reply(struct job *job, struct reply *reply)

@@ -1,51 +1,58 @@
 /* One infer request from the moment its body is there to its reply, whatever the wire.
  *
  * The connection's thread parses the message without decoding a number, holds it against the model,
- * and takes all the memory the job will ever need, so that what does not fit is refused at once. A
- * worker does everything that grows with the data: it decodes the numbers, computes, prints the
- * answer. So the few threads that serve connections stay free for them. Light jobs may be run by
- * the connection's thread itself.
+ * and takes all the memory the job will ever need, so that what does not fit is refused at once.
+ * Everything that grows with the data (decoding the numbers, computing, printing the answer) is the
+ * workers', in turns with other requests (server/scheduler.h). So the few threads that serve
+ * connections stay free for them. Light jobs may be run by the connection's thread itself.
  *
  * Owner: whoever created the job (the waiter), until job_submit; then nobody may touch it but
- * through job_withdraw and job_abandon, until done is called; then the waiter again. */
+ * through job_abandon, until done is called; then the waiter again. */
 #ifndef SERVER_JOB_H
 #define SERVER_JOB_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/fault.h"
 #include "server/body.h"
 #include "server/budget.h"
 #include "server/model_store.h"
-#include "server/pool.h"
 #include "server/reply.h"
+#include "server/scheduler.h"
 
 struct job;
 
+/* What the wire knows of a request beside its body. Moments of clock_now's. */
+struct job_terms {
+    uint64_t arrived;  /* with its last byte */
+    uint64_t deadline; /* for its answer, by the wire's own rules */
+};
+
 /* Takes over body's content, also on failure. NULL: 400 what is wrong with the request, 413 it
- * needs more than the whole budget, 503 more than is left of it. served and pool must outlive the
- * job. */
+ * needs more than the whole budget, 503 more than is left of it. served and scheduler must outlive
+ * the job. */
 struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct pool *pool, struct fault *fault);
+                       struct scheduler *scheduler, struct sequences *sequences,
+                       const struct job_terms *terms, struct fault *fault);
 void job_destroy(struct job *job);
+
+/* The deadline it is held to: that of the terms, or the request's own when it is earlier. */
+uint64_t job_deadline(const struct job *job);
 
 /* Is running it no more trouble than handing it to another thread? */
 bool job_is_light(const struct job *job);
 
-/* Runs it here and now, instead of job_submit; the reply is then there. */
+/* Runs a light job here and now, instead of job_submit; the reply is then there. */
 void job_run(struct job *job);
 
 /* done(context) is called by a worker when the reply is there, exactly once, unless the job was
- * withdrawn or abandoned. false, 503: the queue is full, the job is still the waiter's. */
+ * abandoned. The reply may be a 504. false, 503: the model's queue is full, the job is still the
+ * waiter's. */
 bool job_submit(struct job *job, void (*done)(void *context), void *context, struct fault *fault);
 
-/* Gives the job up if no worker has started it. true: it is destroyed and done will not be called.
- * false: nothing has changed. */
-bool job_withdraw(struct job *job);
-
 /* Gives the job up wherever it is. true: done will not be called and the job is no longer the
- * waiter's; a worker that has started it stops soon. false: done was called or is about to be. */
+ * waiter's; a worker that is at it stops soon. false: done was called or is about to be. */
 bool job_abandon(struct job *job);
 
 /* After done or job_run: moves the reply out. */

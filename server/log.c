@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -73,6 +74,18 @@ void log_line(const char *format, ...)
     va_start(arguments, format);
     log_text(format, arguments);
     va_end(arguments);
+}
+
+static atomic_bool requests;
+
+bool log_requests(void)
+{
+    return atomic_load_explicit(&requests, memory_order_relaxed);
+}
+
+void log_set_requests(bool wanted)
+{
+    atomic_store_explicit(&requests, wanted, memory_order_relaxed);
 }
 
 /* false: this second's lines are used up. */

@@ -6,6 +6,7 @@
 #ifndef SERVER_LOG_H
 #define SERVER_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define LOG_LINE_MAX 1024 /* bytes with the newline; what is longer is cut */
@@ -17,6 +18,10 @@ void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * LOG_LIMITED_PER_SECOND of them all together, the rest is counted. */
 #define LOG_LIMITED_PER_SECOND 10
 void log_limited(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Is a line wanted for every request? Not before it was asked for. */
+bool log_requests(void);
+void log_set_requests(bool wanted);
 
 /* Copies text with bytes below 0x20, 0x7f and backslashes as \xNN, cut to capacity - 1 bytes, and
  * ends it with a NUL. Returns its length. */

@@ -15,7 +15,9 @@
 #include "server/machine.h"
 #include "server/model_store.h"
 #include "server/options.h"
-#include "server/pool.h"
+#include "server/scheduler.h"
+#include "server/sequence_evictor.h"
+#include "server/sequence_file.h"
 #include "server/service.h"
 
 enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
@@ -92,29 +94,140 @@ static void serve_until_signal(const struct setup *setup, struct service *servic
     http_stop(http, clock_now() + setup->options.drain_timeout_ms * CLOCK_NS_PER_MS);
 }
 
+static bool start_scheduler(const struct setup *setup, struct scheduler **scheduler,
+                            struct fault *fault)
+{
+    const struct scheduler_config config = {
+        .workers = setup->options.workers,
+        .queue_limit = setup->options.queue_limit,
+        .queue_rows_limit = setup->options.queue_rows_limit,
+        .tick_rows = setup->options.tick_rows,
+    };
+    return scheduler_start(scheduler, &config, fault);
+}
+
+static bool reserve_scratch(const struct setup *setup, struct scheduler *scheduler,
+                            struct fault *fault)
+{
+    for (size_t i = 0; i < setup->models.count; i++)
+        if (!scheduler_reserve(scheduler, setup->models.models[i]->model, fault))
+            return false;
+    return true;
+}
+
+/* ---- sequences ---- */
+
+/* In their file a model has a line of its own, shorter than this. */
+#define MODEL_IN_FILE ((size_t)64 << 10)
+
+/* Takes up what the last run has left. From here on it is this run's to leave. */
+static bool take_up_sequences(const struct setup *setup, struct sequences *sequences,
+                              struct fault *fault)
+{
+    const struct options *options = &setup->options;
+    const size_t max_size = options->sequence_bytes_limit + setup->models.count * MODEL_IN_FILE;
+    size_t count;
+    if (!sequence_file_load(options->sequence_file, max_size, sequences, &setup->models, &count,
+                            fault))
+        return fault_prefix(fault, "sequence_file (move it away to start without it)");
+    if (!sequence_file_remove(options->sequence_file, fault))
+        return fault_prefix(fault, "sequence_file");
+    if (count != 0)
+        log_line("lstmd: %zu sequences go on from %s", count, options->sequence_file);
+    return true;
+}
+
+static bool open_sequences(const struct setup *setup, struct sequences **sequences,
+                           struct fault *fault)
+{
+    const struct options *options = &setup->options;
+    const struct sequences_config config = {
+        .count_limit = options->sequence_limit,
+        .bytes_limit = options->sequence_bytes_limit,
+        .idle_timeout = options->sequence_idle_timeout_ms * CLOCK_NS_PER_MS,
+    };
+    if (!sequences_create(sequences, &config, fault))
+        return false;
+    if (options->sequence_file == NULL || take_up_sequences(setup, *sequences, fault))
+        return true;
+    sequences_destroy(*sequences);
+    return false;
+}
+
+/* No request is running any more; those that were given up change no sequence. */
+static bool leave_sequences(const struct setup *setup, struct sequences *sequences,
+                            struct fault *fault)
+{
+    const char *path = setup->options.sequence_file;
+    size_t count;
+    if (path == NULL)
+        return true;
+    if (!sequence_file_save(path, sequences, &setup->models, &count, fault))
+        return fault_prefix(fault, "the sequences are lost: sequence_file");
+    log_line("lstmd: %zu sequences kept in %s", count, path);
+    return true;
+}
+
+/* ---- start and stop ---- */
+
+/* *started: it has served until the signal. false: a request is still running. */
+static bool serve_requests(struct setup *setup, struct service *service, const sigset_t *signals,
+                           bool *started)
+{
+    struct http *http;
+    struct fault fault;
+    *started = start_scheduler(setup, &service->scheduler, &fault);
+    if (!*started) {
+        fail(EXIT_FAILED, &fault);
+        return true;
+    }
+    *started = reserve_scratch(setup, service->scheduler, &fault) &&
+               http_start(&http, &setup->http, service, &fault);
+    if (*started)
+        serve_until_signal(setup, service, http, signals);
+    else
+        fail(EXIT_FAILED, &fault);
+    return scheduler_stop(service->scheduler, clock_now() + LAST_TASK);
+}
+
+static int serve_with_sequences(struct setup *setup, struct service *service,
+                                const sigset_t *signals)
+{
+    struct sequence_evictor evictor;
+    struct fault fault;
+    bool started = false, stopped = true;
+    if (sequence_evictor_start(&evictor, service->sequences, &fault)) {
+        stopped = serve_requests(setup, service, signals, &started);
+        sequence_evictor_stop(&evictor);
+    } else {
+        fail(EXIT_FAILED, &fault);
+    }
+    const bool left = leave_sequences(setup, service->sequences, &fault);
+    const int code = !left ? fail(EXIT_FAILED, &fault) : started ? EXIT_GOOD : EXIT_FAILED;
+    if (!stopped) {
+        log_line("lstmd: stopped, leaving a request that was given up");
+        _exit(code);
+    }
+    if (started)
+        log_line("lstmd: stopped");
+    return code;
+}
+
 static int serve(struct setup *setup)
 {
-    struct service service = {.models = &setup->models};
-    struct http *http;
+    struct service service = {
+        .models = &setup->models, .kernel = setup->kernel->name, .workers = setup->options.workers};
     struct fault fault;
     sigset_t signals;
     hold_signals(&signals);
     budget_init(&service.budget, setup->options.max_memory_bytes);
+    status_counts_init(&service.http_responses);
     atomic_init(&service.draining, false);
-    if (!pool_start(&service.pool, setup->options.workers, setup->options.queue_limit, &fault))
-        return fail(EXIT_FAILED, &fault);
-    const bool started = http_start(&http, &setup->http, &service, &fault);
-    if (started)
-        serve_until_signal(setup, &service, http, &signals);
-    else
-        fail(EXIT_FAILED, &fault);
-    if (!pool_stop(service.pool, clock_now() + LAST_TASK)) {
-        log_line("lstmd: stopped, leaving a request that was given up");
-        _exit(EXIT_GOOD);
-    }
-    if (started)
-        log_line("lstmd: stopped");
-    return started ? EXIT_GOOD : EXIT_FAILED;
+    if (!open_sequences(setup, &service.sequences, &fault))
+        return fail(fault.status == 400 ? EXIT_CONFIG : EXIT_FAILED, &fault);
+    const int code = serve_with_sequences(setup, &service, &signals);
+    sequences_destroy(service.sequences);
+    return code;
 }
 
 /* ---- set-up ---- */

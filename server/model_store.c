@@ -9,11 +9,15 @@
 
 #include "proto/model_builder.h"
 #include "proto/safetensors.h"
+#include "server/clock.h"
 #include "server/file.h"
 #include "server/machine.h"
 
 static void served_destroy(struct served_model *served)
 {
+    if (served->lane != NULL)
+        lane_fini(served->lane);
+    free(served->lane);
     model_destroy(served->model);
     free(served);
 }
@@ -38,6 +42,27 @@ static char *path_beside(const char *path, const char *name)
     return asprintf(&joined, "%.*s%s", folder, path, name) >= 0 ? joined : NULL;
 }
 
+static bool make_lane(struct served_model *served, uint64_t delay, struct fault *fault)
+{
+    struct lane *lane = malloc(sizeof *lane);
+    if (lane == NULL)
+        return fault_set(fault, 503, "out of memory");
+    lane_init(lane, served->model, delay);
+    served->lane = lane;
+    return true;
+}
+
+static void set_sequences(struct served_model *served, const struct model_config *config)
+{
+    served->sequences = (struct sequence_owner){
+        .model_name = served->name,
+        .state_size = model_state_size(served->model),
+        .causal = model_is_causal(served->model),
+        .strict = config->strict_sequences,
+        .idle_timeout = config->sequence_idle_timeout_ms * CLOCK_NS_PER_MS,
+    };
+}
+
 static bool build(struct served_model *served, const struct model_config *config,
                   const struct safetensors *weights, const struct kernel *kernel,
                   struct fault *fault)
@@ -46,7 +71,9 @@ static bool build(struct served_model *served, const struct model_config *config
         return false;
     for (size_t i = 0; i < weights->count; i++)
         served->weight_count += weights->tensors[i].elements;
-    return signature_init(&served->signature, served->model, config, fault);
+    set_sequences(served, config);
+    return signature_init(&served->signature, served->model, config, fault) &&
+           make_lane(served, config->max_queue_delay_us * CLOCK_NS_PER_US, fault);
 }
 
 static bool build_from_file(struct served_model *served, const struct model_config *config,

@@ -1,6 +1,6 @@
 /* The models that are served: loaded once, looked up by name, never changed.
  *
- * Threads: once loaded, any thread may read. */
+ * Threads: once loaded, any thread may read; the lanes are the scheduler's. */
 #ifndef SERVER_MODEL_STORE_H
 #define SERVER_MODEL_STORE_H
 
@@ -11,6 +11,8 @@
 #include "proto/fault.h"
 #include "proto/model_config.h"
 #include "proto/signature.h"
+#include "server/lane.h"
+#include "server/sequences.h"
 
 #define MODEL_VERSION "1" /* files have no versions; the protocol wants one */
 
@@ -18,6 +20,8 @@ struct served_model {
     char name[MODEL_NAME_MAX];
     struct model *model;
     struct signature signature;
+    struct lane *lane; /* where its requests wait */
+    struct sequence_owner sequences;
     size_t layer_count;  /* of the config */
     size_t weight_count; /* numbers in the weights file */
 };

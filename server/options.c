@@ -10,6 +10,7 @@
 #include "proto/excerpt.h"
 #include "server/file.h"
 #include "server/machine.h"
+#include "server/tick_rule.h"
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -17,7 +18,7 @@
 
 #define DAY_MS ((size_t)24 * 3600 * 1000)
 
-enum option_type { TEXT, LIST, SIZE, FLAG };
+enum option_type { TEXT, PATH, LIST, SIZE, FLAG };
 
 enum option_places { ANYWHERE, NOT_IN_FILE, ONLY_AS_FLAG };
 
@@ -53,7 +54,11 @@ static const struct option table[] = {
     {"kernel", TEXT, ANYWHERE, AT(kernel), 0, 0, 0, NULL, "NAME",
      "instruction set to compute with; default: the best"},
     {"queue_limit", SIZE, ANYWHERE, AT(queue_limit), 1, 1000000, 256, NULL, "N",
-     "requests that may wait for a worker"},
+     "requests of one model at once, waiting or being computed"},
+    {"queue_rows_limit", SIZE, ANYWHERE, AT(queue_rows_limit), 1, 100000000, 4096, NULL, "N",
+     "rows in them; a request alone may have more"},
+    {"tick_rows", SIZE, ANYWHERE, AT(tick_rows), 1, TICK_ROWS, TICK_ROWS, NULL, "N",
+     "most rows of different requests that go through a model together; 1: no batching"},
     {"connection_limit", SIZE, ANYWHERE, AT(connection_limit), 8, 1000000, 1024, NULL, "N",
      "open connections"},
     {"max_body_bytes", SIZE, ANYWHERE, AT(max_body_bytes), 1 * KIB, 16 * GIB, 64 * MIB, NULL, "N",
@@ -73,7 +78,15 @@ static const struct option table[] = {
     {"request_timeout_ms", SIZE, ANYWHERE, AT(request_timeout_ms), 1, DAY_MS, 30000, NULL, "N",
      "for a request to be computed, its wait included; then 504"},
     {"ignore_half_close", FLAG, ANYWHERE, AT(ignore_half_close), 0, 0, 0, NULL, NULL,
-     "compute waiting requests of clients that closed their sending side"},
+     "compute requests of clients that closed their sending side"},
+    {"sequence_limit", SIZE, ANYWHERE, AT(sequence_limit), 1, 10000000, 10000, NULL, "N",
+     "sequences whose state is kept"},
+    {"sequence_bytes_limit", SIZE, ANYWHERE, AT(sequence_bytes_limit), 64 * KIB, 1024 * GIB,
+     256 * MIB, NULL, "N", "memory for them"},
+    {"sequence_idle_timeout_ms", SIZE, ANYWHERE, AT(sequence_idle_timeout_ms), 0, 365 * DAY_MS,
+     60000, NULL, "N", "until a sequence without requests is dropped; 0: never"},
+    {"sequence_file", PATH, ANYWHERE, AT(sequence_file), 0, 0, 0, NULL, "FILE",
+     "keep the sequences in FILE from a stop to the next start"},
     {"drain_delay_ms", SIZE, ANYWHERE, AT(drain_delay_ms), 0, DAY_MS, 0, NULL, "N",
      "when told to stop: serve on for so long, not ready"},
     {"drain_timeout_ms", SIZE, ANYWHERE, AT(drain_timeout_ms), 0, DAY_MS, 20000, NULL, "N",
@@ -169,7 +182,7 @@ static bool assign(struct options *options, const struct option *option, enum op
     *set_by = (int)source;
     if (option->type == LIST)
         return list_add(at, text, fault);
-    if (option->type == TEXT)
+    if (option->type == TEXT || option->type == PATH)
         return set_text(at, text, fault);
     if (option->type == SIZE)
         *(size_t *)at = size;
@@ -343,10 +356,13 @@ static bool assign_json(struct options *options, const struct option *option,
         text = flag.value ? "true" : "false";
         break;
     case TEXT:
+    case PATH:
         if (!config_json_string(object, "", option->key, &text, fault))
             return false;
         break;
     }
+    if (option->type == PATH)
+        return assign_path(options, option, text, fault) || fault_prefix(fault, "%s", option->key);
     return assign(options, option, FROM_FILE, text, fault) ||
            fault_prefix(fault, "%s", option->key);
 }
@@ -436,7 +452,7 @@ bool options_read(struct options *options, int argc, char *const *argv, char *co
 void options_fini(struct options *options)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (table[i].type == TEXT)
+        if (table[i].type == TEXT || table[i].type == PATH)
             free(*(char **)member(options, &table[i]));
         if (table[i].type == LIST)
             list_clear(member(options, &table[i]));

@@ -25,10 +25,14 @@ struct options {
     char *http, *zmq;          /* "none": not wanted */
     char *kernel;              /* NULL: the best there is */
     size_t workers, http_threads;
-    size_t queue_limit, connection_limit;
+    size_t queue_limit, queue_rows_limit; /* for each model */
+    size_t tick_rows;
+    size_t connection_limit;
     size_t max_body_bytes, max_memory_bytes;
     size_t header_timeout_ms, body_timeout_ms, reply_timeout_ms, idle_timeout_ms;
     size_t request_timeout_ms;
+    size_t sequence_limit, sequence_bytes_limit, sequence_idle_timeout_ms;
+    char *sequence_file;   /* NULL: sequences end with the server */
     size_t min_rate_bytes; /* per second, for bodies and replies */
     size_t drain_delay_ms, drain_timeout_ms;
     bool ignore_half_close;

@@ -181,7 +181,7 @@ struct helper {
     size_t member;
 };
 
-enum { HELPERS_MAX = 31 };
+enum { HELPERS_MAX = POOL_TEAM_MAX - 1 };
 
 static void meet(void *context)
 {

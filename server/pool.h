@@ -40,10 +40,12 @@ bool pool_is_free(struct pool *pool);
 
 size_t pool_size(const struct pool *pool); /* workers */
 
+enum { POOL_TEAM_MAX = 32 };
+
 /* Called by a worker: run(context, share) on this worker, as member 0, and on up to `wanted` - 1
  * others that have nothing to do at this moment, all at once, as one team. Returns when all have
  * returned. Nobody waits for a busy worker: the team may be smaller than wanted, down to the caller
- * alone. */
+ * alone, and is never larger than POOL_TEAM_MAX. */
 void pool_share(struct pool *pool, size_t wanted,
                 void (*run)(void *context, const struct share *share), void *context);
 

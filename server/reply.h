@@ -1,4 +1,5 @@
-/* What goes back to a client, whatever the wire: a status in HTTP's numbers and a JSON body. */
+/* What goes back to a client, whatever the wire: a status in HTTP's numbers and a body, JSON as a
+ * rule, behind which binary tensors may stand. */
 #ifndef SERVER_REPLY_H
 #define SERVER_REPLY_H
 
@@ -10,11 +11,13 @@
 #include "server/budget.h"
 
 struct reply {
-    int status;        /* 0: there is no reply yet */
-    char *body;        /* owned; NULL when there was no memory for it, the status then says 503 */
-    size_t size;       /* bytes of body */
-    const char *allow; /* 405: the verbs there are, static text; else NULL */
-    bool retry_after;  /* the client may try again at once */
+    int status;       /* 0: there is no reply yet */
+    char *body;       /* owned; NULL when there was no memory for it, the status then says 503 */
+    size_t size;      /* bytes of body */
+    size_t json_size; /* so many of them are JSON, the rest binary tensors; 0: all are JSON */
+    const char *content_type; /* static text; NULL: what json_size says */
+    const char *allow;        /* 405: the verbs there are, static text; else NULL */
+    bool retry_after;         /* the client may try again at once */
 
     struct budget *budget; /* where charge bytes are given back by reply_fini, or NULL */
     size_t charge;

@@ -16,14 +16,35 @@ enum route_kind {
     ROUTE_MODEL_LIST,
     ROUTE_MODEL_METADATA,
     ROUTE_MODEL_READY,
+    ROUTE_MODEL_CONFIG,
+    ROUTE_MODEL_STATS,
+    ROUTE_ALL_STATS,
     ROUTE_INFER,
+    ROUTE_SEQUENCE_LIST,
+    ROUTE_SEQUENCE_EXPORT,
+    ROUTE_SEQUENCE_IMPORT,
+    ROUTE_SEQUENCE_DROP,
+    ROUTE_REPOSITORY_INDEX,
+    ROUTE_MODEL_LOAD,
+    ROUTE_MODEL_UNLOAD,
+    ROUTE_LOGGING,
+    ROUTE_LOGGING_UPDATE,
+    ROUTE_V1_LIVE,
+    ROUTE_V1_MODEL_STATUS,
+    ROUTE_V1_MODEL_METADATA,
+    ROUTE_METRICS,
+    ROUTE_COUNT,
 };
 
 struct route {
     enum route_kind kind;
-    const char *model, *version; /* spans of the path; NULL where it names none */
-    size_t model_size, version_size;
-    const char *allow; /* the path's verbs, for a 405; static text, NULL for an unknown path */
+    /* Spans of the path; NULL where it names none. */
+    const char *model, *version, *label, *sequence;
+    size_t model_size, version_size, label_size, sequence_size;
+    /* ROUTE_SEQUENCE_LIST: the query's values, set by who has them; NULL where there is none. */
+    const char *limit, *after;
+    bool body_optional; /* a POST there may come without a body, without even saying so */
+    const char *allow;  /* the path's verbs, for a 405; static text, NULL for an unknown path */
 };
 
 /* path starts with '/' and has no query. false: 404, or 405 with route->allow set. */

@@ -10,14 +10,20 @@
 
 #include "server/budget.h"
 #include "server/model_store.h"
-#include "server/pool.h"
+#include "server/scheduler.h"
+#include "server/sequences.h"
+#include "server/status_counts.h"
 
 #define SERVICE_NAME "lstmd"
 
 struct service {
     const struct model_store *models;
-    struct pool *pool;
+    struct scheduler *scheduler;
+    struct sequences *sequences;
     struct budget budget;
+    const char *kernel; /* the name of what models are computed with */
+    size_t workers;
+    struct status_counts http_responses;
     atomic_bool draining; /* not ready any more */
 };
 

@@ -42,8 +42,8 @@ includes core | grep '<immintrin\.h>' | grep -v '^core/kernel_avx2\.c:' |
     breach 'intrinsics belong in core/kernel_avx2.c'
 layer proto "<($pure|stdio)\.h>|\"core/|\"proto/|<cjson/cJSON\.h>" \
     'proto/ includes ISO C, cJSON, core/ and proto/'
-includes proto | grep 'cJSON\.h' | grep -vE '^proto/(model_config|config_json)\.[ch]:' |
-    breach 'cJSON is for configs: proto/model_config.c or proto/config_json.c'
+includes proto | grep 'cJSON\.h' | grep -vE '^proto/(model_config|layer_config|activation_config|config_json)\.[ch]:' |
+    breach 'cJSON is for configs: proto/*_config.c or proto/config_json.c'
 layer deploy '<|"core/|"proto/|"deploy/' 'deploy/ includes core/, proto/ and deploy/'
 layer server '<|"core/|"proto/|"server/' 'server/ includes core/, proto/ and server/'
 
@@ -63,7 +63,7 @@ only_in() {
 
 only_in server/http.c 'microhttpd\.h' 'microhttpd.h is included by server/http.c alone'
 only_in server/zmq.c 'zmq\.h' 'zmq.h is included by server/zmq.c alone'
-only_in server/compute.c '\<model_run(_member)?\(' 'model_run is called by server/compute.c alone'
+only_in server/tick.c '\<model_run(_member)?\(' 'model_run is called by server/tick.c alone'
 
 # --- arithmetic and assertions -------------------------------------------------------------------
 

@@ -50,10 +50,11 @@ def output_of(command, root):
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout
 
 
-def describe_commit(root):
+def describe_commit(root, folders):
+    """What is checked out, and whether one of these has changes beside it."""
     commit = output_of(["git", "rev-parse", "--short", "HEAD"], root).strip() or "unknown"
-    changed = output_of(["git", "status", "--porcelain", "--", "core", "server/meeting.c"], root)
-    return commit + (" with changes in core/" if changed.strip() else "")
+    changed = output_of(["git", "status", "--porcelain", "--", *folders], root)
+    return commit + (f" with changes in {', '.join(folders)}" if changed.strip() else "")
 
 
 def describe_machine(root):
@@ -66,7 +67,8 @@ def describe_machine(root):
 
 class Record:
     def __init__(self, root):
-        self._commit = describe_commit(root)  # now: the tree may change while the run goes on
+        # Now: the tree may change while the run goes on.
+        self._commit = describe_commit(root, ["core", "server/meeting.c"])
         self._machine = describe_machine(root)
         self.peaks = {}  # threads -> Peaks
         self.difference = 0.0

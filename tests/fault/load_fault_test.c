@@ -15,73 +15,12 @@
 #include <string.h>
 
 #include "proto/model_builder.h"
+#include "proto/model_summary.h"
 #include "proto/model_config.h"
 #include "proto/safetensors.h"
+#include "tests/fault/failing_calls.h"
 
 enum { FILE_MAX = 1 << 20, RUNS_MAX = 1000 };
-
-static long countdown; /* allocations that still succeed; negative: all do */
-static bool refused;   /* one was refused in this run */
-static long live;
-
-static bool may_allocate(void)
-{
-    if (countdown < 0)
-        return true;
-    if (countdown == 0) {
-        refused = true;
-        return false;
-    }
-    countdown--;
-    return true;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-static void *counted(void *block)
-{
-    live += block != NULL;
-    return block;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return may_allocate() ? counted(__real_malloc(size)) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return may_allocate() ? counted(__real_calloc(count, size)) : NULL;
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    if (!may_allocate())
-        return NULL;
-    void *moved = __real_realloc(block, size);
-    live += block == NULL && moved != NULL;
-    return moved;
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return may_allocate() ? counted(__real_aligned_alloc(alignment, size)) : NULL;
-}
-
-void __wrap_free(void *block)
-{
-    live -= block != NULL;
-    __real_free(block);
-}
 
 static char file[FILE_MAX];
 
@@ -95,16 +34,30 @@ static size_t read_file(const char *path)
     return size;
 }
 
-static bool load(const char *config_text, size_t size, struct fault *fault)
+static bool summarize(const struct model_config *config, const struct safetensors *weights,
+                      struct fault *fault)
+{
+    struct model_summary summary;
+    if (!model_summary_init(&summary, config, weights, fault))
+        return false;
+    char *text = model_summary_text(&summary);
+    model_summary_fini(&summary);
+    free(text);
+    return text != NULL || fault_set(fault, 503, "not enough memory for the text");
+}
+
+static bool load(const char *config_text, const char *weights_bytes, size_t size,
+                 struct fault *fault)
 {
     struct model_config config;
     struct safetensors weights;
     struct model *model = NULL;
     if (!model_config_parse(&config, config_text, strlen(config_text), "m", fault))
         return false;
-    bool loaded = safetensors_init(&weights, file, size, fault);
+    bool loaded = safetensors_init(&weights, weights_bytes, size, fault);
     if (loaded) {
-        loaded = model_build(&config, &weights, kernel_find(NULL), &model, fault);
+        loaded = model_build(&config, &weights, kernel_find(NULL), &model, fault) &&
+                 summarize(&config, &weights, fault);
         safetensors_fini(&weights);
     }
     model_config_fini(&config);
@@ -112,19 +65,16 @@ static bool load(const char *config_text, size_t size, struct fault *fault)
     return loaded;
 }
 
-static void fail_each_allocation(const char *weights_path, const char *config_text)
+static void fail_each_allocation(const char *config_text, const char *weights, size_t size)
 {
-    const size_t size = read_file(weights_path);
     long failing = 0;
     for (bool done = false; !done; failing++) {
         struct fault fault = {0};
         assert_true(failing < RUNS_MAX);
-        countdown = failing;
-        refused = false;
-        live = 0;
-        done = load(config_text, size, &fault);
-        countdown = -1;
-        assert_int_equal(live, 0);
+        fail_memory_after(failing);
+        done = load(config_text, weights, size, &fault);
+        const bool refused = fail_memory_no_more();
+        assert_int_equal(live_blocks(), 0);
         assert_true(done != refused);
         if (!done)
             assert_int_equal(fault.status, 503);
@@ -132,28 +82,57 @@ static void fail_each_allocation(const char *weights_path, const char *config_te
     assert_true(failing > 10);
 }
 
+static void fail_each_allocation_of(const char *weights_path, const char *config_text)
+{
+    const size_t size = read_file(weights_path);
+    fail_each_allocation(config_text, file, size);
+}
+
+/* A seed of the builder's fuzzer: the config, a NUL, the weights. */
+static void fail_each_allocation_of_seed(const char *path)
+{
+    const size_t size = read_file(path), config_size = strlen(file) + 1;
+    assert_true(config_size < size);
+    fail_each_allocation(file, file + config_size, size - config_size);
+}
+
 static void a_bidirectional_stack_is_refused_whole(void **state)
 {
     (void)state;
-    fail_each_allocation("tests/golden/torch/projection/model.safetensors", "{\"weights\":\"w\"}");
+    fail_each_allocation_of("tests/golden/torch/projection/model.safetensors",
+                            "{\"weights\":\"w\"}");
 }
 
 static void a_network_of_layers_is_refused_whole(void **state)
 {
     (void)state;
-    fail_each_allocation(
+    fail_each_allocation_of(
         "deploy/models/silero-vad.safetensors",
         "{\"weights\":\"w\",\"layers\":[{\"type\":\"lstm\",\"weights\":\"decoder.rnn\"},"
         "{\"type\":\"activation\",\"function\":\"relu\"},"
         "{\"type\":\"dense\",\"weights\":\"decoder.decoder.2\",\"activation\":\"sigmoid\"}]}");
 }
 
+static void keras_layers_are_refused_whole(void **state)
+{
+    (void)state;
+    fail_each_allocation_of_seed("tests/fuzz/corpus/model_builder/keras_all");
+    fail_each_allocation_of_seed("tests/fuzz/corpus/model_builder/conv_flatten");
+}
+
+static void onnx_options_are_refused_whole(void **state)
+{
+    (void)state;
+    fail_each_allocation_of_seed("tests/fuzz/corpus/model_builder/onnx");
+}
+
 int main(void)
 {
-    countdown = -1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bidirectional_stack_is_refused_whole),
         cmocka_unit_test(a_network_of_layers_is_refused_whole),
+        cmocka_unit_test(keras_layers_are_refused_whole),
+        cmocka_unit_test(onnx_options_are_refused_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@
     X(onnx, activations)                                                                           \
     X(onnx, bidirectional)                                                                         \
     X(onnx, clip)                                                                                  \
+    X(onnx, clip_long)                                                                             \
     X(onnx, forward)                                                                               \
     X(onnx, input_forget)                                                                          \
     X(onnx, no_bias)                                                                               \

@@ -18,6 +18,27 @@ void infer_body_begin(struct infer_body *body, const char *id)
     json_open_array(writer);
 }
 
+void infer_body_begin_sequence(struct infer_body *body, const struct sequence_id *id, bool start,
+                               bool end)
+{
+    struct json_writer *writer = &body->writer;
+    json_writer_init(writer);
+    json_open_object(writer);
+    json_key(writer, "parameters");
+    json_open_object(writer);
+    if (id != NULL) {
+        json_key(writer, "sequence_id");
+        sequence_id_write(id, writer);
+    }
+    json_key(writer, "sequence_start");
+    json_bool(writer, start);
+    json_key(writer, "sequence_end");
+    json_bool(writer, end);
+    json_close_object(writer);
+    json_key(writer, "inputs");
+    json_open_array(writer);
+}
+
 /* Everything of an input up to its data; returns the number of elements. */
 static size_t begin_input(struct json_writer *writer, const char *name, const char *datatype,
                           size_t rank, const size_t *shape)

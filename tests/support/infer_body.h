@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "proto/json_writer.h"
+#include "proto/sequence_id.h"
 
 struct infer_body {
     struct json_writer writer;
@@ -19,6 +20,10 @@ struct infer_body {
 
 /* id: NULL for none. */
 void infer_body_begin(struct infer_body *body, const char *id);
+
+/* One of a sequence: id NULL for none. */
+void infer_body_begin_sequence(struct infer_body *body, const struct sequence_id *id, bool start,
+                               bool end);
 
 /* One more input, its data flat. */
 void infer_body_f32(struct infer_body *body, const char *name, size_t rank, const size_t *shape,

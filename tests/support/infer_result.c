@@ -91,6 +91,35 @@ static bool read_outputs(struct json_reader *reader, struct infer_result *result
     return !reader->failed;
 }
 
+static bool read_sequence_id(struct json_reader *reader, struct sequence_id *id)
+{
+    char text[SEQUENCE_ID_MAX];
+    uint64_t number;
+    if (json_peek(reader) == JSON_STRING)
+        return json_read_string(reader, text, sizeof text) &&
+               (sequence_id_of_text(text, id) || json_fail(reader, "a bad id"));
+    if (!json_read_uint64(reader, &number))
+        return false;
+    *id = sequence_id_of_number(number);
+    return true;
+}
+
+static bool read_parameters(struct json_reader *reader, struct infer_result *result)
+{
+    char key[32];
+    if (!json_enter_object(reader))
+        return false;
+    while (json_next_member(reader, key, sizeof key)) {
+        const bool good =
+            strcmp(key, "sequence_id") == 0 ? read_sequence_id(reader, &result->sequence_id)
+            : strcmp(key, "steps") == 0     ? json_read_uint64(reader, &result->steps)
+                                            : json_fail(reader, "unknown parameter '%s'", key);
+        if (!good)
+            return false;
+    }
+    return !reader->failed;
+}
+
 static bool read_member(struct json_reader *reader, const char *key, struct infer_result *result)
 {
     if (strcmp(key, "model_name") == 0)
@@ -99,6 +128,8 @@ static bool read_member(struct json_reader *reader, const char *key, struct infe
         return json_read_string(reader, result->model_version, sizeof result->model_version);
     if (strcmp(key, "id") == 0)
         return json_read_string(reader, result->id, sizeof result->id);
+    if (strcmp(key, "parameters") == 0)
+        return read_parameters(reader, result);
     if (strcmp(key, "outputs") == 0)
         return read_outputs(reader, result);
     return json_fail(reader, "unknown key '%s'", key);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "proto/fault.h"
+#include "proto/sequence_id.h"
 
 #define INFER_RESULT_TENSORS 32
 
@@ -19,6 +20,8 @@ struct infer_result_tensor {
 
 struct infer_result {
     char model_name[128], model_version[32], id[300]; /* empty: not there */
+    struct sequence_id sequence_id;                   /* kind NONE: not there */
+    uint64_t steps;                                   /* of the sequence */
     size_t tensor_count;
     struct infer_result_tensor tensors[INFER_RESULT_TENSORS]; /* in the answer's order */
 };

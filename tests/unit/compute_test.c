@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/clock.h"
 #include "server/compute.h"
+#include "server/tick.h"
 #include "tests/support/random.h"
 
 /* One LSTM of one unit over one input, small enough to compute beside it in double:
@@ -29,7 +31,6 @@ static struct model *model;
 static struct signature signature;
 static struct compute compute;
 static void *block;
-static const atomic_bool never = false, given_up = true;
 
 static void make_model(bool bidirectional, bool batch_first)
 {
@@ -95,20 +96,29 @@ static void want_all_outputs(struct binding *binding)
 static void place(const struct binding *binding)
 {
     size_t bytes;
-    assert_true(compute_plan(&compute, model, &signature, binding, NULL, &bytes));
+    compute_init(&compute, model, &signature, binding);
+    assert_true(compute_plan(&compute, 0, &bytes));
     block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     assert_non_null(block);
     memset(block, 0xff, bytes); /* NaN wherever something was forgotten */
     compute_place(&compute, block);
 }
 
+static enum compute_decoded decode(struct fault *fault)
+{
+    enum compute_decoded decoded;
+    while ((decoded = compute_decode(&compute, fault)) == COMPUTE_MORE)
+        continue;
+    return decoded;
+}
+
 static void run(const struct binding *binding)
 {
     struct fault fault;
     place(binding);
-    if (!compute_decode(&compute, &fault))
+    if (decode(&fault) != COMPUTE_READY)
         fail_msg("%s", fault.text);
-    assert_true(compute_run(&compute, &never));
+    tick_run_alone(&compute, NULL);
 }
 
 static const float *output_named(const char *name)
@@ -257,11 +267,14 @@ static void lengths_out_of_range_are_named(void **state)
     struct fault fault = {0};
     make_model(false, false);
     place(&binding);
-    assert_false(compute_decode(&compute, &fault));
+    assert_int_equal(decode(&fault), COMPUTE_FAILED);
     assert_int_equal(fault.status, 400);
     assert_string_equal(fault.text, "input 'lengths' element 1: 0 to 3 expected, got 4");
-    compute.binding.lengths = &below;
-    assert_false(compute_decode(&compute, &fault));
+    clean_up(NULL);
+    binding.lengths = &below;
+    make_model(false, false);
+    place(&binding);
+    assert_int_equal(decode(&fault), COMPUTE_FAILED);
     assert_string_equal(fault.text, "input 'lengths' element 0: 0 to 3 expected, got -1");
 }
 
@@ -299,43 +312,122 @@ static void sizes_that_overflow_are_refused(void **state)
     size_t bytes;
     make_model(false, false);
     want_all_outputs(&binding);
-    assert_false(compute_plan(&compute, model, &signature, &binding, NULL, &bytes));
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_plan(&compute, 0, &bytes));
     binding.steps = 1;
-    binding.rows = SIZE_MAX / 64;
-    assert_false(compute_plan(&compute, model, &signature, &binding, NULL, &bytes));
+    binding.rows = SIZE_MAX / 16;
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_plan(&compute, 4, &bytes));
 }
 
-/* Ten million multiply-adds a step would be cut into pieces; one is enough to see the same bits. */
+/* So many steps of every strand at a time, by a team of up to so many. */
+static void run_in_ticks(size_t steps, size_t members, struct pool *pool)
+{
+    struct tick tick = {0};
+    size_t bytes;
+    assert_true(model_team_scratch_size(model, members, STRAND_ROWS, steps, &bytes));
+    tick.scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes + MODEL_SCRATCH_ALIGNMENT);
+    assert_non_null(tick.scratch);
+    for (size_t i = 0; i < compute.strand_count; i++) {
+        struct strand *strand = &compute.strands[i];
+        while (strand->live > 0) {
+            const size_t left = compute_strand_left(strand);
+            tick_clear(&tick);
+            tick_add(&tick, strand, NULL);
+            tick.steps = steps;
+            tick.members = members;
+            tick_run(&tick, model, pool);
+            assert_int_equal(compute_strand_left(strand), left > steps ? left - steps : 0);
+        }
+    }
+    free(tick.scratch);
+}
+
 static void pieces_change_no_bit(void **state)
 {
     (void)state;
     const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
-    struct binding binding = {.steps = 3, .rows = 2, .input = &input};
-    float whole[6];
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 2, "[2,3]");
+    struct binding binding = {.steps = 3, .rows = 2, .input = &input, .lengths = &lengths};
     struct fault fault;
+    float whole[6];
     make_model(false, false);
     want_all_outputs(&binding);
     run(&binding);
-    assert_int_equal(compute.piece, 3);
     memcpy(whole, output_named("output"), sizeof whole);
-    memset(compute.output, 0xff, sizeof whole);
-    compute.piece = 1;
-    assert_true(compute_decode(&compute, &fault));
-    assert_true(compute_run(&compute, &never));
-    assert_memory_equal(whole, output_named("output"), sizeof whole);
+    for (size_t steps = 1; steps <= 3; steps++) {
+        free(block);
+        place(&binding);
+        assert_int_equal(decode(&fault), COMPUTE_READY);
+        run_in_ticks(steps, 1, NULL);
+        assert_memory_equal(whole, output_named("output"), sizeof whole);
+    }
 }
 
-static void what_was_given_up_is_not_computed(void **state)
+/* More rows than a strand takes; each row's number is all of its input. */
+static void rows_are_cut_into_strands_evenly(void **state)
 {
+    enum { ROWS = 2 * STRAND_ROWS + 7 };
+    struct model_row rows[STRAND_ROWS];
+    struct binding binding = {.steps = 1, .rows = ROWS};
     (void)state;
-    const struct infer_input input = tensor("input", DATATYPE_FP32, 6, STEP_MAJOR);
-    struct binding binding = {.steps = 3, .rows = 2, .input = &input};
+    make_model(false, false);
+    want_all_outputs(&binding);
+    place(&binding);
+    compute_clear(&compute);
+    assert_int_equal(compute.strand_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const size_t count = compute_strand_rows(&compute.strands[i], 1, rows);
+        assert_int_equal(count, i < 2 ? STRAND_ROWS : 7);
+        for (size_t b = 0; b < count; b++) {
+            assert_ptr_equal(rows[b].input, compute.input + i * STRAND_ROWS + b);
+            assert_ptr_equal(rows[b].output, compute.output + i * STRAND_ROWS + b);
+            assert_true(rows[b].ends);
+        }
+    }
+    tick_run_alone(&compute, NULL);
+    double h = 0, c = 0;
+    step(0, &h, &c);
+    for (size_t b = 0; b < ROWS; b++)
+        near(output_named("h_n")[b], h);
+}
+
+/* As many numbers as take several slices, of all kinds of tensors. */
+static void what_is_read_in_slices_is_the_same(void **state)
+{
+    enum { STEPS = 40, ROWS = 2500 };
+    static char values[STEPS * ROWS * 3 + 2], states[ROWS * 3 + 2], counts[ROWS * 3 + 2];
+    (void)state;
+    char *v = values, *s = states, *n = counts;
+    for (size_t i = 0; i < (size_t)STEPS * ROWS; i++)
+        v += sprintf(v, "%c%zu", i == 0 ? '[' : ',', i % 7);
+    for (size_t b = 0; b < ROWS; b++) {
+        s += sprintf(s, "%c%zu", b == 0 ? '[' : ',', b % 5);
+        n += sprintf(n, "%c%zu", b == 0 ? '[' : ',', b % (STEPS + 1));
+    }
+    strcpy(v, "]");
+    strcpy(s, "]");
+    strcpy(n, "]");
+    const struct infer_input input = tensor("input", DATATYPE_FP32, STEPS * ROWS, values);
+    const struct infer_input c = tensor("c_0", DATATYPE_FP32, ROWS, states);
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, ROWS, counts);
+    struct binding binding = {
+        .steps = STEPS, .rows = ROWS, .input = &input, .c_0 = {&c}, .lengths = &lengths};
     struct fault fault;
     make_model(false, false);
     want_all_outputs(&binding);
     place(&binding);
-    assert_true(compute_decode(&compute, &fault));
-    assert_false(compute_run(&compute, &given_up));
+    size_t slices = 1;
+    while (compute_decode(&compute, &fault) == COMPUTE_MORE)
+        slices++;
+    assert_in_range(slices, 4, 10);
+    for (size_t i = 0; i < (size_t)STEPS * ROWS; i++)
+        assert_true(compute.input[i] == (float)(i % 7));
+    for (size_t b = 0; b < ROWS; b++) {
+        assert_int_equal(compute.lengths[b], b % (STEPS + 1));
+        assert_true(compute.c[0][b] == (float)(b % 5));
+    }
+    assert_int_equal(compute.strands[0].live, STRAND_ROWS - 1); /* row 0 has no steps */
 }
 
 static void cleared_inputs_are_zeros_of_full_length(void **state)
@@ -347,7 +439,7 @@ static void cleared_inputs_are_zeros_of_full_length(void **state)
     want_all_outputs(&binding);
     place(&binding);
     compute_clear(&compute);
-    assert_true(compute_run(&compute, &never));
+    tick_run_alone(&compute, NULL);
     step(0, &h, &c);
     step(0, &h, &c);
     near(output_named("output")[1], h);
@@ -379,15 +471,15 @@ static float *wide_answer(const struct binding *binding, struct pool *pool)
     const size_t floats = (size_t)WIDE_STEPS * WIDE_ROWS * WIDE;
     struct random random = {11};
     size_t bytes;
-    assert_true(compute_plan(&compute, model, &signature, binding, pool, &bytes));
-    assert_int_equal(compute.team > 1, pool != NULL);
+    compute_init(&compute, model, &signature, binding);
+    assert_true(compute_plan(&compute, 3, &bytes));
     void *memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     float *answer = malloc(floats * sizeof *answer);
     assert_true(memory != NULL && answer != NULL);
     compute_place(&compute, memory);
     compute_clear(&compute);
     random_floats(&random, compute.input, floats, 1.0f);
-    assert_true(compute_run(&compute, &never));
+    run_in_ticks(pool != NULL ? 7 : WIDE_STEPS, pool != NULL ? 3 : 1, pool);
     memcpy(answer, compute.output, floats * sizeof *answer);
     free(memory);
     return answer;
@@ -470,7 +562,7 @@ static void numbers_an_embedding_does_not_have_are_named(void **state)
         struct binding binding = {.steps = 3, .rows = 1, .input = &input};
         free(block);
         place(&binding);
-        assert_false(compute_decode(&compute, &fault));
+        assert_int_equal(decode(&fault), COMPUTE_FAILED);
         assert_int_equal(fault.status, 400);
         assert_string_equal(fault.text, cases[i].wanted);
     }
@@ -493,7 +585,8 @@ int main(void)
         TEST(no_rows_of_very_many_steps_take_no_time),
         TEST(sizes_that_overflow_are_refused),
         TEST(pieces_change_no_bit),
-        TEST(what_was_given_up_is_not_computed),
+        TEST(rows_are_cut_into_strands_evenly),
+        TEST(what_is_read_in_slices_is_the_same),
         TEST(cleared_inputs_are_zeros_of_full_length),
         TEST(a_vector_comes_out_at_each_row_s_end),
         TEST(numbers_an_embedding_does_not_have_are_named),

@@ -14,11 +14,12 @@
 
 /* A head as text: "METHOD TARGET VERSION\n", then "name:value\n" without spaces thrown in, so that
  * what the library would hand over can be written down exactly. */
-static bool check(const char *text, struct http_head_facts *facts, struct fault *fault)
+static bool check_where(bool body_optional, const char *text, struct http_head_facts *facts,
+                        struct fault *fault)
 {
     static char copy[8192];
     static struct http_header headers[2 * HTTP_GUARD_HEADERS_MAX];
-    struct http_head head = {.headers = headers};
+    struct http_head head = {.headers = headers, .body_optional = body_optional};
     assert_true(strlen(text) < sizeof copy);
     strcpy(copy, text);
     char *line = strchr(copy, '\n');
@@ -37,6 +38,11 @@ static bool check(const char *text, struct http_head_facts *facts, struct fault 
         line = end + 1;
     }
     return http_guard_check(&head, MAX_BODY, facts, fault);
+}
+
+static bool check(const char *text, struct http_head_facts *facts, struct fault *fault)
+{
+    return check_where(false, text, facts, fault);
 }
 
 #define GET  "GET /v2 HTTP/1.1\nHost:h\n"
@@ -216,6 +222,27 @@ static void the_size_of_the_json_part_is_told(void **state)
     assert_false(pass(POST "Content-Length:5\n").json_size_given);
 }
 
+static void a_timeout_is_told_and_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(pass("GET / HTTP/1.1\nHost:x\n").timeout_ms, 0);
+    assert_int_equal(pass("GET / HTTP/1.1\nHost:x\nx-request-timeout-ms:1\n").timeout_ms, 1);
+    assert_int_equal(pass("GET / HTTP/1.1\nHost:x\nX-Request-Timeout-Ms:86400000\n").timeout_ms,
+                     86400000);
+    static const char *const bad[] = {
+        "0", "86400001", "-1", "1.0", "1 ", "", "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char head[128];
+        struct http_head_facts facts;
+        struct fault fault = {0};
+        snprintf(head, sizeof head, "GET / HTTP/1.1\nHost:x\nX-Request-Timeout-Ms:%s\n", bad[i]);
+        assert_false(check(head, &facts, &fault));
+        assert_int_equal(fault.status, 400);
+        assert_string_equal(fault.text,
+                            "X-Request-Timeout-Ms: a whole number from 1 to 86400000 expected");
+    }
+}
+
 static void a_hundred_headers_pass_and_one_more_is_431(void **state)
 {
     (void)state;
@@ -231,9 +258,31 @@ static void a_hundred_headers_pass_and_one_more_is_431(void **state)
     assert_int_equal(fault.status, 431);
 }
 
+static void a_length_may_be_missing_where_a_body_is_optional(void **state)
+{
+    struct http_head_facts facts;
+    struct fault fault;
+    (void)state;
+    assert_true(check_where(true, POST, &facts, &fault));
+    assert_true(facts.length_missing);
+    assert_false(facts.has_body);
+    assert_true(check_where(true, POST "Content-Length:0\n", &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_true(check_where(true, POST "Content-Length:7\n", &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_int_equal(facts.length, 7);
+    assert_true(check_where(true, POST "Transfer-Encoding:chunked\n", &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_true(check_where(true, GET, &facts, &fault));
+    assert_false(facts.length_missing);
+    assert_false(check_where(true, POST "Content-Length:1\nContent-Length:1\n", &facts, &fault));
+    assert_int_equal(fault.status, 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_length_may_be_missing_where_a_body_is_optional),
         cmocka_unit_test(every_doubtful_head_is_refused),
         cmocka_unit_test(plain_reading_requests_pass),
         cmocka_unit_test(a_known_length_is_told),
@@ -241,6 +290,7 @@ int main(void)
         cmocka_unit_test(an_expectation_is_told_and_an_empty_one_let_be),
         cmocka_unit_test(a_content_encoding_is_told),
         cmocka_unit_test(the_size_of_the_json_part_is_told),
+        cmocka_unit_test(a_timeout_is_told_and_checked),
         cmocka_unit_test(a_hundred_headers_pass_and_one_more_is_431),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

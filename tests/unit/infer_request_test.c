@@ -9,12 +9,17 @@
 
 #include "proto/infer_message.h"
 
-/* In a block of its own, so that a sanitizer sees a byte read past the NUL. */
+/* In a block of its own without a NUL, so that a sanitizer sees a byte read past the end. */
 static char *body_of(const char *text)
 {
-    char *body = malloc(strlen(text) + 1);
+    char *body = malloc(strlen(text) + (*text == '\0'));
     assert_non_null(body);
-    return strcpy(body, text);
+    return memcpy(body, text, strlen(text));
+}
+
+static bool parse(struct infer_request *request, const char *json, size_t size, struct fault *fault)
+{
+    return infer_request_parse(request, json, size, NULL, 0, "m", fault);
 }
 
 static void refuse(const char *text, const char *wanted)
@@ -22,7 +27,7 @@ static void refuse(const char *text, const char *wanted)
     struct infer_request request;
     struct fault fault = {0};
     char *body = body_of(text);
-    assert_false(infer_request_parse(&request, body, strlen(body), &fault));
+    assert_false(parse(&request, body, strlen(text), &fault));
     assert_string_equal(fault.text, wanted);
     assert_int_equal(fault.status, 400);
     free(body);
@@ -34,7 +39,7 @@ static struct infer_request *accept(const char *text, char **body)
     static struct infer_request request;
     struct fault fault = {0};
     *body = body_of(text);
-    if (!infer_request_parse(&request, *body, strlen(*body), &fault))
+    if (!parse(&request, *body, strlen(text), &fault))
         fail_msg("%s: %s", text, fault.text);
     return &request;
 }
@@ -65,7 +70,8 @@ static void everything_a_request_says_is_recorded(void **state)
                "{\"name\":\"h_n\"}]} ",
                &body);
     assert_string_equal(request->id, "r-1");
-    assert_false(request->parameters.has_sequence);
+    assert_int_equal(request->parameters.sequence_id.kind, SEQUENCE_ID_NONE);
+    assert_int_equal(request->parameters.priority, 1);
     assert_int_equal(request->input_count, 3);
     const struct infer_input *input = &request->inputs[0];
     assert_string_equal(input->name, "input");
@@ -78,7 +84,7 @@ static void everything_a_request_says_is_recorded(void **state)
     assert_int_equal(input->elements, 6);
     assert_int_equal(input->data_size, strlen("[[[1,2,3]], [[4,5,6]]]"));
     assert_memory_equal(input->data, "[[[1,2,3]], [[4,5,6]]]", input->data_size);
-    assert_true(input->data > body && input->data < body + strlen(body));
+    assert_true(input->data > body && input->data + input->data_size < input[1].data);
     input++;
     assert_string_equal(input->name, "lengths");
     assert_int_equal(input->datatype, DATATYPE_INT32);
@@ -91,7 +97,9 @@ static void everything_a_request_says_is_recorded(void **state)
     assert_int_equal(input->elements, 1);
     assert_int_equal(request->output_count, 2);
     assert_string_equal(request->outputs[0].name, "output");
+    assert_int_equal(infer_output_form(request, 0), TENSOR_BINARY);
     assert_string_equal(request->outputs[1].name, "h_n");
+    assert_int_equal(infer_output_form(request, 1), TENSOR_JSON);
     free(body);
 }
 
@@ -103,7 +111,10 @@ static void least_request_has_no_id_and_wants_all_outputs(void **state)
     assert_string_equal(request->id, "");
     assert_int_equal(request->input_count, 0);
     assert_int_equal(request->output_count, 0);
-    assert_false(request->parameters.has_sequence);
+    const struct infer_parameters none = {0};
+    assert_memory_equal(&request->parameters, &none, sizeof none);
+    assert_int_equal(infer_output_form(request, 0), TENSOR_JSON);
+    assert_int_equal(infer_output_classification(request, 0), 0);
     free(body);
     request = accept("{\"outputs\":[],\"inputs\":[" INPUT "],\"id\":\"\"}", &body);
     assert_int_equal(request->input_count, 1);
@@ -117,33 +128,207 @@ static void unknown_keys_are_skipped_everywhere(void **state)
     accept_only("{\"x\":{\"id\":1,\"id\":2},\"x\":[[]],\"inputs\":[{\"y\":null,\"name\":\"a\","
                 "\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1],\"parameters\":{\"z\":[1,{}]}}],"
                 "\"outputs\":[{\"name\":\"b\",\"w\":0.5,\"parameters\":{\"v\":\"]\"}}],"
-                "\"parameters\":{\"timeout\":5,\"priority\":\"high\",\"mine\":{\"a\":[]}}}");
+                "\"parameters\":{\"timeout\":5,\"headers\":\"high\",\"triton\":1,"
+                "\"classification\":2,\"mine\":{\"a\":[]}}}");
 }
 
-static void sequence_parameters_are_noticed(void **state)
+static const struct infer_parameters *parameters_of(const char *parameters)
+{
+    char text[512], *body;
+    snprintf(text, sizeof text, "{\"parameters\":%s,\"inputs\":[]}", parameters);
+    const struct infer_request *request = accept(text, &body);
+    free(body);
+    return &request->parameters;
+}
+
+static void sequence_ids_are_numbers_or_texts(void **state)
 {
     (void)state;
     static const struct {
-        const char *parameters;
-        bool has_sequence;
+        const char *json;
+        struct sequence_id id;
     } cases[] = {
-        {"{}", false},
-        {"{\"sequence_id\":0}", false},
-        {"{\"sequence_id\":\"\"}", false},
-        {"{\"sequence_id\":0,\"sequence_start\":false,\"sequence_end\":false}", false},
-        {"{\"sequence_id\":1}", true},
-        {"{\"sequence_id\":18446744073709551615}", true},
-        {"{\"sequence_id\":\"a\"}", true},
-        {"{\"sequence_start\":true}", true},
-        {"{\"sequence_end\":true}", true},
-        {"{\"sequence_start\":true,\"sequence_id\":0,\"sequence_end\":false}", true},
+        {"0", {.kind = SEQUENCE_ID_NONE}},
+        {"\"\"", {.kind = SEQUENCE_ID_NONE}},
+        {"1", {SEQUENCE_ID_NUMBER, 1, ""}},
+        {"9007199254740993", {SEQUENCE_ID_NUMBER, 9007199254740993, ""}},
+        {"18446744073709551615", {SEQUENCE_ID_NUMBER, UINT64_MAX, ""}},
+        {"\"1\"", {SEQUENCE_ID_TEXT, 0, "1"}},
+        {"\"a \\u00e9\"", {SEQUENCE_ID_TEXT, 0, "a \u00e9"}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[256], *body;
-        snprintf(text, sizeof text, "{\"parameters\":%s,\"inputs\":[]}", cases[i].parameters);
-        assert_int_equal(accept(text, &body)->parameters.has_sequence, cases[i].has_sequence);
-        free(body);
+        char text[128];
+        snprintf(text, sizeof text, "{\"sequence_id\":%s}", cases[i].json);
+        const struct sequence_id *id = &parameters_of(text)->sequence_id;
+        assert_int_equal(id->kind, cases[i].id.kind);
+        assert_true(sequence_id_equal(id, &cases[i].id));
     }
+}
+
+static void parameters_are_recorded(void **state)
+{
+    (void)state;
+    const struct infer_parameters *parameters =
+        parameters_of("{\"sequence_start\":true,\"timeout\":18446744073709551615,\"stream\":true}");
+    assert_true(parameters->sequence_start && !parameters->sequence_end && parameters->stream);
+    assert_false(parameters->binary_data_output);
+    assert_true(parameters->timeout_us == UINT64_MAX && parameters->priority == 0);
+    parameters =
+        parameters_of("{\"sequence_end\":true,\"priority\":3,\"binary_data_output\":true}");
+    assert_true(parameters->sequence_end && !parameters->sequence_start && !parameters->stream);
+    assert_true(parameters->binary_data_output && parameters->priority == 3);
+    assert_true(parameters->timeout_us == 0);
+}
+
+static void outputs_choice_stands_before_the_requests(void **state)
+{
+    (void)state;
+    char *body;
+    const struct infer_request *request =
+        accept(WITH("\"parameters\":{\"binary_data_output\":true},\"outputs\":[{\"name\":\"a\"},"
+                    "{\"name\":\"b\",\"parameters\":{\"binary_data\":false,\"classification\":7}},"
+                    "{\"name\":\"c\",\"parameters\":{\"classification\":2147483647}}]"),
+               &body);
+    assert_int_equal(infer_output_form(request, 0), TENSOR_BINARY);
+    assert_int_equal(infer_output_form(request, 1), TENSOR_JSON);
+    assert_int_equal(infer_output_form(request, 2), TENSOR_BINARY);
+    assert_int_equal(infer_output_classification(request, 0), 0);
+    assert_int_equal(infer_output_classification(request, 1), 7);
+    assert_int_equal(infer_output_classification(request, 2), INT32_MAX);
+    free(body);
+    request = accept(WITH("\"parameters\":{\"binary_data_output\":true}"), &body);
+    assert_int_equal(infer_output_form(request, 3), TENSOR_BINARY);
+    free(body);
+}
+
+/* ---- binary tensors ---- */
+
+#define BINARY(name, shape, type, size)                                                            \
+    "{\"name\":\"" name "\",\"shape\":" shape ",\"datatype\":\"" type                              \
+    "\",\"parameters\":{\"binary_data_size\":" #size "}}"
+
+/* Spans as sizes up to a 0 at the end; -1: an empty one. */
+static size_t spans_of(const int *sizes, struct infer_span *spans, char *bytes)
+{
+    size_t count = 0;
+    for (; sizes[count] != 0; count++) {
+        spans[count] = (struct infer_span){bytes, sizes[count] > 0 ? (size_t)sizes[count] : 0};
+        bytes += spans[count].size;
+    }
+    return count;
+}
+
+static void bytes_are_handed_out_in_the_order_of_the_inputs(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"inputs\":[" BINARY("a", "[2]", "FP32", 8) "," INPUT "," BINARY(
+        "b", "[0,7]", "FP32", 0) "," BINARY("c", "[1]", "INT64", 8) "]}";
+    static const int splits[][6] = {{16}, {8, -1, 8}, {8, 8}};
+    char bytes[16];
+    for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+        struct infer_span spans[6];
+        struct infer_request request;
+        struct fault fault = {0};
+        const size_t count = spans_of(splits[i], spans, bytes);
+        assert_true(infer_request_parse(&request, json, strlen(json), spans, count, "m", &fault));
+        assert_int_equal(request.inputs[0].form, TENSOR_BINARY);
+        assert_ptr_equal(request.inputs[0].data, bytes);
+        assert_int_equal(request.inputs[0].data_size, 8);
+        assert_int_equal(request.inputs[1].form, TENSOR_JSON);
+        assert_int_equal(request.inputs[2].data_size, 0);
+        assert_ptr_equal(request.inputs[3].data, bytes + 8);
+    }
+}
+
+static void bytes_that_do_not_fit_the_inputs_are_refused(void **state)
+{
+    (void)state;
+#define A8 BINARY("a", "[2]", "FP32", 8)
+#define B4 BINARY("b", "[1]", "INT32", 4)
+#define B0 BINARY("b", "[0]", "INT32", 0)
+    static const struct {
+        const char *inputs;
+        int spans[6];
+        const char *text;
+    } cases[] = {
+        {A8, {0}, "unexpected size for input 'a', expecting 8 additional bytes for model 'm'"},
+        {A8, {7}, "unexpected size for input 'a', expecting 1 additional bytes for model 'm'"},
+        {A8, {9}, "unexpected additional input data for model 'm'"},
+        {A8, {8, -1}, "unexpected additional input data for model 'm'"},
+        {A8, {8, 1}, "unexpected additional input data for model 'm'"},
+        {A8, {4, 4}, "unexpected size for input 'a', expecting 4 additional bytes for model 'm'"},
+        {INPUT, {1}, "unexpected additional input data for model 'm'"},
+        {INPUT, {-1}, "unexpected additional input data for model 'm'"},
+        {A8 "," B4,
+         {8},
+         "unexpected size for input 'b', expecting 4 additional bytes for model 'm'"},
+        {A8 "," B4,
+         {10},
+         "unexpected size for input 'b', expecting 2 additional bytes for model 'm'"},
+        {A8 "," B4,
+         {8, -1, 4},
+         "unexpected size for input 'b', expecting 4 additional bytes for model 'm'"},
+        {A8 "," B0, {8, -1, -1}, "unexpected additional input data for model 'm'"},
+        {BINARY("a", "[1]", "FP32", 9223372036854775807),
+         {8},
+         "unexpected size for input 'a', expecting 9223372036854775799 additional bytes for model "
+         "'m'"},
+        {BINARY("a", "[3]", "FP32", 8),
+         {8},
+         "input byte size mismatch for input 'a' for model 'm'. Expected 12, got 8"},
+        {BINARY("a", "[1]", "FP32", 8),
+         {8},
+         "input byte size mismatch for input 'a' for model 'm'. Expected 4, got 8"},
+        {BINARY("a", "[2]", "INT64", 8),
+         {8},
+         "input byte size mismatch for input 'a' for model 'm'. Expected 16, got 8"},
+        {BINARY("a", "[2147483647,2147483647,4]", "INT64", 8),
+         {8},
+         "input byte size mismatch for input 'a' for model 'm'. Expected 18446744073709551615 or "
+         "more, got 8"},
+        {BINARY("a", "[0,2147483647,2147483647,2147483647]", "INT64", 8),
+         {8},
+         "input byte size mismatch for input 'a' for model 'm'. Expected 0, got 8"},
+        {"{\"name\":\"a\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[1,2],\"parameters\":{"
+         "\"binary_data_size\":8}}",
+         {8},
+         "input 'a': one of 'data' and parameters.binary_data_size is wanted, got both"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct infer_span spans[6];
+        struct infer_request request;
+        struct fault fault = {0};
+        char text[1024], bytes[64];
+        const size_t count = spans_of(cases[i].spans, spans, bytes);
+        snprintf(text, sizeof text, "{\"inputs\":[%s]}", cases[i].inputs);
+        assert_false(infer_request_parse(&request, text, strlen(text), spans, count, "m", &fault));
+        assert_string_equal(fault.text, cases[i].text);
+        assert_int_equal(fault.status, 400);
+    }
+}
+
+static void raw_request_is_its_bytes(void **state)
+{
+    (void)state;
+    static const uint64_t shape[] = {5, 1, 2};
+    struct infer_request request;
+    struct fault fault = {0};
+    char bytes[40];
+    const struct infer_span span = {bytes, sizeof bytes};
+    assert_true(infer_request_raw(&request, "input", DATATYPE_FP32, shape, 3, span, "m", &fault));
+    assert_string_equal(request.id, "");
+    assert_int_equal(request.input_count, 1);
+    assert_int_equal(request.output_count, 0);
+    assert_int_equal(infer_output_form(&request, 2), TENSOR_BINARY);
+    const struct infer_input *input = &request.inputs[0];
+    assert_string_equal(input->name, "input");
+    assert_string_equal(input->datatype_text, "FP32");
+    assert_int_equal(input->elements, 10);
+    assert_memory_equal(input->shape, shape, sizeof shape);
+    assert_true(input->form == TENSOR_BINARY && input->data == bytes && input->data_size == 40);
+    assert_false(infer_request_raw(&request, "input", DATATYPE_INT64, shape, 3, span, "m", &fault));
+    assert_string_equal(fault.text, "input byte size mismatch for input 'input' for model 'm'. "
+                                    "Expected 80, got 40");
 }
 
 static void dimension_of_zero_makes_no_elements(void **state)
@@ -216,7 +401,7 @@ static void every_datatype_of_the_protocol_is_known(void **state)
                  {"BOOL", DATATYPE_OTHER},   {"UINT8", DATATYPE_OTHER},  {"UINT16", DATATYPE_OTHER},
                  {"UINT32", DATATYPE_OTHER}, {"UINT64", DATATYPE_OTHER}, {"INT8", DATATYPE_OTHER},
                  {"INT16", DATATYPE_OTHER},  {"FP16", DATATYPE_OTHER},   {"BF16", DATATYPE_OTHER},
-                 {"FP64", DATATYPE_OTHER},   {"BYTES", DATATYPE_OTHER}};
+                 {"FP64", DATATYPE_OTHER},   {"BYTES", DATATYPE_BYTES}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[256], *body;
         sprintf(text, INPUT_WITH("\"datatype\":\"%s\",\"shape\":[1],\"data\":[1]"), cases[i].name);
@@ -265,8 +450,18 @@ static const struct {
      "parameters: 'sequence_end' is given twice at byte 50"},
     {WITH("\"parameters\":{\"binary_data_output\":1}"),
      "parameters.binary_data_output: true or false is wanted, got a number at byte 36"},
-    {WITH("\"parameters\":{\"classification\":3}"),
-     "parameters.classification: not supported at byte 32"},
+    {WITH("\"parameters\":{\"sequence_id\":\"a\\u007f\"}"),
+     "parameters.sequence_id: at most 128 bytes without control characters are wanted, got 'a?' at "
+     "byte 38"},
+    {WITH("\"parameters\":{\"priority\":-1}"),
+     "parameters.priority: a whole number from 0 to 2^64-1 is wanted, got -1 at byte 26"},
+    {WITH("\"parameters\":{\"timeout\":1e6}"),
+     "parameters.timeout: a whole number from 0 to 2^64-1 is wanted, got 1e6 at byte 25"},
+    {WITH("\"parameters\":{\"stream\":1}"),
+     "parameters.stream: true or false is wanted, got a number at byte 24"},
+    {WITH("\"parameters\":{\"triton_final_response\":true}"),
+     "parameters: a name not beginning with 'triton_' is wanted, got 'triton_final_response' at "
+     "byte 39"},
 
     /* inputs */
     {"{\"inputs\":[{}]}", "inputs[0]: 'name' is missing"},
@@ -290,15 +485,17 @@ static const struct {
      "inputs[0].datatype: a string of at most 15 bytes is wanted, got more at byte 51"},
     {INPUT_WITH("\"datatype\":32"),
      "inputs[0].datatype: a string is wanted, got a number at byte 34"},
-    {INPUT_WITH("\"parameters\":{\"binary_data_size\":8},\"shape\":[2],\"datatype\":\"FP32\""),
-     "input 'x': binary tensors are not supported"},
-    {INPUT_WITH("\"shape\":[2],\"datatype\":\"FP32\",\"data\":[1,2],"
-                "\"parameters\":{\"shared_memory_region\":\"r\"}"),
-     "input 'x': binary tensors are not supported"},
+    {INPUT_WITH("\"parameters\":{\"binary_data_size\":-8}"),
+     "inputs[0].parameters.binary_data_size: a whole number from 0 to 2^64-1 is wanted, got -8 at "
+     "byte 56"},
+    {INPUT_WITH("\"parameters\":{\"binary_data_size\":9223372036854775808}"),
+     "inputs[0].parameters.binary_data_size: less than 2^63 bytes are wanted, got more at byte 75"},
+    {INPUT_WITH("\"parameters\":{\"shared_memory_region\":\"r\"}"),
+     "inputs[0].parameters.shared_memory_region: not supported at byte 60"},
     {INPUT_WITH("\"parameters\":1"),
      "inputs[0].parameters: an object is wanted, got a number at byte 36"},
-    {INPUT_WITH("\"parameters\":{\"binary_data_size\":nul}"),
-     "inputs[0].parameters.binary_data_size: null is wanted, got another word at byte 56"},
+    {INPUT_WITH("\"parameters\":{\"binary_data_size\":null}"),
+     "inputs[0].parameters.binary_data_size: a number is wanted, got null at byte 56"},
 
     /* shapes */
     {SHAPE_IS("2", "[1]"), "inputs[0].shape: an array is wanted, got a number at byte 49"},
@@ -329,8 +526,11 @@ static const struct {
     {WITH("\"outputs\":[{\"name\":\"y\",\"name\":\"y\"}]"),
      "outputs[0]: 'name' is given twice at byte 31"},
     {WITH("\"outputs\":[{\"name\":\"y\"},{\"name\":\"y\"}]"), "output 'y' is asked for twice"},
-    {WITH("\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":2}}]"),
-     "outputs[0].parameters.classification: not supported at byte 55"},
+    {WITH("\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":\"2\"}}]"),
+     "outputs[0].parameters.classification: a number is wanted, got a string at byte 55"},
+    {WITH("\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":2147483648}}]"),
+     "outputs[0].parameters.classification: at most 2147483647 is wanted, got 2147483648, which is "
+     "too large, at byte 65"},
     {WITH("\"outputs\":[{\"name\":\"y\",\"parameters\":{\"shared_memory_region\":\"r\"}}]"),
      "outputs[0].parameters.shared_memory_region: not supported at byte 61"},
     {WITH("\"outputs\":[{\"name\":\"y\",\"parameters\":{\"binary_data\":1}}]"),
@@ -357,13 +557,12 @@ static void every_cut_of_a_request_is_refused(void **state)
     for (size_t size = 0; size < strlen(whole); size++) {
         struct infer_request request;
         struct fault fault = {0};
-        char *body = body_of(whole);
-        body[size] = '\0';
-        char *cut = body_of(body);
-        assert_false(infer_request_parse(&request, cut, size, &fault));
+        char *cut = malloc(size + (size == 0));
+        assert_non_null(cut);
+        memcpy(cut, whole, size);
+        assert_false(parse(&request, cut, size, &fault));
         assert_int_equal(fault.status, 400);
         free(cut);
-        free(body);
     }
 }
 
@@ -373,7 +572,12 @@ int main(void)
         cmocka_unit_test(everything_a_request_says_is_recorded),
         cmocka_unit_test(least_request_has_no_id_and_wants_all_outputs),
         cmocka_unit_test(unknown_keys_are_skipped_everywhere),
-        cmocka_unit_test(sequence_parameters_are_noticed),
+        cmocka_unit_test(sequence_ids_are_numbers_or_texts),
+        cmocka_unit_test(parameters_are_recorded),
+        cmocka_unit_test(outputs_choice_stands_before_the_requests),
+        cmocka_unit_test(bytes_are_handed_out_in_the_order_of_the_inputs),
+        cmocka_unit_test(bytes_that_do_not_fit_the_inputs_are_refused),
+        cmocka_unit_test(raw_request_is_its_bytes),
         cmocka_unit_test(dimension_of_zero_makes_no_elements),
         cmocka_unit_test(most_tensors_and_dimensions_there_may_be_are_taken),
         cmocka_unit_test(names_and_ids_of_full_length_are_kept),

@@ -17,9 +17,10 @@
 static const float zeros[4];
 static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
 
+static struct lane lane;
 static struct served_model served = {.name = "m"};
 static struct budget budget;
-static struct pool *pool;
+static struct scheduler *scheduler;
 static struct fault fault;
 static sem_t done_count;
 
@@ -35,26 +36,38 @@ static void wait_done(void)
         continue;
 }
 
-/* Keeps the one worker busy until opened. */
+/* Work that keeps the one worker busy until it is opened. */
 struct gate {
-    struct pool_task task;
+    struct work work;
+    struct lane lane;
     sem_t entered, open;
 };
 
 static struct gate gate;
 
-static void gate_run(struct pool_task *task)
+static enum work_next gate_slice(struct work *work)
 {
-    (void)task;
+    (void)work;
     sem_post(&gate.entered);
     while (sem_wait(&gate.open) != 0)
         continue;
+    return WORK_DONE;
 }
+
+static void gate_end(struct work *work, enum work_end how)
+{
+    (void)work;
+    (void)how;
+}
+
+static const struct work_type gate_type = {gate_slice, gate_end};
 
 static void close_gate(void)
 {
-    gate.task = (struct pool_task){.run = gate_run};
-    assert_true(pool_submit(pool, &gate.task));
+    lane_init(&gate.lane, served.model, 0);
+    gate.work = (struct work){.type = &gate_type, .lane = &gate.lane, .deadline = UINT64_MAX};
+    assert_true(scheduler_accept(scheduler, &gate.work, &fault));
+    scheduler_begin(scheduler, &gate.work);
     while (sem_wait(&gate.entered) != 0)
         continue;
 }
@@ -72,6 +85,8 @@ static int make_model(void **state)
     };
     (void)state;
     served.model = model_create(&layer, 1, kernel_find("scalar"));
+    served.lane = &lane;
+    lane_init(&lane, served.model, 0);
     return served.model != NULL && signature_init(&served.signature, served.model,
                                                   &(struct model_config){0}, &fault)
                ? 0
@@ -81,25 +96,32 @@ static int make_model(void **state)
 static int drop_model(void **state)
 {
     (void)state;
+    lane_fini(&lane);
     model_destroy(served.model);
     return 0;
 }
 
 static int start(void **state)
 {
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 2, .queue_rows_limit = 100};
     (void)state;
     budget_init(&budget, 1 << 20);
+    model_stats_init(&lane.stats);
     sem_init(&done_count, 0, 0);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
-    return pool_start(&pool, 1, 2, &fault) ? 0 : -1;
+    return scheduler_start(&scheduler, &config, &fault) &&
+                   scheduler_reserve(scheduler, served.model, &fault)
+               ? 0
+               : -1;
 }
 
 /* Whatever a test did, all memory is back in the end. */
 static int stop(void **state)
 {
     (void)state;
-    assert_true(pool_stop(pool, clock_now() + 10 * CLOCK_NS_PER_S));
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
     assert_int_equal(atomic_load(&budget.used), 0);
     return 0;
 }
@@ -114,14 +136,20 @@ static int stop(void **state)
     "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"7\",\"outputs\":[{\"name\":\"c_n\","   \
     "\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[1.0]}]}"
 
-static struct job *create(const char *text)
+static struct job *create_until(uint64_t deadline, const char *text)
 {
+    const struct job_terms terms = {clock_now(), deadline};
     struct body body;
     body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
-    struct job *job = job_create(&served, &body, &budget, pool, &fault);
+    struct job *job = job_create(&served, &body, &budget, scheduler, NULL, &terms, &fault);
     body_fini(&body);
     return job;
+}
+
+static struct job *create(const char *text)
+{
+    return create_until(UINT64_MAX, text);
 }
 
 static struct job *create_good(void)
@@ -183,10 +211,6 @@ static void what_is_wrong_before_the_numbers_is_found_at_once(void **state)
     assert_int_equal(fault.status, 400);
     assert_null(create("{\"inputs\":[]}"));
     assert_int_equal(fault.status, 400);
-    assert_null(create("{\"parameters\":{\"sequence_id\":1},\"inputs\":[" INPUT("[1,2]") "]}"));
-    assert_int_equal(fault.status, 400);
-    assert_string_equal(fault.text, "parameters: sequences kept by the server are not available in "
-                                    "this build; send h_0 and c_0");
 }
 
 static void more_than_the_budget_is_413_and_less_than_is_left_503(void **state)
@@ -207,7 +231,7 @@ static void a_full_queue_is_503_and_the_job_stays_ours(void **state)
 {
     (void)state;
     struct job *jobs[3];
-    close_gate();
+    close_gate(); /* of another model */
     for (size_t i = 0; i < 3; i++)
         jobs[i] = create_good();
     assert_true(job_submit(jobs[0], done, NULL, &fault));
@@ -223,27 +247,57 @@ static void a_full_queue_is_503_and_the_job_stays_ours(void **state)
     job_destroy(jobs[1]);
 }
 
-static void a_waiting_job_can_be_withdrawn_and_abandoned(void **state)
+static void a_waiting_job_can_be_abandoned(void **state)
 {
     (void)state;
     close_gate();
-    struct job *withdrawn = create_good(), *abandoned = create_good();
-    assert_true(job_submit(withdrawn, done, NULL, &fault));
+    struct job *abandoned = create_good();
     assert_true(job_submit(abandoned, done, NULL, &fault));
-    assert_true(job_withdraw(withdrawn));
     assert_true(job_abandon(abandoned));
     assert_int_equal(atomic_load(&budget.used), 0);
     open_gate();
     assert_int_not_equal(sem_trywait(&done_count), 0);
 }
 
-static void a_done_job_can_be_neither(void **state)
+#define LATE "{\"error\":\"Request timeout expired\"}"
+
+static void what_comes_to_its_turn_too_late_is_504(void **state)
+{
+    (void)state;
+    struct job *job = create_until(clock_now(), REQUEST);
+    assert_true(job_submit(job, done, NULL, &fault));
+    wait_done();
+    expect_reply(job, 504, LATE);
+    job = create_until(clock_now(), REQUEST);
+    job_run(job);
+    expect_reply(job, 504, LATE);
+}
+
+static void the_earlier_deadline_counts(void **state)
+{
+    (void)state;
+    const uint64_t later = clock_now() + CLOCK_NS_PER_S;
+    struct job *job =
+        create_until(later, "{\"parameters\":{\"timeout\":1},\"inputs\":[" INPUT("[1,2]") "]}");
+    assert_in_range(job_deadline(job), 1, later - CLOCK_NS_PER_MS);
+    job_run(job);
+    expect_reply(job, 504, LATE);
+    job = create_until(
+        later,
+        "{\"parameters\":{\"timeout\":18446744073709551615},\"inputs\":[" INPUT("[1,2]") "]}");
+    assert_int_equal(job_deadline(job), later);
+    job_destroy(job);
+    job = create_until(later, "{\"parameters\":{\"timeout\":0},\"inputs\":[" INPUT("[1,2]") "]}");
+    assert_int_equal(job_deadline(job), later);
+    job_destroy(job);
+}
+
+static void a_done_job_can_not(void **state)
 {
     (void)state;
     struct job *job = create_good();
     assert_true(job_submit(job, done, NULL, &fault));
     wait_done();
-    assert_false(job_withdraw(job));
     assert_false(job_abandon(job));
     expect_reply(job, 200, ANSWER);
 }
@@ -261,9 +315,45 @@ static void abandoning_races_with_the_worker_and_one_of_them_wins(void **state)
             continue;
         wait_done();
         expect_reply(job, 200, ANSWER);
-        while (pool_is_free(pool) == false)
-            continue;
     }
+}
+
+/* Four durations are parts of the fifth. */
+static void expect_whole(size_t answers)
+{
+    struct model_stats *stats = &lane.stats;
+    struct histogram_counts queue, infer, request;
+    histogram_read(&stats->queue, &queue);
+    histogram_read(&stats->infer, &infer);
+    histogram_read(&stats->request, &request);
+    assert_int_equal(request.count, answers);
+    assert_int_equal(queue.sum + atomic_load(&stats->compute_input) + infer.sum +
+                         atomic_load(&stats->compute_output),
+                     request.sum);
+    assert_true(infer.sum > 0);
+}
+
+static void answers_and_failures_are_counted(void **state)
+{
+    (void)state;
+    struct job *light = create_good(), *wrong = create("{\"inputs\":[" INPUT("[1,x]") "]}");
+    assert_non_null(wrong);
+    job_run(light);
+    job_run(wrong);
+    job_destroy(light);
+    job_destroy(wrong);
+    assert_int_equal(atomic_load(&lane.stats.rows), 1);
+    assert_int_equal(atomic_load(&lane.stats.pass_steps), 2);
+    assert_int_equal(atomic_load(&lane.stats.failures[FAILURE_INVALID]), 1);
+    expect_whole(1);
+
+    struct job *handed_over = create_good();
+    assert_true(job_submit(handed_over, done, NULL, &fault));
+    wait_done();
+    job_destroy(handed_over);
+    assert_int_equal(atomic_load(&lane.stats.rows), 2);
+    assert_int_equal(atomic_load(&lane.stats.pass_steps), 4);
+    expect_whole(2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -274,11 +364,14 @@ int main(void)
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
         TEST(wrong_numbers_are_found_by_the_worker),
+        TEST(answers_and_failures_are_counted),
         TEST(what_is_wrong_before_the_numbers_is_found_at_once),
         TEST(more_than_the_budget_is_413_and_less_than_is_left_503),
         TEST(a_full_queue_is_503_and_the_job_stays_ours),
-        TEST(a_waiting_job_can_be_withdrawn_and_abandoned),
-        TEST(a_done_job_can_be_neither),
+        TEST(a_waiting_job_can_be_abandoned),
+        TEST(what_comes_to_its_turn_too_late_is_504),
+        TEST(the_earlier_deadline_counts),
+        TEST(a_done_job_can_not),
         TEST(abandoning_races_with_the_worker_and_one_of_them_wins),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);

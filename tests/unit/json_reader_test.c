@@ -292,7 +292,7 @@ static void failed_reader_stays_failed_with_its_first_text(void **state)
     assert_int_equal(json_peek(&reader), JSON_ERROR);
     assert_false(json_read_bool(&reader, &truth));
     assert_false(json_skip(&reader, NULL, NULL));
-    assert_false(json_skip_numbers(&reader, NULL, NULL));
+    assert_false(json_skip_numbers(&reader, NULL, NULL, NULL));
     assert_false(json_next_member(&reader, key, sizeof key));
     assert_false(json_enter_object(&reader));
     assert_false(json_fail(&reader, "again"));
@@ -318,6 +318,7 @@ static void skip_numbers_finds_the_closing_bracket(void **state)
     (void)state;
     static const char *const arrays[] = {
         "[]", "[1, 2 ,3]", "[[1],[2]]", "[ [ [] , [] ] , [ [ ] ] ]", "[1,[2],3]", "[[[[1]]]]"};
+    static const size_t counts[] = {0, 0, 2, 2, 1, 1};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         char json[64];
         snprintf(json, sizeof json, "{\"d\": %s ,\"e\":[0]}", arrays[i]);
@@ -325,10 +326,11 @@ static void skip_numbers_finds_the_closing_bracket(void **state)
         struct fault fault;
         char key[4];
         const char *text;
-        size_t size;
+        size_t size, count;
         begin(&reader, json, &fault);
         assert_true(json_enter_object(&reader) && json_next_member(&reader, key, sizeof key));
-        assert_true(json_skip_numbers(&reader, &text, &size));
+        assert_true(json_skip_numbers(&reader, &text, &size, &count));
+        assert_int_equal(count, counts[i]);
         assert_int_equal(size, strlen(arrays[i]));
         assert_memory_equal(text, arrays[i], size);
         assert_true(json_next_member(&reader, key, sizeof key));
@@ -355,7 +357,7 @@ static void skip_numbers_refuses_what_has_no_end(void **state)
         struct json_reader reader;
         struct fault fault;
         begin(&reader, cases[i].json, &fault);
-        assert_false(json_skip_numbers(&reader, NULL, NULL));
+        assert_false(json_skip_numbers(&reader, NULL, NULL, NULL));
         assert_string_equal(fault.text, cases[i].text);
     }
 }

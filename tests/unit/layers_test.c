@@ -953,6 +953,16 @@ static struct model_row piece_of(const struct model *model, const struct model_r
     return piece;
 }
 
+/* A vector is written in the call that ends its row, not before. */
+static void check_untouched(const struct model *model, const struct batch *batch, size_t r,
+                            size_t done)
+{
+    if (!model_output_is_vector(model) || done == batch->rows[r].steps)
+        return;
+    for (size_t i = 0; i < batch->output[r].count * sizeof(float); i++)
+        assert_int_equal(((const unsigned char *)batch->output[r].floats)[i], 0x55);
+}
+
 /* Every call takes some rows a few steps further, until all have arrived. */
 static void in_pieces(const struct model *model, struct batch *batch, struct random *random)
 {
@@ -974,6 +984,8 @@ static void in_pieces(const struct model *model, struct batch *batch, struct ran
             more = more || done[r] < batch->rows[r].steps;
         }
         run(model, rows, count);
+        for (size_t r = 0; r < batch->row_count; r++)
+            check_untouched(model, batch, r, done[r]);
     }
 }
 

@@ -117,10 +117,21 @@ static void limited_lines_stop_at_their_number(void **state)
     assert_true(lines >= LOG_LIMITED_PER_SECOND && lines <= 2 * LOG_LIMITED_PER_SECOND + 1);
 }
 
+static void requests_are_logged_when_that_is_asked_for(void **state)
+{
+    (void)state;
+    assert_false(log_requests());
+    log_set_requests(true);
+    assert_true(log_requests());
+    log_set_requests(false);
+    assert_false(log_requests());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(control_characters_are_escaped),
+        cmocka_unit_test(requests_are_logged_when_that_is_asked_for),
         cmocka_unit_test(what_does_not_fit_is_cut_whole),
         cmocka_unit_test_setup_teardown(a_line_is_one_line, catch_stderr, give_stderr_back),
         cmocka_unit_test_setup_teardown(a_long_line_is_cut, catch_stderr, give_stderr_back),

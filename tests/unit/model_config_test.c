@@ -90,6 +90,37 @@ static void the_short_form_takes_all_arguments_of_torch(void **state)
     model_config_fini(&config);
 }
 
+static void a_queue_delay_is_a_bounded_number(void **state)
+{
+    (void)state;
+    struct model_config config = parse("{\"weights\":\"w\"}");
+    assert_int_equal(config.max_queue_delay_us, 0);
+    model_config_fini(&config);
+    config = parse("{\"weights\":\"w\",\"max_queue_delay_us\":10000000}");
+    assert_int_equal(config.max_queue_delay_us, 10000000);
+    model_config_fini(&config);
+    expect_refused_named(
+        "{\"weights\":\"w\",\"max_queue_delay_us\":10000001}", "file",
+        "max_queue_delay_us: an integer of at most 10000000 expected, got 10000001");
+}
+
+static void sequences_have_their_own_keys(void **state)
+{
+    (void)state;
+    struct model_config config = parse("{\"weights\":\"w\"}");
+    assert_false(config.strict_sequences);
+    assert_int_equal(config.sequence_idle_timeout_ms, 0);
+    model_config_fini(&config);
+    config = parse("{\"weights\":\"w\",\"strict_sequences\":true,"
+                   "\"sequence_idle_timeout_ms\":31536000000}");
+    assert_true(config.strict_sequences);
+    assert_int_equal(config.sequence_idle_timeout_ms, 31536000000);
+    model_config_fini(&config);
+    expect_refused_named("{\"weights\":\"w\",\"sequence_idle_timeout_ms\":0}", "file",
+                         "sequence_idle_timeout_ms: an integer of at least 1 expected, "
+                         "got 0");
+}
+
 static void batch_first_may_stand_in_either_place(void **state)
 {
     (void)state;
@@ -518,9 +549,9 @@ static void tensors_labels_and_service_are_checked(void **state)
         {"{\"weights\":\"w\",\"labels\":[]}", "labels: at least one label expected, got an array"},
         {"{\"weights\":\"w\",\"labels\":[\"a\",1]}", "labels: an array of strings expected, got 1"},
         {"{\"weights\":\"w\",\"max_queue_delay_us\":1.5}",
-         "max_queue_delay_us: a whole number expected, got 1.5"},
+         "max_queue_delay_us: an integer of at least 0 expected, got 1.5"},
         {"{\"weights\":\"w\",\"sequence_idle_timeout_ms\":0}",
-         "sequence_idle_timeout_ms: a number from 1 to 3.1536e+10 expected, got 0"},
+         "sequence_idle_timeout_ms: an integer of at least 1 expected, got 0"},
         {"{\"weights\":\"w\",\"steps\":0}", "steps: an integer of at least 1 expected, got 0"},
     };
     EXPECT_ALL_REFUSED(refusals);
@@ -576,6 +607,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_config_may_name_nothing_but_the_weights),
         cmocka_unit_test(the_short_form_takes_all_arguments_of_torch),
+        cmocka_unit_test(a_queue_delay_is_a_bounded_number),
+        cmocka_unit_test(sequences_have_their_own_keys),
         cmocka_unit_test(batch_first_may_stand_in_either_place),
         cmocka_unit_test(the_long_form_is_read_in_order),
         cmocka_unit_test(all_activations_are_known_by_name),

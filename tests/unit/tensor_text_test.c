@@ -39,6 +39,34 @@ static void sample_init(struct sample *sample, const char *shape, const char *te
     };
 }
 
+/* In slices of one number, two, more and all at once. */
+static const size_t limits[] = {1, 2, 7, SIZE_MAX};
+
+static bool read_f32(const struct tensor_text *tensor, float *out, size_t limit,
+                     struct fault *fault)
+{
+    struct tensor_text_cursor cursor;
+    tensor_text_begin(&cursor, tensor);
+    for (size_t before = 0; !cursor.done; before = cursor.index) {
+        if (!tensor_text_read_f32(&cursor, out, limit, fault))
+            return false;
+        assert_true(cursor.done || cursor.index - before == limit);
+    }
+    assert_int_equal(cursor.index, tensor->elements);
+    return true;
+}
+
+static bool read_i64(const struct tensor_text *tensor, int64_t min, int64_t max, int64_t *out,
+                     size_t limit, struct fault *fault)
+{
+    struct tensor_text_cursor cursor;
+    tensor_text_begin(&cursor, tensor);
+    while (!cursor.done)
+        if (!tensor_text_read_i64(&cursor, min, max, out, limit, fault))
+            return false;
+    return true;
+}
+
 static void accept_f32(const char *shape, const char *text, size_t count, const float *wanted)
 {
     struct sample sample;
@@ -48,9 +76,12 @@ static void accept_f32(const char *shape, const char *text, size_t count, const 
     sample_init(&sample, shape, text);
     assert_int_equal(sample.tensor.elements, count);
     assert_true(tensor_text_has_room(&sample.tensor, &fault));
-    if (!tensor_text_read_f32(&sample.tensor, out, &fault))
-        fail_msg("%s %s: %s", shape, text, fault.text);
-    assert_memory_equal(out, wanted, count * sizeof *out);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        memset(out, 0xa5, count * sizeof *out);
+        if (!read_f32(&sample.tensor, out, limits[i], &fault))
+            fail_msg("%s %s: %s", shape, text, fault.text);
+        assert_memory_equal(out, wanted, count * sizeof *out);
+    }
     free(out);
     free(sample.text);
 }
@@ -61,9 +92,11 @@ static void refuse_f32(const char *shape, const char *text, const char *wanted)
     struct fault fault = {0};
     float out[MANY];
     sample_init(&sample, shape, text);
-    assert_false(tensor_text_read_f32(&sample.tensor, out, &fault));
-    assert_string_equal(fault.text, wanted);
-    assert_int_equal(fault.status, 400);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        assert_false(read_f32(&sample.tensor, out, limits[i], &fault));
+        assert_string_equal(fault.text, wanted);
+        assert_int_equal(fault.status, 400);
+    }
     free(sample.text);
 }
 
@@ -74,8 +107,10 @@ static void refuse_i64(const char *shape, const char *text, int64_t min, int64_t
     struct fault fault = {0};
     int64_t out[MANY];
     sample_init(&sample, shape, text);
-    assert_false(tensor_text_read_i64(&sample.tensor, min, max, out, &fault));
-    assert_string_equal(fault.text, wanted);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        assert_false(read_i64(&sample.tensor, min, max, out, limits[i], &fault));
+        assert_string_equal(fault.text, wanted);
+    }
     free(sample.text);
 }
 
@@ -114,7 +149,7 @@ static void tokens_are_numbers(void **state)
     struct fault fault = {0};
     float out;
     sample_init(&sample, "1", "[NaN]");
-    assert_true(tensor_text_read_f32(&sample.tensor, &out, &fault));
+    assert_true(read_f32(&sample.tensor, &out, 1, &fault));
     assert_true(isnan(out));
     free(sample.text);
 }
@@ -221,7 +256,7 @@ static void whole_numbers_keep_all_their_bits(void **state)
     sample_init(&sample, "2,4",
                 "[[0,-0,1.0,-1.000],[9223372036854775807, -9223372036854775808 "
                 ",9007199254740993.0,12]]");
-    assert_true(tensor_text_read_i64(&sample.tensor, INT64_MIN, INT64_MAX, out, &fault));
+    assert_true(read_i64(&sample.tensor, INT64_MIN, INT64_MAX, out, 3, &fault));
     assert_memory_equal(out, wanted, sizeof out);
     free(sample.text);
 }
@@ -268,7 +303,7 @@ static void whole_numbers_are_held_to_their_range(void **state)
     struct sample sample;
     struct fault fault = {0};
     sample_init(&sample, "2", "[-2147483648,2147483647]");
-    assert_true(tensor_text_read_i64(&sample.tensor, INT32_MIN, INT32_MAX, out, &fault));
+    assert_true(read_i64(&sample.tensor, INT32_MIN, INT32_MAX, out, 3, &fault));
     assert_int_equal(out[0], INT32_MIN);
     assert_int_equal(out[1], INT32_MAX);
     free(sample.text);

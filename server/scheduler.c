@@ -1,0 +1,561 @@
+#include "server/scheduler.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "server/clock.h"
+#include "server/lane.h"
+#include "server/pool.h"
+#include "server/tick.h"
+#include "server/work_queue.h"
+
+/* Most slices take less; what they really took is put right afterwards. */
+#define SLICE_GUESS_NS 100000
+
+enum unit { UNIT_SLICE, UNIT_TICK };
+
+/* A worker's place while there is work: there are as many as workers. Its task is in the pool, or
+ * running, or the pump is idle. */
+struct pump {
+    struct pool_task task; /* first: the pool's task is the pump */
+    struct scheduler *scheduler;
+    struct pump *next_idle;
+    void *grown; /* larger scratch, to be had before the next unit */
+
+    enum unit unit;
+    struct work *work; /* UNIT_SLICE */
+    bool after;        /* it had been computed before */
+    struct lane *lane; /* UNIT_TICK */
+    struct tick tick;
+    unsigned queue; /* whose turn it is */
+    int64_t guess;  /* ns charged for it already */
+};
+
+struct scheduler {
+    struct scheduler_config config;
+    struct pool *pool;
+    pthread_mutex_t lock;
+    pthread_cond_t due;   /* for the sleeping pump: there is work, or stopping was set */
+    pthread_cond_t empty; /* stopping, and everything has ended */
+    struct work_queue queue;
+    struct lane *holding; /* lanes that hold works back */
+    struct work *ended;   /* whose end is to be called, without the lock */
+    struct pump *idle;
+    size_t busy; /* pumps at a unit */
+    size_t accepted;
+    size_t scratch_size;
+    bool sleeping; /* one pump waits for a held work's time */
+    bool stopping;
+    struct pump pumps[];
+};
+
+/* ---- under the lock: the end of a work ---- */
+
+static void forget_lane(struct scheduler *s, struct lane *lane)
+{
+    if (lane->next != NULL)
+        lane->next->prev = lane->prev;
+    if (lane->prev != NULL)
+        lane->prev->next = lane->next;
+    else
+        s->holding = lane->next;
+    lane->next = lane->prev = NULL;
+}
+
+static void take_out(struct scheduler *s, struct work *work)
+{
+    struct lane *lane = work->lane;
+    const bool held = work->list == &lane->held;
+    lane_remove(lane, &s->queue, work);
+    if (held && lane->held.first == NULL)
+        forget_lane(s, lane);
+}
+
+/* Its end is called by whoever leaves the lock next. */
+static void end_work(struct scheduler *s, struct work *work, enum work_end how)
+{
+    assert(work->list == NULL && work->running == 0 && !work->ended);
+    work->ended = true;
+    work->how = how;
+    work->times.total = clock_now() - work->times.accepted;
+    work->lane->requests--;
+    work->lane->rows -= work->rows;
+    work->next = s->ended;
+    s->ended = work;
+    if (--s->accepted == 0 && s->stopping)
+        pthread_cond_broadcast(&s->empty);
+}
+
+static void drop(struct scheduler *s, struct work *work, enum work_end how)
+{
+    work->dropped = true;
+    work->how = how;
+    if (work->list != NULL)
+        take_out(s, work);
+    if (work->running == 0)
+        end_work(s, work, how);
+}
+
+/* ---- without the lock ---- */
+
+static void call_ends(struct work *ended)
+{
+    while (ended != NULL) {
+        struct work *work = ended;
+        ended = work->next;
+        work->type->end(work, work->how);
+    }
+}
+
+/* Lets the lock go and calls the ends that are due. */
+static void leave(struct scheduler *s)
+{
+    struct work *ended = s->ended;
+    s->ended = NULL;
+    pthread_mutex_unlock(&s->lock);
+    call_ends(ended);
+}
+
+/* ---- under the lock: calling workers ---- */
+
+/* One more worker for what is ready, if there is one. */
+static void call_worker(struct scheduler *s)
+{
+    struct pump *pump = s->idle;
+    if (s->sleeping) {
+        pthread_cond_signal(&s->due);
+        return;
+    }
+    if (pump == NULL)
+        return;
+    s->idle = pump->next_idle;
+    const bool submitted = pool_submit(s->pool, &pump->task);
+    assert(submitted); /* the pool stops after the last work has ended */
+}
+
+/* ---- under the lock: where a work goes ---- */
+
+static void hold(struct scheduler *s, struct work *work)
+{
+    struct lane *lane = work->lane;
+    if (lane->held.first == NULL) {
+        lane->next = s->holding;
+        if (s->holding != NULL)
+            s->holding->prev = lane;
+        s->holding = lane;
+    }
+    lane_hold(lane, &s->queue, work, clock_now());
+}
+
+/* ---- under the lock: what to do next ---- */
+
+static void start_running(struct work *work, uint64_t now)
+{
+    if (work->running++ == 0)
+        work->running_since = now;
+}
+
+/* false: what was first in the list is late. */
+static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work, uint64_t now)
+{
+    if (work->deadline <= now) {
+        drop(s, work, WORK_LATE);
+        return false;
+    }
+    take_out(s, work);
+    start_running(work, now);
+    pump->unit = UNIT_SLICE;
+    pump->work = work;
+    pump->after = work->computed;
+    pump->guess = SLICE_GUESS_NS;
+    return true;
+}
+
+static void release(struct scheduler *s, struct lane *lane)
+{
+    lane_release(lane, &s->queue);
+    forget_lane(s, lane);
+}
+
+/* What is held back need not wait for a later tick; what is ready is shared with the workers that
+ * have nothing to do at this moment. */
+static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint64_t now)
+{
+    const size_t workers = s->config.workers - s->busy;
+    struct work *late = NULL;
+    if (lane->held.first != NULL)
+        release(s, lane);
+    const size_t share = (lane->ready_rows + workers - 1) / workers;
+    tick_clear(&pump->tick);
+    lane_fill(lane, &s->queue, pump->queue, share, s->config.tick_rows, now, &pump->tick, &late);
+    while (late != NULL) {
+        struct work *work = late;
+        late = work->next;
+        drop(s, work, WORK_LATE);
+    }
+}
+
+/* Called before this worker counts as busy. */
+static size_t helpers_of(const struct scheduler *s)
+{
+    const size_t others = s->config.workers - s->busy - 1;
+    return others < POOL_TEAM_MAX - 1 ? others : POOL_TEAM_MAX - 1;
+}
+
+/* false: all that was there is late. */
+static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, uint64_t now)
+{
+    struct tick *tick = &pump->tick;
+    fill(s, pump, lane, now);
+    if (tick->part_count == 0)
+        return false;
+    const bool alone = work_queue_is_empty(&s->queue);
+    tick_set_steps(tick, &lane->rule, lane->model, alone ? TICK_PATIENT : TICK_SHORT,
+                   alone ? helpers_of(s) : 0);
+    for (size_t i = 0; i < tick->part_count; i++)
+        start_running(tick->parts[i].work, now);
+    pump->unit = UNIT_TICK;
+    pump->lane = lane;
+    pump->guess = (int64_t)tick_rule_guess_ns(&lane->rule, tick->row_count, tick->steps);
+    return true;
+}
+
+static void release_due(struct scheduler *s, uint64_t now)
+{
+    for (struct lane *lane = s->holding, *next; lane != NULL; lane = next) {
+        next = lane->next;
+        if (lane_is_due(lane, s->config.tick_rows, now))
+            release(s, lane);
+    }
+}
+
+/* A lane's slices go before its ticks, whichever of the two the turn is: each is short, and what it
+ * makes ready shares the tick that follows. Taking turns, a tick of a millisecond would come after
+ * every slice of ten microseconds, and hold hardly a row. */
+static bool set_unit(struct scheduler *s, struct pump *pump, struct work_list *list, uint64_t now)
+{
+    struct lane *lane = list->first->lane;
+    const struct work_list *slices = &lane->slices[list->queue];
+    pump->queue = list->queue;
+    if (slices->first != NULL)
+        return set_slice(s, pump, slices->first, now);
+    return set_tick(s, pump, lane, now);
+}
+
+/* false: nothing is ready. */
+static bool pick(struct scheduler *s, struct pump *pump, uint64_t now)
+{
+    struct work_list *list;
+    release_due(s, now);
+    do {
+        list = work_queue_turn(&s->queue);
+        if (list == NULL)
+            return false;
+    } while (!set_unit(s, pump, list, now));
+    work_queue_charge(&s->queue, pump->queue, pump->guess);
+    if (!work_queue_is_empty(&s->queue))
+        call_worker(s);
+    return true;
+}
+
+/* ---- under the lock: what a unit has led to ---- */
+
+static void stop_running(struct work *work, uint64_t now, uint64_t *times)
+{
+    if (--work->running == 0)
+        *times += now - work->running_since;
+}
+
+/* After a slice or a tick that was not its last. */
+static void go_on(struct scheduler *s, struct work *work, uint64_t now)
+{
+    if (work->ended)
+        return;
+    if (!work->dropped && work->deadline <= now)
+        drop(s, work, WORK_LATE);
+    else if (work->dropped && work->running == 0)
+        end_work(s, work, work->how);
+    else if (work->dropped || work->list != NULL)
+        return;
+    else if (work->ready != NULL)
+        lane_put_strands(work->lane, &s->queue, work);
+    else if (work->running == 0)
+        lane_put_slice(work->lane, &s->queue, work);
+}
+
+static void settle_slice(struct scheduler *s, const struct pump *pump, enum work_next next,
+                         uint64_t now)
+{
+    struct work *work = pump->work;
+    stop_running(work, now, pump->after ? &work->times.after : &work->times.before);
+    work->attained += now - work->running_since;
+    if (next == WORK_DONE && !work->dropped)
+        end_work(s, work, WORK_ANSWERED);
+    else if (next == WORK_TICKS && work->lane->delay > 0 && !work->dropped)
+        hold(s, work);
+    else
+        go_on(s, work, now);
+}
+
+static void settle_part(const struct tick_part *part, uint64_t share, uint64_t now)
+{
+    struct work *work = part->work;
+    stop_running(work, now, &work->times.ticks);
+    work->attained += share;
+    if (part->strand->live > 0)
+        lane_return_strand(work->lane, work, part->strand);
+    else if (--work->unfinished == 0)
+        work->computed = true;
+}
+
+static void settle_tick(struct scheduler *s, const struct pump *pump, uint64_t ns, uint64_t now)
+{
+    const struct tick *tick = &pump->tick;
+    for (size_t i = 0; i < tick->part_count; i++)
+        settle_part(&tick->parts[i], ns * tick->parts[i].rows / tick->row_count, now);
+    for (size_t i = 0; i < tick->part_count; i++)
+        go_on(s, tick->parts[i].work, now);
+}
+
+/* ---- a worker's loop ---- */
+
+static uint64_t first_due(const struct scheduler *s)
+{
+    uint64_t first = UINT64_MAX;
+    for (const struct lane *lane = s->holding; lane != NULL; lane = lane->next)
+        if (lane->held.first->held_until < first)
+            first = lane->held.first->held_until;
+    return first;
+}
+
+/* true: something may be ready now. */
+static bool sleep_until_due(struct scheduler *s)
+{
+    if (s->holding == NULL || s->sleeping)
+        return false;
+    const struct timespec until = clock_timespec(first_due(s));
+    s->sleeping = true;
+    pthread_cond_clockwait(&s->due, &s->lock, CLOCK_MONOTONIC, &until);
+    s->sleeping = false;
+    return true;
+}
+
+static void adopt_scratch(struct pump *pump)
+{
+    if (pump->grown == NULL)
+        return;
+    free(pump->tick.scratch);
+    pump->tick.scratch = pump->grown;
+    pump->grown = NULL;
+}
+
+/* Called with the lock held, and again when it returns. */
+static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
+{
+    enum work_next next = WORK_TICKS;
+    s->busy++;
+    leave(s);
+    if (pump->unit == UNIT_SLICE)
+        next = pump->work->type->slice(pump->work);
+    else
+        tick_run(&pump->tick, pump->lane->model, s->pool);
+    const uint64_t now = clock_now(), ns = now - started;
+    if (pump->unit == UNIT_TICK)
+        model_stats_tick(&pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick),
+                         ns);
+    pthread_mutex_lock(&s->lock);
+    s->busy--;
+    work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
+    if (pump->unit == UNIT_SLICE)
+        settle_slice(s, pump, next, now);
+    else
+        settle_tick(s, pump, ns, now);
+}
+
+static void pump_run(struct pool_task *task)
+{
+    struct pump *pump = (struct pump *)task;
+    struct scheduler *s = pump->scheduler;
+    pthread_mutex_lock(&s->lock);
+    for (;;) {
+        const uint64_t now = clock_now();
+        adopt_scratch(pump);
+        if (pick(s, pump, now)) {
+            run_unit(s, pump, now);
+        } else if (s->ended != NULL) {
+            leave(s);
+            pthread_mutex_lock(&s->lock);
+        } else if (!sleep_until_due(s)) {
+            break;
+        }
+    }
+    pump->next_idle = s->idle;
+    s->idle = pump;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- what owners call ---- */
+
+static bool is_full(const struct scheduler *s, const struct work *work)
+{
+    const struct lane *lane = work->lane;
+    const size_t limit = s->config.queue_rows_limit;
+    return lane->requests >= s->config.queue_limit ||
+           (lane->rows > 0 && (work->rows > limit || lane->rows > limit - work->rows));
+}
+
+struct lane_load scheduler_load(struct scheduler *s, const struct lane *lane)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct lane_load load = {lane->requests, lane->rows};
+    pthread_mutex_unlock(&s->lock);
+    return load;
+}
+
+bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *fault)
+{
+    pthread_mutex_lock(&s->lock);
+    const bool stopping = s->stopping, full = is_full(s, work);
+    if (!stopping && !full) {
+        work->times.accepted = clock_now();
+        work->lane->requests++;
+        work->lane->rows += work->rows;
+        s->accepted++;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (stopping)
+        return fault_set(fault, 503, "the server is shutting down");
+    return !full || fault_set(fault, 503, "Exceeds maximum queue size");
+}
+
+void scheduler_begin(struct scheduler *s, struct work *work)
+{
+    pthread_mutex_lock(&s->lock);
+    assert(work->list == NULL);
+    if (!work->ended) {
+        lane_put_slice(work->lane, &s->queue, work);
+        call_worker(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool scheduler_abandon(struct scheduler *s, struct work *work)
+{
+    pthread_mutex_lock(&s->lock);
+    const bool mine = !work->dropped && !work->ended;
+    if (mine)
+        drop(s, work, WORK_ABANDONED);
+    leave(s);
+    return mine;
+}
+
+size_t scheduler_team_size(const struct scheduler *s)
+{
+    return s->config.workers < POOL_TEAM_MAX ? s->config.workers : POOL_TEAM_MAX;
+}
+
+/* ---- start and stop ---- */
+
+static void destroy(struct scheduler *s)
+{
+    for (size_t i = 0; i < s->config.workers; i++) {
+        free(s->pumps[i].tick.scratch);
+        free(s->pumps[i].grown);
+    }
+    pthread_cond_destroy(&s->empty);
+    pthread_cond_destroy(&s->due);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+bool scheduler_start(struct scheduler **started, const struct scheduler_config *config,
+                     struct fault *fault)
+{
+    assert(config->workers > 0 && config->workers < SIZE_MAX / (2 * sizeof(struct pump)));
+    assert(config->tick_rows <= TICK_ROWS);
+    struct scheduler *s = calloc(1, sizeof *s + config->workers * sizeof *s->pumps);
+    if (s == NULL)
+        return fault_set(fault, 503, "out of memory");
+    s->config = *config;
+    if (s->config.tick_rows == 0)
+        s->config.tick_rows = TICK_ROWS;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->due, NULL);
+    pthread_cond_init(&s->empty, NULL);
+    for (size_t i = 0; i < config->workers; i++) {
+        s->pumps[i].task.run = pump_run;
+        s->pumps[i].scheduler = s;
+        s->pumps[i].next_idle = s->idle;
+        s->idle = &s->pumps[i];
+    }
+    if (pool_start(&s->pool, config->workers, config->workers, fault)) {
+        *started = s;
+        return true;
+    }
+    destroy(s);
+    return false;
+}
+
+/* false: none was taken. */
+static bool take_scratch(void **blocks, size_t count, size_t bytes)
+{
+    size_t taken = 0;
+    while (taken < count && (blocks[taken] = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes)) != NULL)
+        taken++;
+    if (taken == count)
+        return true;
+    while (taken > 0)
+        free(blocks[--taken]);
+    return false;
+}
+
+/* A pump changes to its larger scratch before its next unit, which is before the model's first. */
+static void give_scratch(struct scheduler *s, void **blocks, size_t bytes)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->config.workers; i++) {
+        free(s->pumps[i].grown);
+        s->pumps[i].grown = blocks[i];
+    }
+    s->scratch_size = bytes;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool scheduler_reserve(struct scheduler *s, const struct model *model, struct fault *fault)
+{
+    size_t bytes;
+    if (!tick_rule_scratch(model, scheduler_team_size(s), &bytes))
+        return fault_set(fault, 503, "out of memory");
+    if (bytes <= s->scratch_size)
+        return true;
+    void **blocks = (void **)calloc(s->config.workers, sizeof *blocks);
+    const bool taken = blocks != NULL && take_scratch(blocks, s->config.workers, bytes);
+    if (taken)
+        give_scratch(s, blocks, bytes);
+    free((void *)blocks);
+    return taken || fault_set(fault, 503, "out of memory");
+}
+
+/* Called with the lock held; false when the deadline came first. */
+static bool wait_until_empty(struct scheduler *s, uint64_t deadline)
+{
+    const struct timespec until = clock_timespec(deadline);
+    int error = 0;
+    while (s->accepted != 0 && error == 0)
+        error = pthread_cond_clockwait(&s->empty, &s->lock, CLOCK_MONOTONIC, &until);
+    return s->accepted == 0;
+}
+
+bool scheduler_stop(struct scheduler *s, uint64_t deadline)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    const bool empty = wait_until_empty(s, deadline);
+    pthread_cond_signal(&s->due);
+    pthread_mutex_unlock(&s->lock);
+    if (!empty || !pool_stop(s->pool, deadline))
+        return false;
+    destroy(s);
+    return true;
+}

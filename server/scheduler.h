@@ -1,0 +1,70 @@
+/* Shares the workers' time among all requests of all models.
+ *
+ * Work is done in units of about half a millisecond: a slice of one request's decoding or encoding,
+ * or a tick, which advances rows of whatever requests wait for one model together. After each unit
+ * the worker looks again whose turn it is (server/work_queue.h): requests that have had little
+ * time go first, priorities count, models and requests take turns, nothing starves. New rows join
+ * at each tick; finished ones are answered at once. A request that is late, or that nobody waits
+ * for any more, is dropped before its next unit.
+ *
+ * A request alone starts at once and finds idle workers' help for large ticks. Nothing is held up
+ * to wait for others, but in lanes that say so (lane.delay).
+ *
+ * Threads: all functions may be called from any thread. Nothing is allocated for a work. */
+#ifndef SERVER_SCHEDULER_H
+#define SERVER_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/model.h"
+#include "proto/fault.h"
+#include "server/work.h"
+
+struct scheduler;
+
+struct scheduler_config {
+    size_t workers;
+    size_t queue_limit;      /* requests of one model, accepted and not ended */
+    size_t queue_rows_limit; /* their rows; one request alone may have more */
+    size_t tick_rows;        /* most rows that several requests have in a tick; 0: TICK_ROWS */
+};
+
+/* Starts the workers, which inherit the caller's signal mask. On failure nothing is left behind;
+ * status 503. */
+bool scheduler_start(struct scheduler **scheduler, const struct scheduler_config *config,
+                     struct fault *fault);
+
+/* One thread at a time, before the model's first work is accepted: makes the workers' scratch large
+ * enough for its ticks. false, 503: out of memory; nothing has changed. */
+bool scheduler_reserve(struct scheduler *scheduler, const struct model *model, struct fault *fault);
+
+/* Workers that one tick may have at most. */
+size_t scheduler_team_size(const struct scheduler *scheduler);
+
+/* What of a lane's bounds is used at this moment. */
+struct lane_load {
+    size_t requests, rows;
+};
+struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *lane);
+
+/* Counts the work in its lane's bounds. On success the work must stay until its end, which is
+ * called exactly once; scheduler_begin or scheduler_abandon is due. false, 503: the lane is full,
+ * or the scheduler is stopping; the work is still its owner's. */
+bool scheduler_accept(struct scheduler *scheduler, struct work *work, struct fault *fault);
+
+/* The work may start: a worker takes it up when it is its turn. Of one that was abandoned in the
+ * meantime nothing comes; it must be there still. */
+void scheduler_begin(struct scheduler *scheduler, struct work *work);
+
+/* true: end is called with WORK_ABANDONED, here and now when no worker is at it, else by the worker
+ * as soon as it is done with its unit. false: end was called or is about to be. */
+bool scheduler_abandon(struct scheduler *scheduler, struct work *work);
+
+/* Accepts nothing more, waits until all that was accepted has ended, ends the workers and frees the
+ * scheduler. false when that has not happened at that moment of clock_now's: it is then left as it
+ * is, and its threads with whatever they read must be left alone until the process ends. */
+bool scheduler_stop(struct scheduler *scheduler, uint64_t deadline);
+
+#endif

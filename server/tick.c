@@ -1,0 +1,118 @@
+#include "server/tick.h"
+
+#include <assert.h>
+
+#include "server/clock.h"
+
+/* A row that cannot be cut keeps its workers to the end. From some 50 ms on it leaves one of them
+ * to others. */
+#define UNCUT_FLOPS 5e9
+
+void tick_clear(struct tick *tick)
+{
+    tick->part_count = tick->row_count = tick->longest = tick->steps = 0;
+    tick->members = 1;
+}
+
+/* Whole rows share scratch only as far as the rule foresees. */
+bool tick_fits(const struct tick *tick, const struct tick_rule *rule, const struct strand *strand,
+               size_t limit)
+{
+    const size_t rows = tick->row_count + strand->live;
+    if (tick->part_count == 0)
+        return true;
+    if (rows > limit || strand->scratch != NULL || tick->parts[0].strand->scratch != NULL)
+        return false;
+    const size_t left = compute_strand_left(strand);
+    const size_t longest = left > tick->longest ? left : tick->longest;
+    return rule->causal || longest <= tick_rule_steps(rule, rows, TICK_SHORT);
+}
+
+void tick_add(struct tick *tick, struct strand *strand, struct work *work)
+{
+    const size_t left = compute_strand_left(strand);
+    assert(strand->live > 0 && tick->row_count + strand->live <= TICK_ROWS);
+    tick->parts[tick->part_count++] = (struct tick_part){strand, work, strand->live};
+    tick->row_count += strand->live;
+    if (left > tick->longest)
+        tick->longest = left;
+}
+
+static size_t members_for(const struct tick *tick, const struct tick_rule *rule,
+                          const struct model *model, size_t steps, size_t helpers)
+{
+    const double flops = tick_rule_flops(rule, tick->row_count, steps);
+    if (!rule->causal && flops > UNCUT_FLOPS && helpers > 0)
+        helpers--;
+    if (helpers == 0 || !tick_rule_is_for_team(rule, tick->row_count, steps))
+        return 1;
+    return model_team_size(model, tick->row_count, steps, helpers + 1);
+}
+
+void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struct model *model,
+                    enum tick_patience patience, size_t helpers)
+{
+    const size_t most =
+        rule->causal ? tick_rule_steps(rule, tick->row_count, patience) : tick->longest;
+    tick->steps = tick->longest < most ? tick->longest : most;
+    tick->members = members_for(tick, rule, model, tick->steps, helpers);
+}
+
+/* What the members of a team are given. */
+struct call {
+    const struct model *model;
+    const struct tick *tick;
+    void *scratch;
+};
+
+static void run_share(void *context, const struct share *share)
+{
+    const struct call *call = context;
+    model_run_member(call->model, call->tick->rows, call->tick->row_count, call->scratch, share);
+}
+
+static void set_rows(struct tick *tick)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < tick->part_count; i++)
+        count += compute_strand_rows(tick->parts[i].strand, tick->steps, tick->rows + count);
+    assert(count == tick->row_count);
+}
+
+void tick_run(struct tick *tick, const struct model *model, struct pool *pool)
+{
+    void *own = tick->parts[0].strand->scratch;
+    struct call call = {model, tick, own != NULL ? own : tick->scratch};
+    set_rows(tick);
+    if (tick->members > 1)
+        pool_share(pool, tick->members, run_share, &call);
+    else
+        model_run(model, tick->rows, tick->row_count, call.scratch);
+    for (size_t i = 0; i < tick->part_count; i++)
+        compute_strand_advance(tick->parts[i].strand, tick->steps);
+}
+
+size_t tick_steps_done(const struct tick *tick)
+{
+    size_t steps = 0;
+    for (size_t i = 0; i < tick->row_count; i++)
+        steps += tick->rows[i].steps;
+    return steps;
+}
+
+void tick_run_alone(struct compute *compute, struct model_stats *stats)
+{
+    struct tick tick = {.scratch = compute->scratch};
+    for (size_t i = 0; i < compute->strand_count; i++) {
+        struct strand *strand = &compute->strands[i];
+        if (strand->live == 0)
+            continue;
+        tick_clear(&tick);
+        tick_add(&tick, strand, NULL);
+        tick.steps = tick.longest;
+        const uint64_t started = clock_now();
+        tick_run(&tick, compute->model, NULL);
+        if (stats != NULL)
+            model_stats_tick(stats, tick.row_count, tick_steps_done(&tick), clock_now() - started);
+    }
+}

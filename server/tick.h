@@ -1,0 +1,58 @@
+/* One pass of a model over rows of one or many requests. The only file that has the core compute.
+ *
+ * Threads: a tick belongs to one thread at a time; pool_share lends it others. */
+#ifndef SERVER_TICK_H
+#define SERVER_TICK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/model.h"
+#include "server/compute.h"
+#include "server/model_stats.h"
+#include "server/pool.h"
+#include "server/tick_rule.h"
+
+struct work;
+
+struct tick_part {
+    struct strand *strand;
+    struct work *work; /* whose strand; nothing to the tick itself */
+    size_t rows;       /* live ones when it joined */
+};
+
+struct tick {
+    size_t part_count;
+    struct tick_part parts[TICK_ROWS]; /* strands of one model */
+    size_t row_count;                  /* rows with steps left, in all of them */
+    size_t longest;                    /* steps left in the longest of them */
+    size_t steps;                      /* that each row takes at most */
+    size_t members;                    /* workers wanted for it */
+    struct model_row rows[TICK_ROWS];
+    void *scratch; /* the caller's, tick_rule_scratch large */
+};
+
+/* Empty again; the scratch stays. */
+void tick_clear(struct tick *tick);
+
+/* May the strand join, so that there are at most `limit` rows (TICK_ROWS at most)? Into an empty
+ * tick any strand may. */
+bool tick_fits(const struct tick *tick, const struct tick_rule *rule, const struct strand *strand,
+               size_t limit);
+void tick_add(struct tick *tick, struct strand *strand, struct work *work);
+
+/* Chooses steps and members for what is in it. helpers: idle workers that could help. */
+void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struct model *model,
+                    enum tick_patience patience, size_t helpers);
+
+/* Computes; every strand has then done `steps` more steps, or all that it had. */
+void tick_run(struct tick *tick, const struct model *model, struct pool *pool);
+
+/* Steps that its rows did together when it was run last. */
+size_t tick_steps_done(const struct tick *tick);
+
+/* Computes all of a compute that was planned to be run alone, on this thread. stats: where its
+ * ticks are counted, or NULL. */
+void tick_run_alone(struct compute *compute, struct model_stats *stats);
+
+#endif

@@ -1,0 +1,76 @@
+#include "server/tick_rule.h"
+
+/* Half a millisecond at the speed of the AVX2 kernel, 95 multiply-adds' halves a nanosecond. */
+#define TICK_FLOPS   4.5e7
+#define FLOPS_PER_NS 95.0
+
+/* A step of a row costs some 50 ns however small the model: activations, loads, loops. */
+#define STEP_FLOPS 5e3
+
+/* From so much work on, a quarter of a millisecond and more, waking idle workers to share it pays.
+ */
+#define TEAM_FLOPS 2e7
+
+/* Every step reads all the weights once, whatever the rows: 4 bytes a weight, which is 2 operations
+ * for each row. At 95 operations a nanosecond one row wants 190 bytes a nanosecond; memory gives
+ * about 20 (weights beyond 16 MiB) and the third-level cache 65 (beyond the second level's
+ * 512 KiB): while they are read, 9 rows or 3 can be computed. */
+#define MEMORY_BYTES ((size_t)16 << 20)
+#define CACHE_BYTES  ((size_t)512 << 10)
+#define MEMORY_ROWS  9
+#define CACHE_ROWS   3
+
+/* Input weights are read once a tick, recurrent ones once a step. Where reading is what takes the
+ * time, a tick of one step would take twice what the step should, one of four a quarter more. */
+#define MEMORY_STEPS 4
+
+void tick_rule_init(struct tick_rule *rule, const struct model *model)
+{
+    const size_t bytes = model_memory(model);
+    *rule = (struct tick_rule){
+        .causal = model_is_causal(model),
+        .step_flops = model_flops_per_step(model) + STEP_FLOPS,
+        .cheap_rows = bytes > MEMORY_BYTES  ? MEMORY_ROWS
+                      : bytes > CACHE_BYTES ? CACHE_ROWS
+                                            : 1,
+        .least_steps = bytes > MEMORY_BYTES ? MEMORY_STEPS : 1,
+    };
+}
+
+size_t tick_rule_steps(const struct tick_rule *rule, size_t rows, enum tick_patience patience)
+{
+    const size_t least = rows <= rule->cheap_rows ? rule->least_steps : 1;
+    const double steps = TICK_FLOPS * patience / (rule->step_flops * (double)(rows > 0 ? rows : 1));
+    return steps > (double)least ? (size_t)steps : least;
+}
+
+double tick_rule_flops(const struct tick_rule *rule, size_t rows, size_t steps)
+{
+    return rule->step_flops * (double)rows * (double)steps;
+}
+
+uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps)
+{
+    return (uint64_t)(tick_rule_flops(rule, rows, steps) / FLOPS_PER_NS);
+}
+
+bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps)
+{
+    return tick_rule_flops(rule, rows, steps) >= TEAM_FLOPS;
+}
+
+bool tick_rule_scratch(const struct model *model, size_t team_size, size_t *bytes)
+{
+    struct tick_rule rule;
+    tick_rule_init(&rule, model);
+    *bytes = 0;
+    for (size_t rows = 1; rows <= TICK_ROWS; rows++) {
+        const size_t steps = tick_rule_steps(&rule, rows, TICK_PATIENT);
+        size_t wanted;
+        if (!model_team_scratch_size(model, team_size, rows, steps, &wanted))
+            return false;
+        if (wanted > *bytes)
+            *bytes = wanted;
+    }
+    return true;
+}

@@ -1,0 +1,46 @@
+/* How much of a model one tick takes: rows and steps that keep a worker for about half a
+ * millisecond, so that whoever comes next never waits long, at the price of a lock or two.
+ *
+ * Pure functions of the model; nothing of it depends on the machine. */
+#ifndef SERVER_TICK_RULE_H
+#define SERVER_TICK_RULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/model.h"
+
+enum {
+    TICK_ROWS = 64,   /* most rows in a tick */
+    STRAND_ROWS = 32, /* rows of one request that go through the model together */
+};
+
+/* A tick may be this much longer when nobody else waits for the worker. */
+enum tick_patience { TICK_SHORT = 1, TICK_PATIENT = 4 };
+
+struct tick_rule {
+    bool causal;        /* false: rows come whole */
+    double step_flops;  /* one step of one row, what it costs beside arithmetic included */
+    size_t cheap_rows;  /* so many rows take hardly longer than one */
+    size_t least_steps; /* steps worth taking with no more rows than that */
+};
+
+void tick_rule_init(struct tick_rule *rule, const struct model *model);
+
+/* Steps for so many rows, at least 1. Causal rows advance by no more; whole rows of different
+ * requests go together when none is longer. */
+size_t tick_rule_steps(const struct tick_rule *rule, size_t rows, enum tick_patience patience);
+
+/* Work in a tick, in floating-point operations, and a guess of its nanoseconds on one worker. */
+double tick_rule_flops(const struct tick_rule *rule, size_t rows, size_t steps);
+uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps);
+
+/* Is the work worth calling other workers in for? */
+bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps);
+
+/* Bytes of scratch for any tick under this rule, by a team of up to so many; false when the number
+ * does not fit a size_t. */
+bool tick_rule_scratch(const struct model *model, size_t team_size, size_t *bytes);
+
+#endif

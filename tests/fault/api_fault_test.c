@@ -1,0 +1,142 @@
+/* Every door that needs no computing while memory runs out: each allocation fails in its turn. What
+ * comes is a 503 then, and afterwards nothing is held. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "server/api.h"
+#include "server/clock.h"
+#include "tests/fault/failing_calls.h"
+
+enum { RUNS_MAX = 100 };
+
+static const float zeros[4];
+static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
+
+static struct lane lane;
+static struct served_model served = {.name = "m", .lane = &lane};
+static struct served_model *list[] = {&served};
+static const struct model_store models = {list, 1};
+static struct service service = {.models = &models, .kernel = "scalar", .workers = 1};
+
+static int start(void **state)
+{
+    const struct layer_spec layer = {
+        .type = LAYER_LSTM,
+        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
+    };
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 10, .queue_rows_limit = 100};
+    const struct sequences_config sequences = {10, 1 << 20, 0};
+    struct fault fault;
+    (void)state;
+    budget_init(&service.budget, 1 << 20);
+    status_counts_init(&service.http_responses);
+    atomic_init(&service.draining, false);
+    served.model = model_create(&layer, 1, kernel_find("scalar"));
+    if (served.model == NULL ||
+        !signature_init(&served.signature, served.model, &(struct model_config){0}, &fault))
+        return -1;
+    lane_init(&lane, served.model, 0);
+    return sequences_create(&service.sequences, &sequences, &fault) &&
+                   scheduler_start(&service.scheduler, &config, &fault)
+               ? 0
+               : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    assert_true(scheduler_stop(service.scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    sequences_destroy(service.sequences);
+    lane_fini(&lane);
+    model_destroy(served.model);
+    return 0;
+}
+
+static void ask(const struct route *route, const char *body, struct reply *reply)
+{
+    api_answer(&service, route, body, strlen(body), reply);
+}
+
+/* The answer without any failure, to be held against what comes when just enough succeed. */
+static int good_status(const struct route *route, const char *body)
+{
+    struct reply reply;
+    ask(route, body, &reply);
+    assert_non_null(reply.body);
+    const int status = reply.status;
+    reply_fini(&reply);
+    return status;
+}
+
+/* Returns how many allocations it took. */
+static long fail_each_allocation(const struct route *route, const char *body)
+{
+    const int good = good_status(route, body);
+    for (long failing = 0; failing < RUNS_MAX; failing++) {
+        struct reply reply;
+        fail_memory_after(failing);
+        ask(route, body, &reply);
+        const bool failed = fail_memory_no_more();
+        assert_int_equal(reply.status, failed ? 503 : good);
+        assert_true(failed || reply.body != NULL);
+        reply_fini(&reply);
+        if (!failed)
+            return failing;
+        assert_int_equal(live_blocks(), 0);
+    }
+    fail_msg("it takes more allocations than %d", RUNS_MAX);
+    return 0;
+}
+
+static void every_door_survives_the_lack_of_memory(void **state)
+{
+    static const struct {
+        const char *method, *path, *body;
+    } doors[] = {
+        {"GET", "/v2", ""},
+        {"GET", "/v2/health/live", ""},
+        {"GET", "/v2/health/ready", ""},
+        {"GET", "/v2/models", ""},
+        {"GET", "/v2/models/m", ""},
+        {"GET", "/v2/models/nobody", ""},
+        {"GET", "/v2/models/m/ready", ""},
+        {"GET", "/v2/models/m/config", ""},
+        {"GET", "/v2/models/m/stats", ""},
+        {"GET", "/v2/models/stats", ""},
+        {"POST", "/v2/repository/index", ""},
+        {"POST", "/v2/repository/index", "{\"ready\":1}"},
+        {"POST", "/v2/repository/models/m/load", ""},
+        {"GET", "/v2/logging", ""},
+        {"POST", "/v2/logging", "{\"log_verbose_level\":0}"},
+        {"GET", "/v2/models/m/sequences", ""},
+        {"GET", "/v2/models/m/sequences/1", ""},
+        {"DELETE", "/v2/models/m/sequences/1", ""},
+        {"GET", "/", ""},
+        {"GET", "/v1/models", ""},
+        {"GET", "/v1/models/m", ""},
+        {"GET", "/v1/models/m/metadata", ""},
+        {"GET", "/metrics", ""},
+    };
+    struct route route;
+    struct fault fault;
+    (void)state;
+    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+        assert_true(route_find(&route, doors[i].method, doors[i].path, &fault));
+        assert_true(fail_each_allocation(&route, doors[i].body) > 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_door_survives_the_lack_of_memory),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

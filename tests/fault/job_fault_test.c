@@ -1,0 +1,295 @@
+/* A request while memory runs out: the first allocation fails, then the second, and so on. Either
+ * the request is refused and nothing is held, or it was accepted and then needs nothing more: it is
+ * answered even when every allocation fails from there on. And a scheduler that cannot have all its
+ * memory and threads starts with none. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <semaphore.h>
+#include <string.h>
+
+#include "server/clock.h"
+#include "server/job.h"
+#include "tests/fault/failing_calls.h"
+
+enum { WORKERS = 3, RUNS_MAX = 100 };
+
+static const float zeros[4];
+static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
+
+static struct lane lane;
+static struct served_model served = {.name = "m", .lane = &lane};
+static struct budget budget;
+static struct scheduler *scheduler;
+static struct sequences *sequences;
+static sem_t done_count;
+
+static const struct scheduler_config config = {
+    .workers = WORKERS, .queue_limit = 10, .queue_rows_limit = 100};
+
+#define REQUEST                                                                                    \
+    "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[2,1,1],"                    \
+    "\"data\":[1,2]}],\"outputs\":[{\"name\":\"h_n\"}]}"
+#define ANSWER                                                                                     \
+    "{\"model_name\":\"m\",\"model_version\":\"1\",\"outputs\":[{\"name\":\"h_n\","                \
+    "\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[0.0]}]}"
+
+static int make_model(void **state)
+{
+    const struct layer_spec layer = {
+        .type = LAYER_LSTM,
+        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
+    };
+    struct fault fault;
+    (void)state;
+    budget_init(&budget, 1 << 20);
+    sem_init(&done_count, 0, 0);
+    served.model = model_create(&layer, 1, kernel_find("scalar"));
+    lane_init(&lane, served.model, 0);
+    return served.model != NULL && signature_init(&served.signature, served.model,
+                                                  &(struct model_config){0}, &fault)
+               ? 0
+               : -1;
+}
+
+static int drop_model(void **state)
+{
+    (void)state;
+    lane_fini(&lane);
+    model_destroy(served.model);
+    return 0;
+}
+
+static bool start(struct fault *fault)
+{
+    if (!scheduler_start(&scheduler, &config, fault))
+        return false;
+    if (scheduler_reserve(scheduler, served.model, fault))
+        return true;
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    return false;
+}
+
+static void stop(void)
+{
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+}
+
+static struct job *create_from(const char *text, struct fault *fault)
+{
+    const struct job_terms terms = {clock_now(), UINT64_MAX};
+    struct body body;
+    body_init(&body, &budget, 1000, 0);
+    if (!body_append(&body, text, strlen(text), fault))
+        return NULL;
+    return job_create(&served, &body, &budget, scheduler, sequences, &terms, fault);
+}
+
+static struct job *create(struct fault *fault)
+{
+    return create_from(REQUEST, fault);
+}
+
+static void done(void *context)
+{
+    (void)context;
+    sem_post(&done_count);
+}
+
+static void expect_answer(struct job *job)
+{
+    struct reply reply;
+    job_take_reply(job, &reply);
+    job_destroy(job);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(reply.size, strlen(ANSWER));
+    assert_memory_equal(reply.body, ANSWER, reply.size);
+    reply_fini(&reply);
+}
+
+static void submit(struct job *job)
+{
+    struct fault fault;
+    assert_true(job_submit(job, done, NULL, &fault));
+    while (sem_wait(&done_count) != 0)
+        continue;
+}
+
+/* run: by a worker, or here. */
+static void fail_each_allocation(void (*run)(struct job *job))
+{
+    struct fault fault;
+    struct job *job = NULL;
+    assert_true(start(&fault));
+    long failing = 0;
+    for (; job == NULL; failing++) {
+        assert_true(failing < RUNS_MAX);
+        fail_memory_after(failing);
+        job = create(&fault);
+        if (job == NULL) {
+            assert_true(fail_memory_no_more());
+            assert_int_equal(fault.status, 503);
+            assert_int_equal(live_blocks(), 0);
+            assert_int_equal(atomic_load(&budget.used), 0);
+        }
+    }
+    run(job);
+    fail_memory_no_more();
+    expect_answer(job);
+    assert_int_equal(live_blocks(), 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
+    assert_true(failing > 3);
+    stop();
+}
+
+static void what_is_accepted_needs_no_more_memory(void **state)
+{
+    (void)state;
+    fail_each_allocation(submit);
+}
+
+static void neither_does_what_is_run_on_the_spot(void **state)
+{
+    (void)state;
+    fail_each_allocation(job_run);
+}
+
+/* ---- of a sequence ---- */
+
+#define STEP(parameters)                                                                           \
+    "{\"parameters\":{\"sequence_id\":7" parameters "},\"inputs\":[{\"name\":\"input\","           \
+    "\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[1]}]}"
+
+static size_t alive(void)
+{
+    struct sequences_counts counts;
+    sequences_count(sequences, &counts);
+    return counts.alive;
+}
+
+/* Returns how many allocations failed one after the other until it was accepted, and answered while
+ * there was no memory at all. */
+static long ask_while_memory_fails(const char *text, size_t alive_before)
+{
+    struct fault fault;
+    struct reply reply;
+    struct job *job = NULL;
+    long failing = 0;
+    for (; job == NULL; failing++) {
+        assert_true(failing < RUNS_MAX);
+        fail_memory_after(failing);
+        job = create_from(text, &fault);
+        if (job == NULL) {
+            assert_true(fail_memory_no_more());
+            assert_int_equal(fault.status, 503);
+            assert_int_equal(live_blocks(), 0);
+            assert_int_equal(alive(), alive_before);
+        }
+    }
+    submit(job);
+    fail_memory_no_more();
+    job_take_reply(job, &reply);
+    job_destroy(job);
+    assert_int_equal(reply.status, 200);
+    reply_fini(&reply);
+    return failing;
+}
+
+static void a_sequence_that_was_begun_goes_on_whatever_memory_there_is(void **state)
+{
+    const struct sequences_config limits = {.count_limit = 10, .bytes_limit = 100000};
+    struct fault fault;
+    (void)state;
+    served.sequences =
+        (struct sequence_owner){.model_name = served.name, .state_size = 2, .causal = true};
+    assert_true(start(&fault));
+    assert_true(sequences_create(&sequences, &limits, &fault));
+    const long starting = ask_while_memory_fails(STEP(",\"sequence_start\":true"), 0);
+    assert_int_equal(alive(), 1);
+    const long going_on = ask_while_memory_fails(STEP(""), 1);
+    assert_int_equal(starting, going_on + 2); /* itself and its state */
+    ask_while_memory_fails(STEP(",\"sequence_start\":true"), 1);
+    ask_while_memory_fails(STEP(",\"sequence_end\":true"), 1);
+    assert_int_equal(alive(), 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
+    stop();
+    sequences_destroy(sequences);
+    sequences = NULL;
+}
+
+static void a_table_of_sequences_is_there_whole_or_not_at_all(void **state)
+{
+    const struct sequences_config limits = {.count_limit = 10, .bytes_limit = 100000};
+    struct fault fault = {0};
+    (void)state;
+    for (long failing = 0; failing < 2; failing++) {
+        fail_memory_after(failing);
+        assert_false(sequences_create(&sequences, &limits, &fault));
+        assert_true(fail_memory_no_more());
+        assert_int_equal(fault.status, 503);
+        assert_int_equal(live_blocks(), 0);
+    }
+    fail_memory_after(2);
+    assert_true(sequences_create(&sequences, &limits, &fault));
+    sequences_destroy(sequences);
+    assert_int_equal(live_blocks(), 0);
+    fail_memory_no_more();
+    sequences = NULL;
+}
+
+/* ---- the scheduler ---- */
+
+static void a_scheduler_starts_with_all_its_memory_or_not_at_all(void **state)
+{
+    (void)state;
+    long failing = 0;
+    for (bool started = false; !started; failing++) {
+        struct fault fault = {0};
+        assert_true(failing < RUNS_MAX);
+        fail_memory_after(failing);
+        started = start(&fault);
+        const bool refused = fail_memory_no_more();
+        assert_true(started != refused);
+        if (started)
+            stop();
+        else
+            assert_int_equal(fault.status, 503);
+        assert_int_equal(live_blocks(), 0);
+    }
+    assert_true(failing > WORKERS + 2); /* each worker's scratch, too */
+}
+
+static void a_scheduler_starts_with_all_its_threads_or_not_at_all(void **state)
+{
+    (void)state;
+    for (long failing = 0; failing < WORKERS; failing++) {
+        struct fault fault = {0};
+        fail_memory_after(RUNS_MAX);
+        fail_threads_after(failing);
+        assert_false(start(&fault));
+        fail_threads_after(-1);
+        fail_memory_no_more();
+        assert_int_equal(fault.status, 503);
+        assert_int_equal(live_blocks(), 0);
+    }
+    struct fault fault;
+    assert_true(start(&fault));
+    stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_accepted_needs_no_more_memory),
+        cmocka_unit_test(neither_does_what_is_run_on_the_spot),
+        cmocka_unit_test(a_sequence_that_was_begun_goes_on_whatever_memory_there_is),
+        cmocka_unit_test(a_table_of_sequences_is_there_whole_or_not_at_all),
+        cmocka_unit_test(a_scheduler_starts_with_all_its_memory_or_not_at_all),
+        cmocka_unit_test(a_scheduler_starts_with_all_its_threads_or_not_at_all),
+    };
+    return cmocka_run_group_tests(tests, make_model, drop_model);
+}

@@ -1,0 +1,406 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "server/clock.h"
+#include "server/compute.h"
+#include "server/lane.h"
+#include "server/scheduler.h"
+
+#define DELAY (50 * CLOCK_NS_PER_MS)
+
+/* One LSTM of one unit over one input, all weights zero. */
+static struct model *model;
+static struct signature signature;
+static struct lane lane, other_lane, slow_lane; /* the last one waits for company */
+static struct scheduler *scheduler;
+static struct fault fault;
+static atomic_int ends;
+
+/* Zeros of that many rows and steps, through all stages, as a work. */
+struct request {
+    struct work work;
+    struct compute compute;
+    void *block;
+    sem_t *entered, *open; /* its first slice waits there */
+    int order;             /* from 1, of its end among all; 0: not ended */
+    enum work_end how;
+    sem_t ended;
+};
+
+static void wait_at(sem_t *sem)
+{
+    while (sem_wait(sem) != 0)
+        continue;
+}
+
+static enum work_next slice(struct work *work)
+{
+    struct request *request = (struct request *)work;
+    if (request->work.computed)
+        return WORK_DONE;
+    if (request->open != NULL) {
+        sem_post(request->entered);
+        wait_at(request->open);
+    }
+    compute_clear(&request->compute);
+    for (size_t i = 0; i < request->compute.strand_count; i++)
+        if (request->compute.strands[i].live > 0)
+            work_add_strand(work, &request->compute.strands[i]);
+    return work->unfinished > 0 ? WORK_TICKS : WORK_DONE;
+}
+
+static void end(struct work *work, enum work_end how)
+{
+    struct request *request = (struct request *)work;
+    request->how = how;
+    request->order = atomic_fetch_add(&ends, 1) + 1;
+    sem_post(&request->ended);
+}
+
+static const struct work_type type = {slice, end};
+
+static void request_init(struct request *request, struct lane *in, size_t rows, size_t steps)
+{
+    const struct binding binding = {.steps = steps, .rows = rows};
+    size_t bytes;
+    *request = (struct request){
+        .work = {.type = &type, .lane = in, .rows = rows, .priority = WORK_NORMAL},
+    };
+    request->work.deadline = UINT64_MAX;
+    compute_init(&request->compute, model, &signature, &binding);
+    assert_true(compute_plan(&request->compute, 2, &bytes));
+    request->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
+    assert_non_null(request->block);
+    compute_place(&request->compute, request->block);
+    sem_init(&request->ended, 0, 0);
+}
+
+static void request_fini(struct request *request)
+{
+    free(request->block);
+}
+
+static void submit(struct request *request)
+{
+    if (!scheduler_accept(scheduler, &request->work, &fault))
+        fail_msg("%s", fault.text);
+    scheduler_begin(scheduler, &request->work);
+}
+
+static void expect_end(struct request *request, enum work_end how)
+{
+    wait_at(&request->ended);
+    assert_int_equal(request->how, how);
+    request_fini(request);
+}
+
+/* Keeps a worker in its first slice until the gate is opened. */
+struct gate {
+    struct request request;
+    sem_t entered, open;
+};
+
+static void gate_close(struct gate *gate)
+{
+    request_init(&gate->request, &other_lane, 1, 0);
+    sem_init(&gate->entered, 0, 0);
+    sem_init(&gate->open, 0, 0);
+    gate->request.entered = &gate->entered;
+    gate->request.open = &gate->open;
+    submit(&gate->request);
+    wait_at(&gate->entered);
+}
+
+static void gate_open(struct gate *gate)
+{
+    sem_post(&gate->open);
+    expect_end(&gate->request, WORK_ANSWERED);
+}
+
+static int make_model(void **state)
+{
+    static const float zeros[4];
+    const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
+    const struct layer_spec layer = {
+        .type = LAYER_LSTM,
+        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
+    };
+    (void)state;
+    model = model_create(&layer, 1, kernel_find(NULL));
+    return model != NULL && signature_init(&signature, model, &(struct model_config){0}, &fault)
+               ? 0
+               : -1;
+}
+
+static int drop_model(void **state)
+{
+    (void)state;
+    model_destroy(model);
+    return 0;
+}
+
+static int start(void **state)
+{
+    const struct scheduler_config config = {
+        .workers = 1, .queue_limit = 30, .queue_rows_limit = 100};
+    (void)state;
+    atomic_store(&ends, 0);
+    lane_init(&lane, model, 0);
+    lane_init(&other_lane, model, 0);
+    lane_init(&slow_lane, model, DELAY);
+    return scheduler_start(&scheduler, &config, &fault) &&
+                   scheduler_reserve(scheduler, model, &fault)
+               ? 0
+               : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    lane_fini(&lane);
+    lane_fini(&other_lane);
+    lane_fini(&slow_lane);
+    return 0;
+}
+
+static void a_request_goes_through_its_stages(void **state)
+{
+    struct request request;
+    (void)state;
+    request_init(&request, &lane, 70, 1000);
+    submit(&request);
+    wait_at(&request.ended);
+    assert_int_equal(request.how, WORK_ANSWERED);
+    const struct work_times *times = &request.work.times;
+    assert_true(times->before > 0 && times->ticks > 0 && times->after > 0);
+    assert_true(times->total >= times->before + times->ticks + times->after);
+    request_fini(&request);
+}
+
+static void rows_and_requests_of_a_lane_are_bounded(void **state)
+{
+    struct gate gate;
+    struct request large, more, few, tiny[31];
+    (void)state;
+    gate_close(&gate);
+    request_init(&large, &lane, 5000, 1); /* alone it may */
+    request_init(&more, &lane, 1, 1);
+    submit(&large);
+    assert_false(scheduler_accept(scheduler, &more.work, &fault));
+    assert_int_equal(fault.status, 503);
+    assert_string_equal(fault.text, "Exceeds maximum queue size");
+    more.work.lane = &slow_lane; /* another model has its own bounds */
+    submit(&more);
+    gate_open(&gate);
+    expect_end(&large, WORK_ANSWERED);
+    expect_end(&more, WORK_ANSWERED);
+    request_init(&few, &lane, 0, 1);
+    gate_close(&gate);
+    for (size_t i = 0; i < 31; i++)
+        request_init(&tiny[i], &lane, 1, 1);
+    for (size_t i = 0; i < 30; i++)
+        submit(&tiny[i]);
+    assert_false(scheduler_accept(scheduler, &few.work, &fault));
+    assert_false(scheduler_accept(scheduler, &tiny[30].work, &fault));
+    gate_open(&gate);
+    for (size_t i = 0; i < 30; i++)
+        expect_end(&tiny[i], WORK_ANSWERED);
+    submit(&few);
+    expect_end(&few, WORK_ANSWERED);
+    request_fini(&tiny[30]);
+}
+
+static void short_ones_overtake_a_long_one(void **state)
+{
+    enum { SHORT_ONES = 20 };
+    struct request longest, brief[SHORT_ONES];
+    struct gate gate;
+    (void)state;
+    gate_close(&gate);
+    request_init(&longest, &lane, 32, 30000);
+    submit(&longest);
+    for (size_t i = 0; i < SHORT_ONES; i++) {
+        request_init(&brief[i], i % 2 == 0 ? &lane : &other_lane, 1, 10);
+        submit(&brief[i]);
+    }
+    gate_open(&gate);
+    for (size_t i = 0; i < SHORT_ONES; i++)
+        expect_end(&brief[i], WORK_ANSWERED);
+    expect_end(&longest, WORK_ANSWERED);
+    assert_int_equal(longest.order, SHORT_ONES + 2);
+}
+
+static void a_long_one_of_another_model_does_not_wait_for_its_end(void **state)
+{
+    struct request longest, shorter;
+    struct gate gate;
+    (void)state;
+    gate_close(&gate);
+    request_init(&longest, &lane, 32, 60000);
+    request_init(&shorter, &other_lane, 32, 6000);
+    submit(&longest);
+    submit(&shorter);
+    gate_open(&gate);
+    expect_end(&shorter, WORK_ANSWERED);
+    expect_end(&longest, WORK_ANSWERED);
+    assert_true(shorter.order < longest.order);
+}
+
+static void the_higher_class_goes_first(void **state)
+{
+    struct request low, normal, high;
+    struct gate gate;
+    (void)state;
+    gate_close(&gate);
+    request_init(&low, &lane, 1, 1);
+    request_init(&normal, &lane, 1, 1);
+    request_init(&high, &lane, 1, 1);
+    low.work.priority = WORK_LOW;
+    high.work.priority = WORK_HIGH;
+    submit(&low);
+    submit(&normal);
+    submit(&high);
+    gate_open(&gate);
+    expect_end(&low, WORK_ANSWERED);
+    expect_end(&normal, WORK_ANSWERED);
+    expect_end(&high, WORK_ANSWERED);
+    assert_true(high.order < normal.order && normal.order < low.order);
+}
+
+static void what_is_late_is_dropped_before_it_begins(void **state)
+{
+    struct request request;
+    (void)state;
+    request_init(&request, &lane, 1, 1);
+    request.work.deadline = clock_now();
+    submit(&request);
+    wait_at(&request.ended);
+    assert_int_equal(request.how, WORK_LATE);
+    assert_int_equal(request.work.times.before, 0);
+    assert_false(scheduler_abandon(scheduler, &request.work));
+    request_fini(&request);
+}
+
+static void what_gets_late_is_dropped_between_ticks(void **state)
+{
+    struct request request;
+    (void)state;
+    request_init(&request, &lane, 32, 1000000); /* seconds */
+    request.work.deadline = clock_now() + 20 * CLOCK_NS_PER_MS;
+    submit(&request);
+    wait_at(&request.ended);
+    assert_int_equal(request.how, WORK_LATE);
+    assert_true(compute_strand_left(&request.compute.strands[0]) > 0);
+    request_fini(&request);
+}
+
+static void given_up_work_ends_at_once_or_after_its_unit(void **state)
+{
+    struct request unbegun, waiting, running;
+    struct gate gate;
+    (void)state;
+    gate_close(&gate);
+    request_init(&unbegun, &lane, 1, 1);
+    request_init(&waiting, &lane, 1, 1);
+    assert_true(scheduler_accept(scheduler, &unbegun.work, &fault));
+    submit(&waiting);
+    assert_true(scheduler_abandon(scheduler, &unbegun.work));
+    assert_true(scheduler_abandon(scheduler, &waiting.work));
+    assert_int_equal(unbegun.order, 1);
+    assert_int_equal(waiting.order, 2);
+    assert_true(scheduler_abandon(scheduler, &gate.request.work));
+    assert_int_equal(gate.request.order, 0);
+    sem_post(&gate.open);
+    expect_end(&gate.request, WORK_ABANDONED);
+    expect_end(&unbegun, WORK_ABANDONED);
+    expect_end(&waiting, WORK_ABANDONED);
+    request_init(&running, &lane, 64, 1000000);
+    submit(&running);
+    assert_true(scheduler_abandon(scheduler, &running.work));
+    assert_false(scheduler_abandon(scheduler, &running.work));
+    expect_end(&running, WORK_ABANDONED);
+}
+
+static void a_lane_with_a_delay_waits_for_company(void **state)
+{
+    struct request alone, given_up, rows[2];
+    (void)state;
+    request_init(&alone, &slow_lane, 1, 1);
+    submit(&alone);
+    wait_at(&alone.ended);
+    assert_true(alone.work.times.total >= DELAY);
+    request_fini(&alone);
+    request_init(&given_up, &slow_lane, 1, 1);
+    submit(&given_up);
+    assert_true(scheduler_abandon(scheduler, &given_up.work));
+    expect_end(&given_up, WORK_ABANDONED);
+    slow_lane.delay = 100 * CLOCK_NS_PER_S; /* no worker reads it now */
+    for (size_t i = 0; i < 2; i++) {
+        request_init(&rows[i], &slow_lane, TICK_ROWS / 2, 1);
+        submit(&rows[i]);
+    }
+    expect_end(&rows[0], WORK_ANSWERED);
+    expect_end(&rows[1], WORK_ANSWERED);
+}
+
+/* The sleeping worker is woken for other models' requests. */
+static void nobody_else_waits_for_a_lane_with_a_delay(void **state)
+{
+    struct request held, other;
+    (void)state;
+    slow_lane.delay = 100 * CLOCK_NS_PER_S;
+    request_init(&held, &slow_lane, 1, 1);
+    submit(&held);
+    for (int i = 0; i < 50; i++) {
+        request_init(&other, &lane, 1, 1);
+        submit(&other);
+        expect_end(&other, WORK_ANSWERED);
+    }
+    assert_int_equal(held.order, 0);
+    assert_true(scheduler_abandon(scheduler, &held.work));
+    expect_end(&held, WORK_ABANDONED);
+}
+
+static void stopping_waits_for_what_was_accepted_and_accepts_nothing(void **state)
+{
+    struct request late_comer;
+    struct gate gate;
+    (void)state;
+    gate_close(&gate);
+    assert_false(scheduler_stop(scheduler, clock_now() + CLOCK_NS_PER_MS));
+    request_init(&late_comer, &lane, 1, 1);
+    assert_false(scheduler_accept(scheduler, &late_comer.work, &fault));
+    assert_int_equal(fault.status, 503);
+    assert_string_equal(fault.text, "the server is shutting down");
+    request_fini(&late_comer);
+    gate_open(&gate);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_goes_through_its_stages),
+        TEST(rows_and_requests_of_a_lane_are_bounded),
+        TEST(short_ones_overtake_a_long_one),
+        TEST(a_long_one_of_another_model_does_not_wait_for_its_end),
+        TEST(the_higher_class_goes_first),
+        TEST(what_is_late_is_dropped_before_it_begins),
+        TEST(what_gets_late_is_dropped_between_ticks),
+        TEST(given_up_work_ends_at_once_or_after_its_unit),
+        TEST(a_lane_with_a_delay_waits_for_company),
+        TEST(nobody_else_waits_for_a_lane_with_a_delay),
+        TEST(stopping_waits_for_what_was_accepted_and_accepts_nothing),
+    };
+    return cmocka_run_group_tests(tests, make_model, drop_model);
+}

@@ -1,0 +1,110 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "server/tick_rule.h"
+
+static struct model *make_model(size_t input, size_t hidden, bool bidirectional)
+{
+    float *ih = calloc(4 * hidden * input, sizeof *ih);
+    float *hh = calloc(4 * hidden * hidden, sizeof *hh);
+    assert_true(ih != NULL && hh != NULL);
+    const struct lstm_weights one = {.weight_ih = ih, .weight_hh = hh};
+    const struct lstm_weights weights[2] = {one, one};
+    const struct layer_spec layer = {
+        .type = LAYER_LSTM,
+        .as.lstm = {.input_size = input,
+                    .hidden_size = hidden,
+                    .num_layers = 1,
+                    .bidirectional = bidirectional,
+                    .weights = weights},
+    };
+    struct model *model = model_create(&layer, 1, kernel_find(NULL));
+    assert_non_null(model);
+    free(ih);
+    free(hh);
+    return model;
+}
+
+/* 2 * 4 * 128 * 256 operations a step and a row. */
+static void a_tick_is_half_a_millisecond_of_arithmetic(void **state)
+{
+    (void)state;
+    struct model *model = make_model(128, 128, false);
+    struct tick_rule rule;
+    tick_rule_init(&rule, model);
+    assert_true(rule.causal);
+    assert_in_range(tick_rule_steps(&rule, 1, TICK_SHORT), 160, 175);
+    assert_in_range(tick_rule_steps(&rule, 32, TICK_SHORT), 4, 6);
+    assert_in_range(tick_rule_steps(&rule, 1, TICK_PATIENT), 640, 700);
+    assert_in_range(tick_rule_guess_ns(&rule, 32, 5), 400000, 500000);
+    assert_false(tick_rule_is_for_team(&rule, 1, 20));
+    assert_true(tick_rule_is_for_team(&rule, 1, 100));
+    model_destroy(model);
+}
+
+static void at_least_one_step_is_taken(void **state)
+{
+    (void)state;
+    struct model *model = make_model(512, 512, false);
+    struct tick_rule rule;
+    tick_rule_init(&rule, model);
+    assert_int_equal(tick_rule_steps(&rule, TICK_ROWS, TICK_SHORT), 1);
+    assert_int_equal(tick_rule_steps(&rule, TICK_ROWS, TICK_PATIENT), 1);
+    model_destroy(model);
+}
+
+static void rows_are_cheap_while_weights_are_read_from_afar(void **state)
+{
+    (void)state;
+    const struct {
+        size_t input, hidden, cheap_rows, least_steps;
+    } cases[] = {{10, 7, 1, 1}, {128, 128, 3, 1}, {1024, 1024, 9, 4}};
+    for (size_t i = 0; i < 3; i++) {
+        struct model *model = make_model(cases[i].input, cases[i].hidden, false);
+        struct tick_rule rule;
+        tick_rule_init(&rule, model);
+        assert_int_equal(rule.cheap_rows, cases[i].cheap_rows);
+        assert_int_equal(rule.least_steps, cases[i].least_steps);
+        assert_true(tick_rule_steps(&rule, 1, TICK_SHORT) >= cases[i].least_steps);
+        model_destroy(model);
+    }
+}
+
+static void scratch_is_enough_for_every_tick(void **state)
+{
+    (void)state;
+    for (int bidirectional = 0; bidirectional < 2; bidirectional++) {
+        struct model *model = make_model(40, 70, bidirectional != 0);
+        struct tick_rule rule;
+        size_t all, wanted;
+        tick_rule_init(&rule, model);
+        assert_int_equal(rule.causal, !bidirectional);
+        assert_true(tick_rule_scratch(model, 4, &all));
+        for (size_t rows = 1; rows <= TICK_ROWS; rows++) {
+            const size_t most = tick_rule_steps(&rule, rows, TICK_PATIENT);
+            for (size_t steps = 1; steps <= most; steps += 1 + most / 50)
+                for (size_t team = 1; team <= 4; team++) {
+                    assert_true(model_team_scratch_size(model, team, rows, steps, &wanted));
+                    assert_true(wanted <= all);
+                }
+        }
+        model_destroy(model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tick_is_half_a_millisecond_of_arithmetic),
+        cmocka_unit_test(at_least_one_step_is_taken),
+        cmocka_unit_test(rows_are_cheap_while_weights_are_read_from_afar),
+        cmocka_unit_test(scratch_is_enough_for_every_tick),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
