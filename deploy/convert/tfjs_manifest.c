@@ -142,7 +142,7 @@ static bool read_shards(struct blob *blob, const cJSON *paths, const struct inpu
         if (!cJSON_IsString(path))
             return fail(fault, "paths that are strings expected");
         if (!input->beside(input->context, path->valuestring, &shard, fault))
-            return fault_prefix(fault, "%s", excerpt_of(path->valuestring).text);
+            return false;
         const bool appended = append(blob, &shard, fault);
         free(shard.bytes);
         if (!appended)

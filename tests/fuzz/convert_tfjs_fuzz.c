@@ -1,0 +1,63 @@
+/* Whatever the bytes: a model.json, and behind a NUL the one shard that stands beside it under any
+ * name, are refused with a reason or give tensors as long as their shapes say. */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deploy/convert/tfjs_reader.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool give_shard(void *context, const char *name, struct blob *blob, struct fault *fault)
+{
+    const struct blob *shard = context;
+    (void)name;
+    (void)fault;
+    blob->bytes = malloc(shard->size + 1);
+    assert(blob->bytes != NULL);
+    memcpy(blob->bytes, shard->bytes, shard->size);
+    blob->size = shard->size;
+    return true;
+}
+
+static void check_network(const struct network *network)
+{
+    for (size_t i = 0; i < network->layer_count; i++)
+        for (size_t t = 0; t < network->layers[i].tensor_count; t++) {
+            const struct network_tensor *tensor = &network->layers[i].tensors[t];
+            size_t elements = 1;
+            for (size_t d = 0; d < tensor->rank; d++)
+                elements *= tensor->shape[d];
+            assert(elements == tensor->elements);
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t *copy = malloc(size + 1);
+    assert(copy != NULL);
+    memcpy(copy, data, size);
+    copy[size] = '\0';
+    const size_t json = strlen((const char *)copy);
+    struct blob shard = {copy + json, size - json};
+    if (shard.size > 0)
+        shard = (struct blob){shard.bytes + 1, shard.size - 1};
+    const struct input input = {.name = "fuzz",
+                                .file = {.bytes = copy, .size = json},
+                                .beside = give_shard,
+                                .context = &shard};
+    if (tfjs_reader.recognises(&input)) {
+        struct network network;
+        struct fault fault = {0};
+        network_init(&network);
+        if (tfjs_reader.read(&input, &network, &fault))
+            check_network(&network);
+        else
+            assert(fault.status == 400 && fault.text[0] != '\0');
+        network_fini(&network);
+    }
+    free(copy);
+    return 0;
+}

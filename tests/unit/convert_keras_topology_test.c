@@ -1,0 +1,515 @@
+/* Keras' JSON as a chain of checked layers: the words of every version, and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "deploy/convert/keras_shape.h"
+#include "deploy/convert/keras_topology.h"
+
+/* ---- chains as text ---- */
+
+static void describe_lstm(const struct keras_lstm *lstm, char *out, size_t capacity)
+{
+    snprintf(out, capacity, "%s%zu%s%s%s%s %s/%s", lstm->bidirectional ? lstm->merge_mode : "",
+             lstm->units, lstm->use_bias ? "" : " bare", lstm->return_sequences ? " sequences" : "",
+             lstm->return_state ? " state" : "", lstm->go_backwards ? " backwards" : "",
+             lstm->recurrent_activation.name, lstm->activation.name);
+}
+
+static void describe_layer(const struct keras_layer *layer, char *out, size_t capacity)
+{
+    out[0] = '\0';
+    if (layer->kind == KERAS_LSTM)
+        describe_lstm(&layer->as.lstm, out, capacity);
+    else if (layer->kind == KERAS_DENSE)
+        snprintf(out, capacity, "%zu%s %s", layer->as.dense.units,
+                 layer->as.dense.use_bias ? "" : " bare", layer->as.dense.activation.name);
+    else if (layer->kind == KERAS_CONV1D)
+        snprintf(out, capacity, "%zux%zu/%zu %s", layer->as.conv1d.filters,
+                 layer->as.conv1d.kernel_size, layer->as.conv1d.stride, layer->as.conv1d.padding);
+    else if (layer->kind == KERAS_POOL1D)
+        snprintf(out, capacity, "%zu/%zu", layer->as.pool1d.pool_size, layer->as.pool1d.stride);
+    else if (layer->kind == KERAS_ACTIVATION)
+        snprintf(out, capacity, "%s", layer->as.activation.function.name);
+}
+
+/* "PREFIX.NAME(WHAT)@PATH ..." of every layer that does something. */
+static void describe(const struct keras_topology *topology, char *out, size_t capacity)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < topology->node_count; i++) {
+        const struct keras_node *node = &topology->nodes[i];
+        char what[100];
+        describe_layer(&node->layer, what, sizeof what);
+        if (node->layer.kind != KERAS_IDLE)
+            used +=
+                (size_t)snprintf(out + used, capacity - used, "%s%s%s(%s)@%s", used > 0 ? " " : "",
+                                 node->prefix, node->layer.name, what, node->path);
+        assert_true(used < capacity);
+    }
+}
+
+static void expect_chain(const char *json, const char *version, const char *wanted)
+{
+    struct keras_topology topology;
+    struct fault fault = {0};
+    char found[1024];
+    if (!keras_topology_parse(&topology, json, strlen(json), version, NULL, &fault))
+        fail_msg("%s", fault.text);
+    describe(&topology, found, sizeof found);
+    assert_string_equal(found, wanted);
+    keras_topology_fini(&topology);
+}
+
+static void expect_refused(const char *json, const char *version, const char *because)
+{
+    struct keras_topology topology;
+    struct fault fault = {0};
+    size_t steps;
+    bool taken = keras_topology_parse(&topology, json, strlen(json), version, NULL, &fault);
+    if (taken) {
+        taken = keras_shape_check(&topology, &steps, &fault);
+        keras_topology_fini(&topology);
+    }
+    if (taken)
+        fail_msg("taken, not refused with '%s'", because);
+    assert_int_equal(fault.status, 400);
+    if (strstr(fault.text, because) == NULL)
+        fail_msg("'%s' expected, got '%s'", because, fault.text);
+}
+
+/* ---- pieces of JSON ---- */
+
+#define MODEL(layers) "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[" layers "]}}"
+#define LAYER(class, options)                                                                      \
+    "{\"class_name\":\"" class "\",\"config\":{\"name\":\"a\"" options "}}"
+#define LSTM_OPTIONS(more)                                                                         \
+    ",\"units\":3,\"activation\":\"tanh\",\"recurrent_activation\":\"sigmoid\"" more
+#define LSTM(more)      LAYER("LSTM", LSTM_OPTIONS(more))
+#define SEQUENCES       ",\"return_sequences\":true"
+#define DENSE(more)     LAYER("Dense", ",\"units\":2" more)
+#define EMBEDDING(more) LAYER("Embedding", ",\"input_dim\":9,\"output_dim\":2" more)
+
+/* ---- versions ---- */
+
+static void versions_are_told_apart(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned major;
+        bool tensorflow;
+    } cases[] = {
+        {"1.2.2", 1, false}, {"2.0.5", 2, false}, {"2.2.4-tf", 2, true},
+        {"2.3.1", 2, false}, {"2.4.0", 2, true},  {"2.15.0", 2, true},
+        {"3.8.0", 3, false}, {"3", 3, false},     {"tfjs-layers 4.22.0", 2, false},
+        {"", 0, false},      {"none", 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct keras_version version = keras_version_parse(cases[i].text);
+        assert_int_equal(version.major, cases[i].major);
+        assert_int_equal(version.tensorflow, cases[i].tensorflow);
+    }
+}
+
+static void hard_sigmoid_is_the_writers(void **state)
+{
+#define HARD(key)                                                                                  \
+    MODEL(LAYER("LSTM", ",\"units\":3,\"activation\":\"tanh\",\"" key "\":\"hard_sigmoid\""))
+    (void)state;
+    expect_chain(HARD("recurrent_activation"), "2.15.0", "a(3 hard_sigmoid/tanh)@layers/lstm");
+    expect_chain(HARD("recurrent_activation"), "3.0.5",
+                 "a(3 hard_sigmoid_keras3/tanh)@layers/lstm");
+    expect_chain(HARD("inner_activation"), NULL, "a(3 hard_sigmoid/tanh)@layers/lstm");
+    expect_refused(HARD("recurrent_activation"), NULL, "keras_version");
+    /* What the config says itself is nearer than what stands beside it. */
+    expect_chain("{\"keras_version\":\"3.1.0\",\"model_config\":" HARD("recurrent_activation") "}",
+                 "2.1.0", "a(3 hard_sigmoid_keras3/tanh)@layers/lstm");
+    expect_chain("{\"module\":\"keras\",\"class_name\":\"Sequential\",\"config\":[" LAYER(
+                     "LSTM", ",\"units\":3,\"activation\":\"tanh\","
+                             "\"recurrent_activation\":\"hard_sigmoid\"") "]}",
+                 NULL,
+                 "a(3 hard_sigmoid_keras3/tanh)@layers/lstm");
+}
+
+/* ---- shells and lists ---- */
+
+static void every_shell_is_opened(void **state)
+{
+    static const char wanted[] = "a(3 sequences sigmoid/tanh)@layers/lstm a(2 linear)@layers/dense";
+    (void)state;
+    expect_chain(MODEL(LSTM(SEQUENCES) "," DENSE("")), "2.1.5", wanted);
+    expect_chain("{\"class_name\":\"Sequential\",\"config\":[" LSTM(SEQUENCES) "," DENSE("") "]}",
+                 "2.1.5", wanted);
+    expect_chain("{\"modelTopology\":{\"keras_version\":\"2.1.5\",\"model_config\":" MODEL(
+                     LSTM(SEQUENCES) "," DENSE("")) "},\"weightsManifest\":[]}",
+                 NULL, wanted);
+    expect_chain("\"{\\\"class_name\\\":\\\"Sequential\\\",\\\"config\\\":[{\\\"class_name\\\":"
+                 "\\\"Dense\\\",\\\"config\\\":{\\\"name\\\":\\\"a\\\",\\\"units\\\":2}}]}\"",
+                 NULL, "a(2 linear)@layers/dense");
+}
+
+static void keras_1_had_other_names(void **state)
+{
+    (void)state;
+    expect_chain(MODEL(
+                     LAYER("Convolution1D", ",\"nb_filter\":4,\"filter_length\":3,\"subsample_"
+                                            "length\":2,"
+                                            "\"border_mode\":\"same\",\"bias\":true,\"init\":\"x\","
+                                            "\"W_regularizer\":{\"l2\":0.1},\"activation\":"
+                                            "\"relu\","
+                                            "\"batch_input_shape\":[null,8,2],\"input_dtype\":"
+                                            "\"float32\"") "," LAYER("MaxPooling1D",
+                                                                     ",\"pool_length\":2,"
+                                                                     "\"stride\":3,\"border_mode\":"
+                                                                     "\"valid\"") "," LAYER("LSTM",
+                                                                                            ",\"out"
+                                                                                            "put_"
+                                                                                            "dim\":"
+                                                                                            "5,"
+                                                                                            "\"acti"
+                                                                                            "vation"
+                                                                                            "\":"
+                                                                                            "\"tanh"
+                                                                                            "\","
+                                                                                            "\"inne"
+                                                                                            "r_"
+                                                                                            "activa"
+                                                                                            "tion\""
+                                                                                            ":"
+                                                                                            "\"hard"
+                                                                                            "_sigmo"
+                                                                                            "id\","
+                                                                                            "\"inne"
+                                                                                            "r_"
+                                                                                            "init\""
+                                                                                            ":\"x\""
+                                                                                            ",\"for"
+                                                                                            "get_"
+                                                                                            "bias_"
+                                                                                            "init\""
+                                                                                            ":\"one"
+                                                                                            "\","
+                                                                                            "\"drop"
+                                                                                            "out_"
+                                                                                            "W\":0."
+                                                                                            "2,"
+                                                                                            "\"drop"
+                                                                                            "out_"
+                                                                                            "U\":0."
+                                                                                            "1,"
+                                                                                            "\"cons"
+                                                                                            "ume_"
+                                                                                            "less\""
+                                                                                            ":\"gpu"
+                                                                                            "\"") "," LAYER("Dense",
+                                                                                                            ",\"output_dim\":2,\"bias\":false,\"activation\":\"softmax\"") "," LAYER("Dropout",
+                                                                                                                                                                                     ",\"p\":0.5")),
+                 "1.2.2",
+                 "a(4x3/2 same)@layers/convolution1d a(2/3)@layers/max_pooling1d "
+                 "a(5 hard_sigmoid/tanh)@layers/lstm a(2 bare softmax)@layers/dense");
+}
+
+static void groups_are_numbered_by_class(void **state)
+{
+    (void)state;
+    expect_chain(MODEL(LSTM(SEQUENCES) "," DENSE("") "," LSTM(SEQUENCES) "," LAYER(
+                     "LeakyReLU", "") "," LSTM("") "," DENSE("")),
+                 "3.0.0",
+                 "a(3 sequences sigmoid/tanh)@layers/lstm a(2 linear)@layers/dense "
+                 "a(3 sequences sigmoid/tanh)@layers/lstm_1 a(leaky_relu)@layers/leaky_re_lu "
+                 "a(3 sigmoid/tanh)@layers/lstm_2 a(2 linear)@layers/dense_1");
+}
+
+/* ---- graphs ---- */
+
+#define INPUT(name)                                                                                \
+    "{\"class_name\":\"InputLayer\",\"name\":\"" name "\",\"config\":{\"name\":\"" name "\","      \
+    "\"batch_shape\":[null,7,4]},\"inbound_nodes\":[]}"
+#define NODE(class, name, options, calls)                                                          \
+    "{\"class_name\":\"" class "\",\"name\":\"" name "\",\"config\":{\"name\":\"" name             \
+                               "\"" options "},\"inbound_nodes\":[" calls "]}"
+#define CALL(from) "[[\"" from "\",0,0,{}]]"
+#define CALL_3(from, kwargs)                                                                       \
+    "{\"args\":[{\"class_name\":\"__keras_tensor__\",\"config\":{\"keras_history\":[\"" from       \
+    "\",0,0]}}],\"kwargs\":{" kwargs "}}"
+#define GRAPH(layers, inputs, outputs)                                                             \
+    "{\"class_name\":\"Functional\",\"config\":{\"name\":\"m\",\"layers\":[" layers                \
+    "],\"input_layers\":" inputs ",\"output_layers\":" outputs "}}"
+
+static void graphs_are_followed_not_listed(void **state)
+{
+    static const char wanted[] = "l(3 sequences sigmoid/tanh)@layers/lstm d(2 linear)@layers/dense";
+    (void)state;
+    expect_chain(GRAPH(NODE("Dense", "d", ",\"units\":2", CALL("l")) "," INPUT("i") "," NODE(
+                           "LSTM", "l", LSTM_OPTIONS(SEQUENCES), CALL("i")),
+                       "[[\"i\",0,0]]", "[[\"d\",0,0]]"),
+                 "2.9.0", wanted);
+    expect_chain(
+        GRAPH(INPUT("i") "," NODE(
+                  "LSTM", "l", LSTM_OPTIONS(SEQUENCES),
+                  CALL_3("i", "\"training\":false,\"mask\":null")) "," NODE("Dense", "d",
+                                                                            ",\"units\":2",
+                                                                            CALL_3("l", "")),
+              "[\"i\",0,0]", "[\"d\",0,0]"),
+        "3.0.0", wanted);
+}
+
+static void models_in_models_are_flattened(void **state)
+{
+    (void)state;
+    expect_chain(
+        GRAPH(
+            INPUT(
+                "i") ",{\"class_name\":\"Sequential\",\"name\":\"s\",\"config\":{\"name\":\"s\","
+                     "\"layers\":[" NODE("Dense", "x", ",\"units\":5", "") "," GRAPH(
+                         INPUT("j") "," NODE("Dense", "y", ",\"units\":6", CALL("j")),
+                         "[[\"j\",0,0]]",
+                         "[[\"y\",0,0]]") "]},\"inbound_nodes\":[" CALL("i") "]}," NODE("LSTM", "l",
+                                                                                        LSTM_OPTIONS(
+                                                                                            ""),
+                                                                                        CALL("s")),
+            "[[\"i\",0,0]]", "[[\"l\",0,0]]"),
+        "2.9.0",
+        "s.x(5 linear)@layers/sequential/layers/dense "
+        "s.m.y(6 linear)@layers/sequential/layers/functional/layers/dense "
+        "l(3 sigmoid/tanh)@layers/lstm");
+}
+
+#define STATEFUL_GRAPH(outputs)                                                                    \
+    GRAPH(INPUT("i") "," NODE("LSTM", "l", LSTM_OPTIONS(",\"return_state\":true"), CALL("i")),     \
+          "[[\"i\",0,0]]", outputs)
+
+static void states_are_returned_where_they_are_outputs(void **state)
+{
+    (void)state;
+    expect_chain(STATEFUL_GRAPH("[[\"l\",0,0],[\"l\",0,1],[\"l\",0,2]]"), "2.9.0",
+                 "l(3 state sigmoid/tanh)@layers/lstm");
+    expect_chain(STATEFUL_GRAPH("[[\"l\",0,0]]"), "2.9.0", "l(3 sigmoid/tanh)@layers/lstm");
+    expect_refused(STATEFUL_GRAPH("[[\"l\",0,0],[\"l\",0,1]]"), "2.9.0", "all 3 outputs");
+    expect_refused(STATEFUL_GRAPH("[[\"l\",0,1]]"), "2.9.0", "output_layers");
+    expect_refused(STATEFUL_GRAPH("[[\"l\",0,0],[\"l\",0,2],[\"l\",0,1]]"), "2.9.0",
+                   "output_layers");
+}
+
+static void other_graphs_are_refused(void **state)
+{
+    static const char *const cases[][2] = {
+        {GRAPH(INPUT("i") "," INPUT("j") "," NODE("Dense", "d", ",\"units\":2", CALL("i")),
+               "[[\"i\",0,0],[\"j\",0,0]]", "[[\"d\",0,0]]"),
+         "Functional m.input_layers: one input expected, got 2"},
+        {GRAPH(INPUT("i") "," NODE("Dense", "d", ",\"units\":2", CALL("i")), "[[\"i\",0,0]]",
+               "[[\"d\",0,0],[\"i\",0,0]]"),
+         "output_layers"},
+        {GRAPH(INPUT("i") "," NODE("Add", "d", "", "[[\"i\",0,0,{}],[\"i\",0,0,{}]]"),
+               "[[\"i\",0,0]]", "[[\"d\",0,0]]"),
+         "Add d: one input expected, got 2"},
+        {GRAPH(INPUT("i") "," NODE("Dense", "d", "", CALL("i") "," CALL("i")), "[[\"i\",0,0]]",
+               "[[\"d\",0,0]]"),
+         "Dense d: used once expected, got 2 times"},
+        {GRAPH(INPUT("i") "," NODE("Dense", "d", "", CALL("d")), "[[\"i\",0,0]]", "[[\"d\",0,0]]"),
+         "a single path from input to output expected"},
+        {GRAPH(INPUT("i") "," NODE("Dense", "d", "", CALL("x")), "[[\"i\",0,0]]", "[[\"d\",0,0]]"),
+         "a layer that is not in it"},
+        {GRAPH(
+             INPUT("i") "," NODE("Dense", "d", "", CALL("i")) "," NODE("Dense", "e", "", CALL("i")),
+             "[[\"i\",0,0]]", "[[\"d\",0,0]]"),
+         "got 1 layers beside it"},
+        {GRAPH(INPUT("i") "," NODE("Dense", "d", "", "[[\"i\",0,1,{}]]"), "[[\"i\",0,0]]",
+               "[[\"d\",0,0]]"),
+         "a state of the layer before"},
+        {GRAPH(INPUT("i") "," NODE("LSTM", "d", "", CALL_3("i", "\"initial_state\":[1]")),
+               "[\"i\",0,0]", "[\"d\",0,0]"),
+         "LSTM d: called with initial_state"},
+        {GRAPH(INPUT("i") "," NODE("LSTM", "d", "", "[[\"i\",0,0,{\"mask\":[\"i\",0,0]}]]"),
+               "[[\"i\",0,0]]", "[[\"d\",0,0]]"),
+         "LSTM d: called with mask"},
+        {GRAPH(INPUT("i"), "{}", "[[\"i\",0,0]]"), "input_layers"},
+        {GRAPH("", "[[\"i\",0,0]]", "[[\"i\",0,0]]"), "a list of layers expected"},
+        {GRAPH(INPUT("i"), "[[\"i\",0,0]]", "[[\"i\",0,0]]"), "computes something"},
+        {GRAPH(INPUT("i"), "[[\"i\",0,0]]", "[[\"i\",0,-1]]"), "output_layers cannot be read"},
+        {"{\"class_name\":\"Mine\",\"config\":{}}", "Sequential, Model or Functional expected"},
+        {"[]", "Sequential, Model or Functional expected"},
+        {"\"\\\"x\\\"\"", "Sequential, Model or Functional expected"},
+        {"{", "line 1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "2.9.0", cases[i][1]);
+}
+
+/* ---- layers and options ---- */
+
+static void what_trains_is_looked_over(void **state)
+{
+    (void)state;
+    expect_chain(
+        MODEL(LSTM(",\"dropout\":0.3,\"recurrent_dropout\":0.2,\"unit_forget_bias\":false,"
+                   "\"implementation\":2,\"unroll\":true,\"stateful\":true,\"seed\":1,"
+                   "\"kernel_initializer\":{\"class_name\":\"X\"},\"bias_regularizer\":null,"
+                   "\"kernel_constraint\":{\"class_name\":\"Y\"},\"dtype\":{\"class_name\":"
+                   "\"DTypePolicy\",\"config\":{\"name\":\"mixed_float16\"}},"
+                   "\"quantization_config\":null,\"time_major\":false")),
+        "3.0.0", "a(3 sigmoid/tanh)@layers/lstm");
+}
+
+static void what_is_not_known_is_refused_by_name(void **state)
+{
+#define BOTH(more, inner)                                                                          \
+    MODEL(LAYER("Bidirectional", ",\"merge_mode\":\"sum\",\"layer\":" LSTM(inner) more))
+    static const char *const cases[][2] = {
+        {MODEL(LAYER("GRU", "")), "a (GRU): a layer of this class cannot be expressed"},
+        {MODEL(LAYER("Lambda", "")), "a (Lambda)"},
+        {MODEL(LSTM(",\"projection\":4")),
+         "LSTM a.projection: no such option is known: null expected, got 4"},
+        {MODEL(LSTM(",\"time_major\":true")), "LSTM a.time_major: false expected, got true"},
+        {MODEL(LSTM(",\"units\":4")), "LSTM a.units: given twice"},
+        {MODEL(LSTM(",\"return_state\":1")), "LSTM a.return_state: true or false expected, got 1"},
+        {MODEL(LAYER("LSTM", ",\"units\":0")), "LSTM a.units: a whole number from 1"},
+        {MODEL(LAYER("LSTM", ",\"units\":2.5")), "LSTM a.units: a whole number from 1"},
+        {MODEL(LAYER("LSTM", ",\"units\":99999999")), "LSTM a.units: a whole number from 1"},
+        {MODEL(LAYER("LSTM", "")),
+         "LSTM a.units: a whole number from 1 to 16777216 expected, got nothing"},
+        {MODEL(LAYER("LSTM", ",\"units\":2")), "LSTM a.activation: the name of one"},
+        {MODEL(LSTM(",\"dtype\":\"int8\"")), "LSTM a.dtype: a float type expected, got \"int8\""},
+        {MODEL(DENSE(",\"activation\":\"snake\"")), "got \"snake\""},
+        {MODEL(DENSE(",\"activation\":{\"class_name\":\"function\",\"config\":\"f\"}")),
+         "Dense a.activation: the name of one of Keras' own functions expected, got an object"},
+        {MODEL(DENSE(",\"activation\":{\"class_name\":\"ReLU\",\"config\":{\"threshold\":1}}")),
+         "Dense a.activation: ReLU in its place.threshold: 0 expected, got 1"},
+        {MODEL(LAYER("ReLU", ",\"max_value\":6,\"negative_slope\":0.1")), "ReLU a.max_value: null"},
+        {MODEL(LAYER("Softmax", ",\"axis\":[1,2]")), "Softmax a.axis: a whole number"},
+        {MODEL(EMBEDDING(",\"sparse\":true")), "Embedding a.sparse: false expected, got true"},
+        {MODEL(LAYER("Flatten", ",\"data_format\":\"channels_first\"")),
+         "Flatten a.data_format: channels_last expected"},
+        {MODEL(LAYER("Reshape", ",\"target_shape\":[2,3,4]")),
+         "Reshape a.target_shape: one or two"},
+        {MODEL(LAYER("Reshape", ",\"target_shape\":[0]")), "Reshape a.target_shape: one or two"},
+        {MODEL(LAYER("RepeatVector", "")), "RepeatVector a.n: a whole number"},
+        {MODEL(LAYER("BatchNormalization", ",\"epsilon\":0.1,\"mode\":2")),
+         "mode: 0 expected, got 2"},
+        {MODEL(LAYER("BatchNormalization", "")), "BatchNormalization a.epsilon"},
+        {MODEL(LAYER("BatchNormalization", ",\"epsilon\":0.1,\"renorm\":true")),
+         "renorm: false expected"},
+        {MODEL(LAYER("LayerNormalization", ",\"epsilon\":0.1,\"rms_scaling\":true")),
+         "rms_scaling: false"},
+        {MODEL(LAYER("Conv1D", ",\"filters\":2,\"kernel_size\":[3],\"groups\":2")),
+         "groups: 1 expected, got 2"},
+        {MODEL(LAYER("Conv1D", ",\"filters\":2,\"kernel_size\":[3],\"padding\":\"full\"")),
+         "valid or same or causal expected, got \"full\""},
+        {MODEL(LAYER("GlobalMaxPooling1D", ",\"keepdims\":true")), "keepdims: false expected"},
+        {BOTH("", ",\"go_backwards\":true"),
+         "Bidirectional a.layer.go_backwards: false expected, got true"},
+        {BOTH("", ",\"stateful\":true"), "stateful: false expected, got true"},
+        {BOTH(",\"backward_layer\":" LSTM(""), ""), "but go_backwards true"},
+        {BOTH(",\"backward_layer\":" LSTM(",\"go_backwards\":true,\"use_bias\":false"), ""),
+         "Bidirectional a.backward_layer: the options of layer expected"},
+        {MODEL(LAYER("Bidirectional", ",\"merge_mode\":null,\"layer\":" LSTM(""))),
+         "Bidirectional a.merge_mode: concat, sum, mul or ave expected, got nothing"},
+        {MODEL(LAYER("Bidirectional", ",\"merge_mode\":\"sum\",\"layer\":" LAYER("GRU", ""))),
+         "Bidirectional a.layer: LSTM or CuDNNLSTM expected, got GRU"},
+        {MODEL(LAYER("TimeDistributed", ",\"layer\":" LSTM(""))),
+         "TimeDistributed a.layer: a layer of single steps expected, got LSTM"},
+        {MODEL(LAYER("TimeDistributed", ",\"layer\":" LAYER("Conv2D", ""))), "a (Conv2D)"},
+        {MODEL("{\"config\":{}}"), "class_name is missing"},
+        {MODEL("{\"class_name\":\"Dense\"}"), "Dense .config: an object expected"},
+        {MODEL(LAYER("InputLayer", ",\"batch_shape\":[null,4,4,3]") "," DENSE("")),
+         "got 4 dimensions"},
+        {MODEL(LAYER("InputLayer", ",\"batch_shape\":[null,4,4],\"ragged\":true") "," DENSE("")),
+         "ragged"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "2.9.0", cases[i][1]);
+}
+
+/* ---- what passes between layers ---- */
+
+static void shapes_decide_too(void **state)
+{
+#define TWO_DIMENSIONS ",\"batch_input_shape\":[null,4]"
+#define ANY_STEPS      ",\"batch_input_shape\":[null,null,4]"
+    static const char *const cases[][2] = {
+        {MODEL(LSTM("") "," LSTM("")), "LSTM a: a sequence expected, got a vector"},
+        {MODEL(LSTM("") "," LAYER("GlobalMaxPooling1D", "")), "a sequence expected, got a vector"},
+        {MODEL(LSTM("") "," LAYER("TimeDistributed", ",\"layer\":" DENSE(""))),
+         "TimeDistributed a: a sequence expected, got a vector"},
+        {MODEL(LSTM(SEQUENCES) "," LAYER("RepeatVector", ",\"n\":2")),
+         "RepeatVector a: a vector expected, got a sequence"},
+        {MODEL(LSTM(SEQUENCES ANY_STEPS) "," LAYER("Flatten", "")),
+         "Flatten a: a model whose input has a fixed"},
+        {MODEL(LSTM(SEQUENCES) "," EMBEDDING("")),
+         "Embedding a: expected as the model's first layer"},
+        {MODEL(LSTM(TWO_DIMENSIONS)),
+         "LSTM a: an input of shape [batch, steps, features] expected"},
+        {MODEL(LAYER("InputLayer", ",\"batch_shape\":[null,4,4]") "," EMBEDDING("")),
+         "Embedding a: an input of shape [batch, steps] expected"},
+        {MODEL(LSTM("") "," LAYER("LayerNormalization", ",\"epsilon\":0.1,\"axis\":2")),
+         "LayerNormalization a.axis: the last one (-1) expected, got 2"},
+        {MODEL(LSTM(SEQUENCES) "," LAYER("LayerNormalization", ",\"epsilon\":0.1,\"axis\":[1]")),
+         "LayerNormalization a.axis: the last one (-1) expected, got 1"},
+        {MODEL(EMBEDDING(",\"mask_zero\":true") "," LAYER("Softmax", "")),
+         "the softmax of masked steps"},
+        {MODEL(EMBEDDING(",\"mask_zero\":true") "," LSTM(SEQUENCES ",\"go_backwards\":true")),
+         "go_backwards with return_sequences on masked steps"},
+        {MODEL(LAYER("Dropout", ",\"rate\":0.1")), "computes something"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "2.9.0", cases[i][1]);
+}
+
+static void expect_steps(const char *json, size_t wanted)
+{
+    struct keras_topology topology;
+    struct fault fault = {0};
+    size_t steps;
+    assert_true(keras_topology_parse(&topology, json, strlen(json), "2.9.0", NULL, &fault));
+    if (!keras_shape_check(&topology, &steps, &fault))
+        fail_msg("%s", fault.text);
+    assert_int_equal(steps, wanted);
+    keras_topology_fini(&topology);
+}
+
+static void steps_are_fixed_only_where_it_matters(void **state)
+{
+#define SIX_STEPS ",\"batch_input_shape\":[null,6,4]"
+    (void)state;
+    expect_steps(MODEL(LSTM(SEQUENCES SIX_STEPS)), 0);
+    expect_steps(MODEL(LSTM(SEQUENCES SIX_STEPS) "," LAYER("Flatten", "")), 6);
+    expect_steps(MODEL(LSTM(SIX_STEPS) "," LAYER("Flatten", "")), 0);
+    expect_steps(
+        MODEL(LSTM(SIX_STEPS) "," LAYER("RepeatVector", ",\"n\":2") "," LAYER("Flatten", "")), 0);
+    expect_steps(MODEL(LAYER("Reshape", ",\"target_shape\":[3,8]" SIX_STEPS) "," LSTM("")), 6);
+    expect_steps(
+        MODEL(LSTM(",\"batch_input_shape\":{\"class_name\":\"TensorShape\",\"items\":[null,"
+                   "5,4]}" SEQUENCES) "," LAYER("Flatten", "")),
+        5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(versions_are_told_apart),
+        cmocka_unit_test(hard_sigmoid_is_the_writers),
+        cmocka_unit_test(every_shell_is_opened),
+        cmocka_unit_test(keras_1_had_other_names),
+        cmocka_unit_test(groups_are_numbered_by_class),
+        cmocka_unit_test(graphs_are_followed_not_listed),
+        cmocka_unit_test(models_in_models_are_flattened),
+        cmocka_unit_test(states_are_returned_where_they_are_outputs),
+        cmocka_unit_test(other_graphs_are_refused),
+        cmocka_unit_test(what_trains_is_looked_over),
+        cmocka_unit_test(what_is_not_known_is_refused_by_name),
+        cmocka_unit_test(shapes_decide_too),
+        cmocka_unit_test(steps_are_fixed_only_where_it_matters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
