@@ -59,7 +59,8 @@ static int drop_model(void **state)
 
 static int start(void **state)
 {
-    const struct scheduler_config config = {WORKERS, 1000, 1000};
+    const struct scheduler_config config = {
+        .workers = WORKERS, .queue_limit = 1000, .queue_rows_limit = 1000};
     const struct sequences_config limits = {.count_limit = 10, .bytes_limit = 100000};
     struct fault fault;
     (void)state;
