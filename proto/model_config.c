@@ -259,15 +259,17 @@ static bool read_labels(struct parser *p, const cJSON *root)
 
 static bool read_service(struct parser *p, const cJSON *root)
 {
-    struct optional_size steps = {0}, delay = {0}, idle = {0};
+    struct optional_size steps = {0}, input_size = {0}, delay = {0}, idle = {0};
     struct optional_bool strict = {0};
     if (!config_json_size(root, "", "steps", 1, MODEL_SIZE_MAX, &steps, p->fault) ||
+        !config_json_size(root, "", "input_size", 1, MODEL_SIZE_MAX, &input_size, p->fault) ||
         !config_json_size(root, "", "max_queue_delay_us", 0, QUEUE_DELAY_MAX, &delay, p->fault) ||
         !config_json_bool(root, "", "strict_sequences", &strict, p->fault) ||
         !config_json_size(root, "", "sequence_idle_timeout_ms", 1, IDLE_TIMEOUT_MAX, &idle,
                           p->fault))
         return false;
     p->config->steps = steps.value;
+    p->config->input_size = input_size.value;
     p->config->max_queue_delay_us = delay.value;
     p->config->strict_sequences = strict.value;
     p->config->sequence_idle_timeout_ms = idle.value;

@@ -207,6 +207,25 @@ static void activations_before_all_weights_take_their_width(void **state)
     model_destroy(model);
 }
 
+static void a_reshape_before_all_weights_is_told_the_inputs_size(void **state)
+{
+    (void)state;
+    static const struct weights_tensor tensors[] = {{"d.weight", 1, 3}, {NULL, 0, 0}};
+    const float input[] = {5, 64, -64};
+    float output[1];
+    struct model *model;
+    assert_string_equal(
+        build(tensors,
+              "{\"weights\":\"w\",\"steps\":1,\"input_size\":3,\"layers\":[{\"type\":"
+              "\"flatten\"}," DENSE_AT("d") "]}",
+              &model),
+        "");
+    assert_int_equal(model_input_size(model), 3);
+    run_step(model, input, output);
+    assert_true(output[0] == -1.0f);
+    model_destroy(model);
+}
+
 static void a_chain_of_all_layer_types_is_built(void **state)
 {
     (void)state;
@@ -325,6 +344,13 @@ static void layers_in_places_they_cannot_have_are_refused(void **state)
         {LAYERS(LSTM ",{\"type\":\"embedding\",\"weights\":\"e\"}"),
          "layers[1]: an embedding is expected to be the first layer",
          {LSTM_2, {"e.weight", 3, 3}}},
+        {"{\"weights\":\"w\",\"input_size\":4,\"layers\":[" LSTM "]}",
+         "layers[0]: an input of size 4 expected from input_size, got 3 from weight_ih_l0 [8,3]",
+         {LSTM_2}},
+        {"{\"weights\":\"w\",\"input_size\":4,\"layers\":[{\"type\":\"embedding\",\"weights\":"
+         "\"e\"}]}",
+         "input_size: not expected before an embedding, got 4",
+         {{"e.weight", 3, 3}}},
         {LAYERS(FLATTEN "," LSTM),
          "layers[0]: a layer with weights, like lstm or dense, expected before",
          {LSTM_2}},
@@ -457,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_convolution_of_width_one_is_a_dense_layer),
         cmocka_unit_test(half_and_double_weights_are_converted),
         cmocka_unit_test(activations_before_all_weights_take_their_width),
+        cmocka_unit_test(a_reshape_before_all_weights_is_told_the_inputs_size),
         cmocka_unit_test(a_chain_of_all_layer_types_is_built),
         cmocka_unit_test(an_lstm_that_disagrees_is_refused),
         cmocka_unit_test(a_dense_layer_that_disagrees_is_refused),

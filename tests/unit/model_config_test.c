@@ -195,7 +195,8 @@ static void options_of_the_lstm_are_read(void **state)
               "\"return_state\":true,\"activation\":{\"function\":\"elu\",\"alpha\":0.5},"
               "\"recurrent_activation\":\"hard_sigmoid_keras3\",\"peepholes\":false,\"clip\":3,"
               "\"input_forget\":true},"
-              "{\"type\":\"lstm\",\"bidirectional\":true,\"merge_mode\":\"ave\",\"activations\":["
+              "{\"type\":\"lstm\",\"bidirectional\":true,\"merge_mode\":\"ave\",\"zero_output_for_"
+              "mask\":true,\"activations\":["
               "\"sigmoid\",\"tanh\",\"relu\",\"hard_sigmoid\",\"softsign\",\"tanh\"]}]}");
     const struct layer_config *l = config.layers;
     assert_string_equal(l[0].name, "m");
@@ -213,6 +214,7 @@ static void options_of_the_lstm_are_read(void **state)
     assert_int_equal(l[1].activations[0].hidden.kind, ACTIVATION_RELU);
     assert_int_equal(l[1].activations[1].candidate.kind, ACTIVATION_SOFTSIGN);
     assert_int_equal(l[1].merge, LSTM_AVE);
+    assert_true(l[1].zero_output_for_mask && !l[0].zero_output_for_mask);
     assert_true(l[1].return_sequences);
     model_config_fini(&config);
 }
@@ -221,7 +223,7 @@ static void all_other_layers_are_read(void **state)
 {
     (void)state;
     struct model_config config =
-        parse("{\"weights\":\"w\",\"steps\":9,\"layers\":["
+        parse("{\"weights\":\"w\",\"steps\":9,\"input_size\":6,\"layers\":["
               "{\"type\":\"embedding\",\"weights\":\"e\",\"num_embeddings\":5,\"mask_zero\":true},"
               "{\"type\":\"masking\",\"mask_value\":-1.5},{\"type\":\"layer_norm\"},"
               "{\"type\":\"batch_norm\",\"epsilon\":0.001},"
@@ -235,6 +237,7 @@ static void all_other_layers_are_read(void **state)
               "{\"type\":\"activation\",\"function\":\"clip\",\"alpha\":-3,\"beta\":2}]}");
     const struct layer_config *l = config.layers;
     assert_int_equal(config.steps, 9);
+    assert_int_equal(config.input_size, 6);
     assert_true(l[0].num_embeddings.value == 5 && !l[0].embedding_dim.given && l[0].mask_zero);
     assert_true(l[1].mask_value == -1.5f);
     assert_true(l[2].epsilon == 1e-5 && l[3].epsilon == 0.001);
@@ -492,6 +495,8 @@ static void options_that_contradict_each_other_are_refused(void **state)
          "lstm.direction: forward, reverse or bidirectional expected, got \"backward\""},
         {LSTM("\"go_backwards\":true,\"bidirectional\":true"),
          "lstm.go_backwards: false expected with another direction than forward"},
+        {LSTM("\"zero_output_for_mask\":true,\"return_sequences\":false"),
+         "lstm.zero_output_for_mask: false expected, as return_sequences is"},
         {LSTM("\"activation\":\"tanh\",\"activations\":[]"),
          "lstm.activations: not expected beside activation or recurrent_activation"},
         {LSTM("\"activations\":[\"tanh\"]"),
@@ -552,6 +557,8 @@ static void tensors_labels_and_service_are_checked(void **state)
          "max_queue_delay_us: an integer of at least 0 expected, got 1.5"},
         {"{\"weights\":\"w\",\"sequence_idle_timeout_ms\":0}",
          "sequence_idle_timeout_ms: an integer of at least 1 expected, got 0"},
+        {"{\"weights\":\"w\",\"input_size\":0}",
+         "input_size: an integer of at least 1 expected, got 0"},
         {"{\"weights\":\"w\",\"steps\":0}", "steps: an integer of at least 1 expected, got 0"},
     };
     EXPECT_ALL_REFUSED(refusals);

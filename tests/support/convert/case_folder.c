@@ -9,8 +9,6 @@
 #include "tests/support/die.h"
 #include "tests/support/whole_file.h"
 
-#define ARGUMENTS_MAX 16
-
 static int is_case(const struct dirent *entry)
 {
     return entry->d_name[0] != '.' && strcmp(entry->d_name, "refused") != 0;
@@ -46,7 +44,7 @@ static void find_model(const char *folder, char path[256])
 }
 
 /* The file's lines; NULL when there is no such file. The text is the caller's to free. */
-static char *read_lines(const char *folder, const char *name, const char *lines[ARGUMENTS_MAX])
+static char *read_lines(const char *folder, const char *name, const char *lines[CASE_ARGUMENTS_MAX])
 {
     char path[256];
     size_t size, count = 0;
@@ -55,19 +53,24 @@ static char *read_lines(const char *folder, const char *name, const char *lines[
     if (access(path, R_OK) != 0)
         return NULL;
     char *text = whole_file_read(path, &size);
-    for (char *line = strtok(text, "\n"); line != NULL && count < ARGUMENTS_MAX - 1;
+    for (char *line = strtok(text, "\n"); line != NULL && count < CASE_ARGUMENTS_MAX - 1;
          line = strtok(NULL, "\n"))
         lines[count++] = line;
     lines[count] = NULL;
     return text;
 }
 
+char *case_folder_read(const char *path, char model[256], const char *arguments[CASE_ARGUMENTS_MAX])
+{
+    find_model(path, model);
+    return read_lines(path, "arguments", arguments);
+}
+
 bool case_folder_convert(const char *path, struct convert_file *file, struct fault *fault)
 {
     char model[256];
-    const char *arguments[ARGUMENTS_MAX];
-    find_model(path, model);
-    char *text = read_lines(path, "arguments", arguments);
+    const char *arguments[CASE_ARGUMENTS_MAX];
+    char *text = case_folder_read(path, model, arguments);
     const bool converted = convert_file_open(file, model, arguments, fault);
     free(text);
     return converted;
@@ -77,7 +80,7 @@ void case_folder_expect_refusal(const char *path)
 {
     struct convert_file file;
     struct fault fault = {0};
-    const char *because[ARGUMENTS_MAX];
+    const char *because[CASE_ARGUMENTS_MAX];
     char *text = read_lines(path, "because", because);
     if (text == NULL || because[0] == NULL)
         die("%s does not say why", path);

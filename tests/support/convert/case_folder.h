@@ -20,7 +20,14 @@ struct case_folders {
  * out. Dies when the folder is not there or holds too many. */
 void case_folders_add(struct case_folders *folders, const char *path);
 
-/* Converts the case's model with its arguments (none where there is no such file). */
+#define CASE_ARGUMENTS_MAX 16
+
+/* The path of the case's model, and the lines of its `arguments` (none where there is no such
+ * file), ended by NULL. What these point into is returned, the caller's to free, NULL for none. */
+char *case_folder_read(const char *path, char model[256],
+                       const char *arguments[CASE_ARGUMENTS_MAX]);
+
+/* Converts the case's model with its arguments. */
 bool case_folder_convert(const char *path, struct convert_file *file, struct fault *fault);
 
 /* Dies when the case's model is not refused with what `because` says. */
