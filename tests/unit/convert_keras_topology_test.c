@@ -135,8 +135,7 @@ static void hard_sigmoid_is_the_writers(void **state)
     expect_chain("{\"module\":\"keras\",\"class_name\":\"Sequential\",\"config\":[" LAYER(
                      "LSTM", ",\"units\":3,\"activation\":\"tanh\","
                              "\"recurrent_activation\":\"hard_sigmoid\"") "]}",
-                 NULL,
-                 "a(3 hard_sigmoid_keras3/tanh)@layers/lstm");
+                 NULL, "a(3 hard_sigmoid_keras3/tanh)@layers/lstm");
 }
 
 /* ---- shells and lists ---- */
@@ -159,62 +158,67 @@ static void every_shell_is_opened(void **state)
 static void keras_1_had_other_names(void **state)
 {
     (void)state;
-    expect_chain(MODEL(
-                     LAYER("Convolution1D", ",\"nb_filter\":4,\"filter_length\":3,\"subsample_"
-                                            "length\":2,"
-                                            "\"border_mode\":\"same\",\"bias\":true,\"init\":\"x\","
-                                            "\"W_regularizer\":{\"l2\":0.1},\"activation\":"
-                                            "\"relu\","
-                                            "\"batch_input_shape\":[null,8,2],\"input_dtype\":"
-                                            "\"float32\"") "," LAYER("MaxPooling1D",
-                                                                     ",\"pool_length\":2,"
-                                                                     "\"stride\":3,\"border_mode\":"
-                                                                     "\"valid\"") "," LAYER("LSTM",
-                                                                                            ",\"out"
-                                                                                            "put_"
-                                                                                            "dim\":"
-                                                                                            "5,"
-                                                                                            "\"acti"
-                                                                                            "vation"
-                                                                                            "\":"
-                                                                                            "\"tanh"
-                                                                                            "\","
-                                                                                            "\"inne"
-                                                                                            "r_"
-                                                                                            "activa"
-                                                                                            "tion\""
-                                                                                            ":"
-                                                                                            "\"hard"
-                                                                                            "_sigmo"
-                                                                                            "id\","
-                                                                                            "\"inne"
-                                                                                            "r_"
-                                                                                            "init\""
-                                                                                            ":\"x\""
-                                                                                            ",\"for"
-                                                                                            "get_"
-                                                                                            "bias_"
-                                                                                            "init\""
-                                                                                            ":\"one"
-                                                                                            "\","
-                                                                                            "\"drop"
-                                                                                            "out_"
-                                                                                            "W\":0."
-                                                                                            "2,"
-                                                                                            "\"drop"
-                                                                                            "out_"
-                                                                                            "U\":0."
-                                                                                            "1,"
-                                                                                            "\"cons"
-                                                                                            "ume_"
-                                                                                            "less\""
-                                                                                            ":\"gpu"
-                                                                                            "\"") "," LAYER("Dense",
-                                                                                                            ",\"output_dim\":2,\"bias\":false,\"activation\":\"softmax\"") "," LAYER("Dropout",
-                                                                                                                                                                                     ",\"p\":0.5")),
-                 "1.2.2",
-                 "a(4x3/2 same)@layers/convolution1d a(2/3)@layers/max_pooling1d "
-                 "a(5 hard_sigmoid/tanh)@layers/lstm a(2 bare softmax)@layers/dense");
+    expect_chain(
+        MODEL(LAYER(
+            "Convolution1D",
+            ",\"nb_filter\":4,\"filter_length\":3,\"subsample_"
+            "length\":2,"
+            "\"border_mode\":\"same\",\"bias\":true,\"init\":\"x\","
+            "\"W_regularizer\":{\"l2\":0.1},\"activation\":"
+            "\"relu\","
+            "\"batch_input_shape\":[null,8,2],\"input_dtype\":"
+            "\"float32\"") "," LAYER("MaxPooling1D",
+                                     ",\"pool_length\":2,"
+                                     "\"stride\":3,\"border_mode\":"
+                                     "\"valid\"") "," LAYER("LSTM",
+                                                            ",\"out"
+                                                            "put_"
+                                                            "dim\":"
+                                                            "5,"
+                                                            "\"acti"
+                                                            "vation"
+                                                            "\":"
+                                                            "\"tanh"
+                                                            "\","
+                                                            "\"inne"
+                                                            "r_"
+                                                            "activa"
+                                                            "tion\""
+                                                            ":"
+                                                            "\"hard"
+                                                            "_sigmo"
+                                                            "id\","
+                                                            "\"inne"
+                                                            "r_"
+                                                            "init\""
+                                                            ":\"x\""
+                                                            ",\"for"
+                                                            "get_"
+                                                            "bias_"
+                                                            "init\""
+                                                            ":\"one"
+                                                            "\","
+                                                            "\"drop"
+                                                            "out_"
+                                                            "W\":0."
+                                                            "2,"
+                                                            "\"drop"
+                                                            "out_"
+                                                            "U\":0."
+                                                            "1,"
+                                                            "\"cons"
+                                                            "ume_"
+                                                            "less\""
+                                                            ":\"gpu"
+                                                            "\"") "," LAYER("Dense",
+                                                                            ",\"output_dim\":2,"
+                                                                            "\"bias\":false,"
+                                                                            "\"activation\":"
+                                                                            "\"softmax\"") "," LAYER("Dropout",
+                                                                                                     ",\"p\":0.5")),
+        "1.2.2",
+        "a(4x3/2 same)@layers/convolution1d a(2/3)@layers/max_pooling1d "
+        "a(5 hard_sigmoid/tanh)@layers/lstm a(2 bare softmax)@layers/dense");
 }
 
 static void groups_are_numbered_by_class(void **state)

@@ -44,7 +44,8 @@ static int make_model(void **state)
     served.sequences =
         (struct sequence_owner){.model_name = served.name, .state_size = 2, .causal = true};
     lane_init(&lane, served.model, 0);
-    return served.model != NULL && signature_init(&served.signature, served.model, false, &fault)
+    return served.model != NULL && signature_init(&served.signature, served.model,
+                                                  &(struct model_config){0}, &fault)
                ? 0
                : -1;
 }

@@ -33,7 +33,8 @@ static int make_signature(void **state)
     };
     (void)state;
     struct model *core = model_create(layers, 2, kernel_find("scalar"));
-    const bool done = core != NULL && signature_init(&signature, core, false, &fault);
+    const bool done =
+        core != NULL && signature_init(&signature, core, &(struct model_config){0}, &fault);
     model_destroy(core);
     return done ? 0 : -1;
 }
