@@ -23,7 +23,7 @@ static void init_signature(struct signature *signature)
     struct fault fault;
     struct model *model = model_create(&layer, 1, kernel_find("scalar"));
     assert(model != NULL);
-    const bool done = signature_init(signature, model, false, &fault);
+    const bool done = signature_init(signature, model, &(struct model_config){0}, &fault);
     assert(done);
     model_destroy(model);
 }
