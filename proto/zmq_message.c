@@ -1,0 +1,185 @@
+#include "proto/zmq_message.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/excerpt.h"
+#include "proto/json_reader.h"
+#include "proto/json_writer.h"
+
+/* The routing ids of so many proxies, and the empty frame. */
+#define ENVELOPE_MAX 9
+
+#define KEY_MAX 256 /* the infer message's */
+
+static const char *const op_names[] = {
+    [ZMQ_INFER] = "infer",       [ZMQ_LIVE] = "live",   [ZMQ_READY] = "ready",
+    [ZMQ_METADATA] = "metadata", [ZMQ_STATS] = "stats",
+};
+
+const char *zmq_op_name(enum zmq_op op)
+{
+    return op_names[op];
+}
+
+/* ---- frames ---- */
+
+static bool is_object(const struct infer_span *frame)
+{
+    size_t i = 0;
+    while (i < frame->size && frame->data[i] != '\0' && strchr(" \t\r\n", frame->data[i]) != NULL)
+        i++;
+    return i < frame->size && frame->data[i] == '{';
+}
+
+size_t zmq_envelope_size(const struct infer_span *frames, size_t count)
+{
+    assert(count > 0);
+    if (is_object(&frames[0]))
+        return 0;
+    for (size_t i = 0; i < count && i < ENVELOPE_MAX; i++)
+        if (frames[i].size == 0)
+            return i + 1;
+    return 0;
+}
+
+/* ---- header ---- */
+
+static bool read_op(struct json_reader *reader, struct zmq_header *header)
+{
+    char name[32];
+    if (!json_read_string(reader, name, sizeof name))
+        return false;
+    for (size_t i = 0; i < sizeof op_names / sizeof *op_names; i++) {
+        if (strcmp(name, op_names[i]) == 0) {
+            header->op = (enum zmq_op)i;
+            return true;
+        }
+    }
+    return json_fail(reader, "infer, live, ready, metadata or stats is wanted, got '%s'",
+                     excerpt_of(name).text);
+}
+
+static bool read_id(struct json_reader *reader, struct zmq_header *header)
+{
+    return json_read_string(reader, header->id, sizeof header->id);
+}
+
+static bool read_model_name(struct json_reader *reader, struct zmq_header *header)
+{
+    return json_read_string(reader, header->model_name, sizeof header->model_name);
+}
+
+static bool read_model_version(struct json_reader *reader, struct zmq_header *header)
+{
+    return json_read_string(reader, header->model_version, sizeof header->model_version);
+}
+
+static const struct member {
+    const char *key;
+    bool (*read)(struct json_reader *reader, struct zmq_header *header);
+} members[] = {
+    {"op", read_op},
+    {"id", read_id},
+    {"model_name", read_model_name},
+    {"model_version", read_model_version},
+};
+enum { MEMBER_COUNT = sizeof members / sizeof *members };
+
+static size_t find_member(const char *key)
+{
+    size_t i = 0;
+    while (i < MEMBER_COUNT && strcmp(members[i].key, key) != 0)
+        i++;
+    return i;
+}
+
+/* Data in JSON is long, and read by the infer message's own reader: here it is only stepped over.
+ */
+static bool skip_inputs(struct json_reader *reader)
+{
+    char key[KEY_MAX];
+    if (json_peek(reader) != JSON_ARRAY)
+        return json_skip(reader, NULL, NULL);
+    if (!json_enter_array(reader))
+        return false;
+    while (json_next_element(reader)) {
+        if (json_peek(reader) != JSON_OBJECT) {
+            json_skip(reader, NULL, NULL);
+            continue;
+        }
+        json_enter_object(reader);
+        while (json_next_member(reader, key, sizeof key)) {
+            if (strcmp(key, "data") == 0 && json_peek(reader) == JSON_ARRAY)
+                json_skip_numbers(reader, NULL, NULL, NULL);
+            else
+                json_skip(reader, NULL, NULL);
+        }
+    }
+    return !reader->failed;
+}
+
+static bool read_member(struct json_reader *reader, struct zmq_header *header, const char *key,
+                        unsigned *seen)
+{
+    const size_t i = find_member(key);
+    if (i == MEMBER_COUNT)
+        return strcmp(key, "inputs") == 0 ? skip_inputs(reader) : json_skip(reader, NULL, NULL);
+    if ((*seen >> i & 1) != 0)
+        return json_fail(reader, "'%s' is given twice", key);
+    *seen |= 1u << i;
+    return members[i].read(reader, header) || fault_prefix(reader->fault, "%s", key);
+}
+
+bool zmq_header_read(struct zmq_header *header, const struct infer_span *text, struct fault *fault)
+{
+    struct json_reader reader;
+    char key[KEY_MAX];
+    unsigned seen = 0;
+    header->op = ZMQ_INFER;
+    header->id[0] = header->model_name[0] = header->model_version[0] = '\0';
+    if (text->size == 0)
+        return fault_set(fault, 400, "a header, a JSON object, is wanted, got an empty frame");
+    json_reader_init(&reader, text->data, text->size, fault);
+    if (!json_enter_object(&reader))
+        return false;
+    while (json_next_member(&reader, key, sizeof key))
+        if (!read_member(&reader, header, key, &seen))
+            return false;
+    if (!json_finish(&reader))
+        return false;
+    return header->op != ZMQ_INFER || header->model_name[0] != '\0' ||
+           fault_set(fault, 400, "'model_name' is missing");
+}
+
+/* ---- answer ---- */
+
+bool zmq_answer_complete(char **body, size_t *size, int status, const char *id)
+{
+    struct json_writer writer;
+    char *text;
+    size_t added;
+    assert(*size > 2 && (*body)[*size - 1] == '}');
+    json_writer_init(&writer);
+    writer.comma = true; /* the object has members already */
+    if (status != 200) {
+        json_key(&writer, "status");
+        json_int64(&writer, status);
+    }
+    if (id[0] != '\0') {
+        json_key(&writer, "id");
+        json_string(&writer, id);
+    }
+    json_close_object(&writer);
+    if (!json_writer_take(&writer, &text, &added))
+        return false;
+    char *longer = realloc(*body, *size - 1 + added);
+    if (longer != NULL) {
+        memcpy(longer + *size - 1, text, added);
+        *body = longer;
+        *size += added - 1;
+    }
+    free(text);
+    return longer != NULL;
+}

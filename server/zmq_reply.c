@@ -1,0 +1,86 @@
+#include "server/zmq_reply.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* A reply whose bytes the library has. */
+struct sent_reply {
+    atomic_size_t frames; /* that are not released yet */
+    struct zmq_peer *peer;
+    size_t size;
+    struct reply reply;
+};
+
+/* From the last frame's on nothing of the peer may be touched. */
+static void release(void *data, void *hint)
+{
+    struct sent_reply *sent = hint;
+    (void)data;
+    if (atomic_fetch_sub(&sent->frames, 1) != 1)
+        return;
+    reply_fini(&sent->reply);
+    atomic_fetch_sub(&sent->peer->unread, sent->size);
+    free(sent);
+}
+
+static struct sent_reply *hold(struct zmq_peer *peer, struct reply *reply)
+{
+    struct sent_reply *sent = malloc(sizeof *sent);
+    if (sent == NULL)
+        return NULL;
+    *sent = (struct sent_reply){.peer = peer, .size = reply->size, .reply = *reply};
+    *reply = (struct reply){0};
+    return sent;
+}
+
+/* The JSON, then the tensors. Returns how many parts they are. */
+static size_t cut(struct sent_reply *sent, struct zeromq_part *parts)
+{
+    const struct reply *reply = &sent->reply;
+    const size_t json_size = reply->json_size != 0 ? reply->json_size : reply->size;
+    size_t at = json_size, count = 0;
+    parts[count++] = (struct zeromq_part){
+        .data = reply->body, .size = json_size, .release = release, .hint = sent};
+    for (size_t i = 0; i < reply->tensor_count; i++) {
+        parts[count++] = (struct zeromq_part){.data = reply->body + at,
+                                              .size = reply->tensor_sizes[i],
+                                              .release = release,
+                                              .hint = sent};
+        at += reply->tensor_sizes[i];
+    }
+    assert(at == reply->size);
+    atomic_init(&sent->frames, count);
+    return count;
+}
+
+static enum zeromq_sent send_held(struct zeromq_socket *router, struct sent_reply *sent,
+                                  struct zeromq_frame *route, size_t route_count)
+{
+    struct zeromq_part parts[ZMQ_ROUTE_MAX + 1 + INFER_TENSOR_MAX];
+    for (size_t i = 0; i < route_count; i++)
+        parts[i] = (struct zeromq_part){.frame = &route[i]};
+    return zeromq_send(router, parts, route_count + cut(sent, parts + route_count));
+}
+
+static enum zeromq_sent drop(struct zeromq_frame *route, size_t route_count, struct reply *reply)
+{
+    for (size_t i = 0; i < route_count; i++)
+        zeromq_frame_close(&route[i]);
+    reply_fini(reply);
+    return ZEROMQ_FULL;
+}
+
+enum zeromq_sent zmq_reply_send(struct zeromq_socket *router, struct zmq_peer *peer,
+                                struct zeromq_frame *route, size_t route_count,
+                                size_t unread_limit, struct reply *reply)
+{
+    assert(route_count <= ZMQ_ROUTE_MAX);
+    if (atomic_load(&peer->unread) > unread_limit)
+        return drop(route, route_count, reply);
+    struct sent_reply *sent = hold(peer, reply);
+    if (sent == NULL)
+        return drop(route, route_count, reply);
+    atomic_fetch_add(&peer->unread, sent->size);
+    return send_held(router, sent, route, route_count);
+}
