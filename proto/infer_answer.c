@@ -55,6 +55,21 @@ bool infer_answer_size(const struct infer_answer *answer, size_t *bytes)
     return true;
 }
 
+static size_t binary_size(const struct infer_answer_tensor *tensor)
+{
+    return tensor->datatype == DATATYPE_BYTES ? tensor->strings_size
+                                              : elements_of(tensor) * sizeof(float);
+}
+
+size_t infer_answer_tensors(const struct infer_answer *answer, size_t sizes[INFER_TENSOR_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < answer->output_count; i++)
+        if (answer->outputs[i].form == TENSOR_BINARY)
+            sizes[count++] = binary_size(&answer->outputs[i]);
+    return count;
+}
+
 /* ---- JSON ---- */
 
 static void write_head(struct json_writer *writer, const struct infer_answer *answer)
@@ -80,12 +95,6 @@ static void write_head(struct json_writer *writer, const struct infer_answer *an
     }
     json_key(writer, "outputs");
     json_open_array(writer);
-}
-
-static size_t binary_size(const struct infer_answer_tensor *tensor)
-{
-    return tensor->datatype == DATATYPE_BYTES ? tensor->strings_size
-                                              : elements_of(tensor) * sizeof(float);
 }
 
 /* Everything before the first number; of a binary tensor everything. */

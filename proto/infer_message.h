@@ -191,6 +191,9 @@ struct infer_answer {
  * forms and strings_size (or a bound of it), no data. false when the number does not fit. */
 bool infer_answer_size(const struct infer_answer *answer, size_t *bytes);
 
+/* How many binary tensors it has, and the bytes of each in order. */
+size_t infer_answer_tensors(const struct infer_answer *answer, size_t sizes[INFER_TENSOR_MAX]);
+
 /* Where the writing of an answer has come to. */
 struct infer_answer_cursor {
     /* private */

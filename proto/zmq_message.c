@@ -18,11 +18,6 @@ static const char *const op_names[] = {
     [ZMQ_METADATA] = "metadata", [ZMQ_STATS] = "stats",
 };
 
-const char *zmq_op_name(enum zmq_op op)
-{
-    return op_names[op];
-}
-
 /* ---- frames ---- */
 
 static bool is_object(const struct infer_span *frame)
@@ -46,39 +41,37 @@ size_t zmq_envelope_size(const struct infer_span *frames, size_t count)
 
 /* ---- header ---- */
 
-static bool read_op(struct json_reader *reader, struct zmq_header *header)
+struct reading {
+    struct zmq_header *header;
+    char op[KEY_MAX];
+};
+
+/* Judged when all is read, so that a wrong one is answered with the id. */
+static bool read_op(struct json_reader *reader, struct reading *reading)
 {
-    char name[32];
-    if (!json_read_string(reader, name, sizeof name))
-        return false;
-    for (size_t i = 0; i < sizeof op_names / sizeof *op_names; i++) {
-        if (strcmp(name, op_names[i]) == 0) {
-            header->op = (enum zmq_op)i;
-            return true;
-        }
-    }
-    return json_fail(reader, "infer, live, ready, metadata or stats is wanted, got '%s'",
-                     excerpt_of(name).text);
+    return json_read_string(reader, reading->op, sizeof reading->op);
 }
 
-static bool read_id(struct json_reader *reader, struct zmq_header *header)
+static bool read_id(struct json_reader *reader, struct reading *reading)
 {
-    return json_read_string(reader, header->id, sizeof header->id);
+    return json_read_string(reader, reading->header->id, sizeof reading->header->id);
 }
 
-static bool read_model_name(struct json_reader *reader, struct zmq_header *header)
+static bool read_model_name(struct json_reader *reader, struct reading *reading)
 {
-    return json_read_string(reader, header->model_name, sizeof header->model_name);
+    return json_read_string(reader, reading->header->model_name,
+                            sizeof reading->header->model_name);
 }
 
-static bool read_model_version(struct json_reader *reader, struct zmq_header *header)
+static bool read_model_version(struct json_reader *reader, struct reading *reading)
 {
-    return json_read_string(reader, header->model_version, sizeof header->model_version);
+    return json_read_string(reader, reading->header->model_version,
+                            sizeof reading->header->model_version);
 }
 
 static const struct member {
     const char *key;
-    bool (*read)(struct json_reader *reader, struct zmq_header *header);
+    bool (*read)(struct json_reader *reader, struct reading *reading);
 } members[] = {
     {"op", read_op},
     {"id", read_id},
@@ -120,7 +113,7 @@ static bool skip_inputs(struct json_reader *reader)
     return !reader->failed;
 }
 
-static bool read_member(struct json_reader *reader, struct zmq_header *header, const char *key,
+static bool read_member(struct json_reader *reader, struct reading *reading, const char *key,
                         unsigned *seen)
 {
     const size_t i = find_member(key);
@@ -129,25 +122,43 @@ static bool read_member(struct json_reader *reader, struct zmq_header *header, c
     if ((*seen >> i & 1) != 0)
         return json_fail(reader, "'%s' is given twice", key);
     *seen |= 1u << i;
-    return members[i].read(reader, header) || fault_prefix(reader->fault, "%s", key);
+    return members[i].read(reader, reading) || fault_prefix(reader->fault, "%s", key);
 }
 
-bool zmq_header_read(struct zmq_header *header, const struct infer_span *text, struct fault *fault)
+static bool read_object(struct reading *reading, const struct infer_span *text, struct fault *fault)
 {
     struct json_reader reader;
     char key[KEY_MAX];
     unsigned seen = 0;
-    header->op = ZMQ_INFER;
-    header->id[0] = header->model_name[0] = header->model_version[0] = '\0';
-    if (text->size == 0)
-        return fault_set(fault, 400, "a header, a JSON object, is wanted, got an empty frame");
     json_reader_init(&reader, text->data, text->size, fault);
     if (!json_enter_object(&reader))
         return false;
     while (json_next_member(&reader, key, sizeof key))
-        if (!read_member(&reader, header, key, &seen))
+        if (!read_member(&reader, reading, key, &seen))
             return false;
-    if (!json_finish(&reader))
+    return json_finish(&reader);
+}
+
+static bool find_op(const char *name, enum zmq_op *op, struct fault *fault)
+{
+    for (size_t i = 0; i < sizeof op_names / sizeof *op_names; i++) {
+        if (strcmp(name, op_names[i]) == 0) {
+            *op = (enum zmq_op)i;
+            return true;
+        }
+    }
+    return fault_set(fault, 400, "op: infer, live, ready, metadata or stats is wanted, got '%s'",
+                     excerpt_of(name).text);
+}
+
+bool zmq_header_read(struct zmq_header *header, const struct infer_span *text, struct fault *fault)
+{
+    struct reading reading = {.header = header, .op = "infer"};
+    header->op = ZMQ_INFER;
+    header->id[0] = header->model_name[0] = header->model_version[0] = '\0';
+    if (text->size == 0)
+        return fault_set(fault, 400, "a header, a JSON object, is wanted, got an empty frame");
+    if (!read_object(&reading, text, fault) || !find_op(reading.op, &header->op, fault))
         return false;
     return header->op != ZMQ_INFER || header->model_name[0] != '\0' ||
            fault_set(fault, 400, "'model_name' is missing");

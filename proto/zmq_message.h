@@ -25,9 +25,6 @@
 
 enum zmq_op { ZMQ_INFER, ZMQ_LIVE, ZMQ_READY, ZMQ_METADATA, ZMQ_STATS };
 
-/* "infer"... */
-const char *zmq_op_name(enum zmq_op op);
-
 /* What a header says beside the infer request in it. */
 struct zmq_header {
     enum zmq_op op;

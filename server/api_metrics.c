@@ -32,6 +32,7 @@ static void print(FILE *out, struct service *service, const struct metrics_model
         .memory_in_flight = atomic_load(&service->budget.used),
         .memory_limit = service->budget.limit,
         .http_responses = &service->http_responses,
+        .zmq = &service->zmq,
         .sequences = &sequences,
         .process = process_usage_read(&process) ? &process : NULL,
     };

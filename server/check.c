@@ -37,7 +37,7 @@ static bool try_model(const struct served_model *served, struct fault *fault)
     size_t bytes;
     void *block = NULL;
     compute_init(&compute, served->model, &served->signature, &binding);
-    if (compute_plan(&compute, 0, &bytes))
+    if (compute_plan(&compute, 0, true, &bytes))
         block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     if (block == NULL)
         return fault_set(fault, 503, "model '%s': out of memory", served->name);

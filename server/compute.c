@@ -79,9 +79,9 @@ static bool wants_scratch(const struct compute *compute)
                tick_rule_steps(&rule, widest_strand(compute->binding.rows), TICK_SHORT);
 }
 
-static void *take_scratch(const struct compute *compute, struct layout *layout, size_t rows)
+static void *take_scratch(const struct compute *compute, struct layout *layout, size_t members,
+                          size_t rows)
 {
-    const size_t members = compute->members > 0 ? compute->members : 1;
     size_t bytes = 0;
     if (layout->fits &&
         !model_team_scratch_size(compute->model, members, rows, compute->binding.steps, &bytes))
@@ -96,11 +96,11 @@ static void lay_out_strands(struct compute *compute, struct layout *layout)
     void *scratch = NULL;
     compute->strand_count = count_strands(rows);
     compute->strands = take(layout, compute->strand_count, 1, 1, sizeof *compute->strands);
-    compute->scratch = compute->members == 0 ? take_scratch(compute, layout, widest) : NULL;
+    compute->scratch = compute->alone ? take_scratch(compute, layout, 1, widest) : NULL;
     for (size_t i = 0; layout->fits && i < compute->strand_count; i++) {
         const size_t first = i * STRAND_ROWS;
         if (own)
-            scratch = take_scratch(compute, layout, widest);
+            scratch = take_scratch(compute, layout, compute->members, widest);
         else if (layout->base == NULL)
             break;
         if (layout->base != NULL)
@@ -141,10 +141,11 @@ void compute_init(struct compute *compute, const struct model *model,
     };
 }
 
-bool compute_plan(struct compute *compute, size_t members, size_t *bytes)
+bool compute_plan(struct compute *compute, size_t members, bool alone, size_t *bytes)
 {
     struct layout layout = {.fits = true};
     compute->members = members;
+    compute->alone = alone;
     lay_out(compute, &layout);
     *bytes = layout.size != 0 ? layout.size : MODEL_SCRATCH_ALIGNMENT;
     return layout.fits;

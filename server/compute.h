@@ -42,7 +42,8 @@ struct compute {
     const struct signature *signature;
     struct binding binding;
     size_t output_steps; /* T': model_output_steps of T */
-    size_t members;      /* that its strands' own scratch is for; 0: it is run alone */
+    size_t members;      /* that its strands' own scratch is for; 0: it is run alone only */
+    bool alone;          /* it may be run alone */
     struct compute_progress progress;
     const float *initial; /* [B][S], set before anything is decoded: states to begin with; NULL:
                              zeros, where no h_0 and c_0 were sent */
@@ -67,8 +68,9 @@ void compute_init(struct compute *compute, const struct model *model,
                   const struct signature *signature, const struct binding *binding);
 
 /* Says how many bytes the block needs; false when the number does not fit a size_t. members:
- * workers that a tick may have at most, or 0 when the compute is for tick_run_alone. */
-bool compute_plan(struct compute *compute, size_t members, size_t *bytes);
+ * workers that a tick may have at most, or 0 when there will be none but tick_run_alone's; alone:
+ * there may be. */
+bool compute_plan(struct compute *compute, size_t members, bool alone, size_t *bytes);
 
 /* block: of compute_plan's size, aligned to MODEL_SCRATCH_ALIGNMENT, the caller's throughout. */
 void compute_place(struct compute *compute, void *block);

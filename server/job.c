@@ -119,8 +119,8 @@ static bool plan(struct job *job, struct fault *fault)
         return fail_size(job, fault);
     job->light = is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
-    const size_t members = job->light ? 0 : scheduler_team_size(job->scheduler);
-    if (!compute_plan(&job->compute, members, &sizes.compute))
+    if (!compute_plan(&job->compute, scheduler_team_size(job->scheduler), job->light,
+                      &sizes.compute))
         return fail_size(job, fault);
     return take_memory(job, &sizes, fault);
 }
@@ -329,7 +329,10 @@ static enum work_next encode(struct job *job)
     if (!codec->write(&job->message, &job->writer, &answer, SLICE_NUMBERS, &json_size))
         return WORK_SLICE;
     reply_json(&job->reply, 200, &job->writer);
-    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
+    if (json_size < job->reply.size) {
+        job->reply.json_size = json_size;
+        job->reply.tensor_count = infer_answer_tensors(&answer, job->reply.tensor_sizes);
+    }
     return WORK_DONE;
 }
 

@@ -47,7 +47,7 @@ uint64_t job_deadline(const struct job *job);
 /* Is running it no more trouble than handing it to another thread? */
 bool job_is_light(const struct job *job);
 
-/* Runs a light job here and now, instead of job_submit; the reply is then there. */
+/* Runs a light job here and now; the reply is then there. It might as well be submitted. */
 void job_run(struct job *job);
 
 /* done(context) is called by a worker when the reply is there, exactly once, unless the job was

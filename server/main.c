@@ -10,6 +10,7 @@
 #include "core/kernel.h"
 #include "server/check.h"
 #include "server/clock.h"
+#include "server/curve_keys.h"
 #include "server/http.h"
 #include "server/log.h"
 #include "server/machine.h"
@@ -19,11 +20,14 @@
 #include "server/sequence_evictor.h"
 #include "server/sequence_file.h"
 #include "server/service.h"
+#include "server/zmq_front.h"
 
 enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
 
-/* Files open beside the connections': models, logs, epoll, the library's. */
-#define SPARE_FILES 64
+/* Files open beside the connections': models, logs, epoll, the libraries'. ZeroMQ's connections
+ * are not bounded; so many have room beside HTTP's. */
+#define SPARE_FILES     64
+#define ZMQ_CONNECTIONS 1024
 
 /* After everything was answered, a worker may be in the middle of a sequence that cannot be cut.
  * Nobody waits for it. */
@@ -69,7 +73,9 @@ static void wait_for_signal(const sigset_t *set)
 
 struct setup {
     struct options options;
+    bool has_http;
     struct http_config http;
+    struct zmq_config zmq;
     const struct kernel *kernel;
     struct model_store models;
 };
@@ -81,17 +87,64 @@ static void pause_ms(size_t ms)
         continue;
 }
 
-static void serve_until_signal(const struct setup *setup, struct service *service,
-                               struct http *http, const sigset_t *signals)
+/* Where requests come in. */
+struct fronts {
+    struct http *http; /* NULL: not there */
+    struct zmq_front *zmq;
+};
+
+static void stop_fronts(const struct fronts *fronts, uint64_t deadline)
 {
-    char address[ADDRESS_TEXT_MAX];
-    address_print(http_address(http), address);
-    log_line("lstmd ready http=%s zmq=none workers=%zu kernel=%s models=%zu", address,
+    if (fronts->zmq != NULL)
+        zmq_front_drain(fronts->zmq);
+    if (fronts->http != NULL)
+        http_stop(fronts->http, deadline);
+    if (fronts->zmq != NULL)
+        zmq_front_stop(fronts->zmq, deadline);
+}
+
+static bool start_fronts(const struct setup *setup, struct service *service, struct fronts *fronts,
+                         struct fault *fault)
+{
+    *fronts = (struct fronts){0};
+    if (setup->zmq.endpoint_count != 0 &&
+        !zmq_front_start(&fronts->zmq, &setup->zmq, service, fault))
+        return false;
+    if (!setup->has_http || http_start(&fronts->http, &setup->http, service, fault))
+        return true;
+    fronts->http = NULL;
+    stop_fronts(fronts, clock_now());
+    return false;
+}
+
+static void print_zmq(const struct zmq_front *front, char *text, size_t capacity)
+{
+    const struct zmq_config *config = front != NULL ? zmq_front_config(front) : NULL;
+    const size_t count = config != NULL ? config->endpoint_count : 0;
+    snprintf(text, capacity, "none");
+    for (size_t i = 0, size = 0; i < count && size < capacity; i++)
+        size += (size_t)snprintf(text + size, capacity - size, "%s%s", i == 0 ? "" : ",",
+                                 config->endpoints[i].text);
+}
+
+static void log_ready(const struct setup *setup, const struct fronts *fronts)
+{
+    char http[ADDRESS_TEXT_MAX] = "none", zmq[LOG_LINE_MAX / 2];
+    if (fronts->http != NULL)
+        address_print(http_address(fronts->http), http);
+    print_zmq(fronts->zmq, zmq, sizeof zmq);
+    log_line("lstmd ready http=%s zmq=%s workers=%zu kernel=%s models=%zu", http, zmq,
              setup->options.workers, setup->kernel->name, setup->models.count);
+}
+
+static void serve_until_signal(const struct setup *setup, struct service *service,
+                               const struct fronts *fronts, const sigset_t *signals)
+{
+    log_ready(setup, fronts);
     wait_for_signal(signals);
     atomic_store(&service->draining, true);
     pause_ms(setup->options.drain_delay_ms);
-    http_stop(http, clock_now() + setup->options.drain_timeout_ms * CLOCK_NS_PER_MS);
+    stop_fronts(fronts, clock_now() + setup->options.drain_timeout_ms * CLOCK_NS_PER_MS);
 }
 
 static bool start_scheduler(const struct setup *setup, struct scheduler **scheduler,
@@ -174,7 +227,7 @@ static bool leave_sequences(const struct setup *setup, struct sequences *sequenc
 static bool serve_requests(struct setup *setup, struct service *service, const sigset_t *signals,
                            bool *started)
 {
-    struct http *http;
+    struct fronts fronts;
     struct fault fault;
     *started = start_scheduler(setup, &service->scheduler, &fault);
     if (!*started) {
@@ -182,9 +235,9 @@ static bool serve_requests(struct setup *setup, struct service *service, const s
         return true;
     }
     *started = reserve_scratch(setup, service->scheduler, &fault) &&
-               http_start(&http, &setup->http, service, &fault);
+               start_fronts(setup, service, &fronts, &fault);
     if (*started)
-        serve_until_signal(setup, service, http, signals);
+        serve_until_signal(setup, service, &fronts, signals);
     else
         fail(EXIT_FAILED, &fault);
     return scheduler_stop(service->scheduler, clock_now() + LAST_TASK);
@@ -222,6 +275,7 @@ static int serve(struct setup *setup)
     hold_signals(&signals);
     budget_init(&service.budget, setup->options.max_memory_bytes);
     status_counts_init(&service.http_responses);
+    zmq_counts_init(&service.zmq);
     atomic_init(&service.draining, false);
     if (!open_sequences(setup, &service.sequences, &fault))
         return fail(fault.status == 400 ? EXIT_CONFIG : EXIT_FAILED, &fault);
@@ -261,26 +315,37 @@ static struct http_config http_config(const struct options *options)
     };
 }
 
+static size_t files_needed(const struct setup *setup)
+{
+    return setup->options.connection_limit + SPARE_FILES +
+           (setup->zmq.endpoint_count != 0 ? ZMQ_CONNECTIONS : 0);
+}
+
+static bool read_endpoints(struct setup *setup, struct fault *fault)
+{
+    const struct options *options = &setup->options;
+    setup->http = http_config(options);
+    setup->has_http = strcmp(options->http, "none") != 0;
+    if (setup->has_http && !address_parse(&setup->http.address, options->http, fault))
+        return fault_prefix(fault, "http");
+    if (!zmq_config_read(&setup->zmq, options, fault))
+        return false;
+    return setup->has_http || setup->zmq.endpoint_count != 0 || options->check ||
+           fault_set(fault, 400, "http: none, and no other endpoint is there to serve on");
+}
+
 /* What options say about each other and about this build. */
 static bool check_options(struct setup *setup, struct fault *fault)
 {
     const struct options *options = &setup->options;
-    setup->http = http_config(options);
-    if (strcmp(options->zmq, "none") != 0)
-        return fault_set(fault, 400,
-                         "zmq: this build has no ZeroMQ endpoint yet, only none is possible");
-    if (strcmp(options->http, "none") != 0) {
-        if (!address_parse(&setup->http.address, options->http, fault))
-            return fault_prefix(fault, "http");
-    } else if (!options->check) {
-        return fault_set(fault, 400, "http: none, and no other endpoint is there to serve on");
-    }
+    if (!read_endpoints(setup, fault))
+        return false;
     if (options->models.count + options->model.count == 0)
         return fault_set(fault, 400,
                          "no model to serve: name a folder of model configs with --models DIR or "
                          "one config with --model FILE");
     return find_kernel(options->kernel, &setup->kernel, fault) &&
-           machine_allow_files(options->connection_limit + SPARE_FILES, fault);
+           machine_allow_files(files_needed(setup), fault);
 }
 
 static bool load_models(struct setup *setup, struct fault *fault)
@@ -314,6 +379,16 @@ static int run(struct setup *setup)
     return code;
 }
 
+static int make_curve_keys(const char *path)
+{
+    char public_key[ZEROMQ_KEY_TEXT];
+    struct fault fault;
+    if (!curve_keys_make(path, public_key, &fault))
+        return fail(fault.status == 400 ? EXIT_CONFIG : EXIT_FAILED, &fault);
+    puts(public_key);
+    return EXIT_GOOD;
+}
+
 int main(int argc, char **argv)
 {
     struct setup setup = {0};
@@ -325,8 +400,11 @@ int main(int argc, char **argv)
         options_print_help(stdout);
     else if (setup.options.version)
         puts("lstmd " LSTMD_VERSION);
+    else if (setup.options.make_curve_keys != NULL)
+        code = make_curve_keys(setup.options.make_curve_keys);
     else
         code = run(&setup);
+    zmq_config_fini(&setup.zmq);
     options_fini(&setup.options);
     return code;
 }

@@ -274,15 +274,35 @@ static void print_batches(FILE *out, const struct metrics_source *source)
 
 /* ---- the server ---- */
 
-static void print_responses(FILE *out, struct status_counts *counts)
+static void print_responses(FILE *out, const char *name, const char *help,
+                            struct status_counts *counts)
 {
-    static const char name[] = "lstmd_http_responses_total";
-    print_family(out, name, "counter", "Answers over HTTP, by status");
+    print_family(out, name, "counter", help);
     for (int status = STATUS_FIRST; status <= STATUS_LAST; status++) {
         const uint64_t count = status_counts_of(counts, status);
         if (count != 0)
             fprintf(out, "%s{code=\"%d\"} %" PRIu64 "\n", name, status, count);
     }
+}
+
+static void print_zmq(FILE *out, struct zmq_counts *counts)
+{
+    static const char dropped[] = "lstmd_zmq_dropped_total";
+    print_number(out, "lstmd_zmq_requests_total", "counter", "Messages that came over ZeroMQ",
+                 load(&counts->requests), 1);
+    print_responses(out, "lstmd_zmq_responses_total", "Answers over ZeroMQ, by status",
+                    &counts->responses);
+    print_family(out, dropped, "counter",
+                 "Of these: not sent, since the peer left or did not read");
+    fprintf(out, "%s{reason=\"gone\"} %" PRIu64 "\n", dropped, load(&counts->dropped_gone));
+    fprintf(out, "%s{reason=\"full\"} %" PRIu64 "\n", dropped, load(&counts->dropped_full));
+    print_number(out, "lstmd_zmq_peers", "gauge", "Connections over ZeroMQ", load(&counts->peers),
+                 1);
+    print_number(out, "lstmd_zmq_handshakes_failed_total", "counter",
+                 "Connections that were not ZeroMQ's, or not let in", load(&counts->bad_handshake),
+                 1);
+    print_number(out, "lstmd_zmq_accepts_failed_total", "counter",
+                 "Connections that could not be accepted", load(&counts->bad_accept), 1);
 }
 
 static void print_sequences(FILE *out, const struct sequences_counts *sequences)
@@ -330,7 +350,9 @@ void metrics_print(FILE *out, const struct metrics_source *source)
                  source->memory_in_flight, 1);
     print_number(out, "lstmd_memory_limit_bytes", "gauge", "Memory that requests may hold",
                  source->memory_limit, 1);
-    print_responses(out, source->http_responses);
+    print_responses(out, "lstmd_http_responses_total", "Answers over HTTP, by status",
+                    source->http_responses);
+    print_zmq(out, source->zmq);
     print_sequences(out, source->sequences);
     if (source->process != NULL)
         print_process(out, source->process);

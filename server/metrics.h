@@ -14,6 +14,7 @@
 #include "server/process_usage.h"
 #include "server/sequences.h"
 #include "server/status_counts.h"
+#include "server/zmq_counts.h"
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -31,6 +32,7 @@ struct metrics_source {
     size_t model_count;
     size_t memory_in_flight, memory_limit; /* of requests, in bytes */
     struct status_counts *http_responses;  /* only counts above 0 are shown */
+    struct zmq_counts *zmq;
     const struct sequences_counts *sequences;
     const struct process_usage *process; /* NULL: not known */
 };

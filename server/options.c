@@ -18,7 +18,8 @@
 
 #define DAY_MS ((size_t)24 * 3600 * 1000)
 
-enum option_type { TEXT, PATH, LIST, SIZE, FLAG };
+/* LIST: of paths; WORDS: of anything else. */
+enum option_type { TEXT, PATH, LIST, WORDS, SIZE, FLAG };
 
 enum option_places { ANYWHERE, NOT_IN_FILE, ONLY_AS_FLAG };
 
@@ -46,7 +47,16 @@ static const struct option table[] = {
      "serve the model of this config; repeatable"},
     {"http", TEXT, ANYWHERE, AT(http), 0, 0, 0, "127.0.0.1:8080", "ADDR:PORT|none",
      "where to answer HTTP; port 0: a free one"},
-    {"zmq", TEXT, ANYWHERE, AT(zmq), 0, 0, 0, "none", "none", "this build has no ZeroMQ endpoint"},
+    {"zmq", WORDS, ANYWHERE, AT(zmq), 0, 0, 0, NULL, "ENDPOINT|none",
+     "where to answer ZeroMQ: tcp://ADDR:PORT, ipc://PATH; repeatable (none)"},
+    {"zmq_events", TEXT, ANYWHERE, AT(zmq_events), 0, 0, 0, "none", "ENDPOINT|none",
+     "where to publish what happens to models and sequences"},
+    {"zmq_peer_limit", SIZE, ANYWHERE, AT(zmq_peer_limit), 1, 1000000, 1024, NULL, "N",
+     "requests of one ZeroMQ peer at once"},
+    {"zmq_curve_secret", PATH, ANYWHERE, AT(zmq_curve_secret), 0, 0, 0, NULL, "FILE",
+     "ZeroMQ with CURVE: the server's key, as --make-curve-keys wrote it"},
+    {"zmq_curve_clients", PATH, ANYWHERE, AT(zmq_curve_clients), 0, 0, 0, NULL, "FILE",
+     "the public keys of those who are let in, one a line"},
     {"workers", SIZE, ANYWHERE, AT(workers), 1, 1024, 0, NULL, "N",
      "threads that compute; default: the processors there are"},
     {"http_threads", SIZE, ANYWHERE, AT(http_threads), 2, 64, 0, NULL, "N",
@@ -93,6 +103,8 @@ static const struct option table[] = {
      "then: finish what was accepted within so long"},
     {"check", FLAG, ANYWHERE, AT(check), 0, 0, 0, NULL, NULL,
      "load and try every model, say what would be served, exit 0 or 1"},
+    {"make_curve_keys", PATH, ONLY_AS_FLAG, AT(make_curve_keys), 0, 0, 0, NULL, "FILE",
+     "write a new pair of CURVE keys to FILE, print the public one"},
     {"version", FLAG, ONLY_AS_FLAG, AT(version), 0, 0, 0, NULL, NULL, "print the version"},
     {"help", FLAG, ONLY_AS_FLAG, AT(help), 0, 0, 0, NULL, NULL, "print this"},
 };
@@ -139,6 +151,11 @@ static void list_clear(struct option_list *list)
     *list = (struct option_list){0};
 }
 
+static bool is_list(const struct option *option)
+{
+    return option->type == LIST || option->type == WORDS;
+}
+
 static bool list_add(struct option_list *list, const char *text, struct fault *fault)
 {
     char **items = (char **)realloc((void *)list->items, (list->count + 1) * sizeof *list->items);
@@ -180,7 +197,7 @@ static bool assign(struct options *options, const struct option *option, enum op
     if (beaten)
         return true;
     *set_by = (int)source;
-    if (option->type == LIST)
+    if (is_list(option))
         return list_add(at, text, fault);
     if (option->type == TEXT || option->type == PATH)
         return set_text(at, text, fault);
@@ -227,7 +244,7 @@ static bool read_flag(struct options *options, int argc, char *const *argv, int 
         value = argv[at + 1];
     if (value == NULL)
         return fault_set(fault, 400, "%s: a value expected, got none", argv[at]);
-    if (option->type != LIST && options->set_by[option - table] == FROM_FLAG)
+    if (!is_list(option) && options->set_by[option - table] == FROM_FLAG)
         return fault_set(fault, 400, "%.*s: given twice", (int)strcspn(argv[at], "="), argv[at]);
     return assign(options, option, FROM_FLAG, value, fault) ||
            fault_prefix(fault, "%.*s", (int)strcspn(argv[at], "="), argv[at]);
@@ -261,12 +278,12 @@ static const char *find_variable(char *const *environment, const char *name)
     return NULL;
 }
 
-/* A list is written like PATH. */
-static bool assign_path_list(struct options *options, const struct option *option,
+/* Paths are written like PATH; what may have colons itself, with commas. */
+static bool assign_text_list(struct options *options, const struct option *option,
                              const char *value, struct fault *fault)
 {
     for (;;) {
-        const size_t size = strcspn(value, ":");
+        const size_t size = strcspn(value, option->type == LIST ? ":" : ",");
         char *item = strndup(value, size);
         if (item == NULL)
             return fault_set(fault, 503, "out of memory");
@@ -290,8 +307,8 @@ static bool read_environment(struct options *options, char *const *environment, 
         const char *value = find_variable(environment, name);
         if (value == NULL || *value == '\0' || table[i].places == ONLY_AS_FLAG)
             continue;
-        const bool done = table[i].type == LIST
-                              ? assign_path_list(options, &table[i], value, fault)
+        const bool done = is_list(&table[i])
+                              ? assign_text_list(options, &table[i], value, fault)
                               : assign(options, &table[i], FROM_ENVIRONMENT, value, fault);
         if (!done)
             return fault_prefix(fault, "%s", name);
@@ -316,11 +333,18 @@ static bool assign_path(struct options *options, const struct option *option, co
     return done;
 }
 
+static bool assign_item(struct options *options, const struct option *option, const char *text,
+                        struct fault *fault)
+{
+    return option->type == WORDS ? assign(options, option, FROM_FILE, text, fault)
+                                 : assign_path(options, option, text, fault);
+}
+
 static bool assign_json_list(struct options *options, const struct option *option,
                              const struct cJSON *value, struct fault *fault)
 {
     if (cJSON_IsString(value))
-        return assign_path(options, option, value->valuestring, fault) ||
+        return assign_item(options, option, value->valuestring, fault) ||
                fault_prefix(fault, "%s", option->key);
     if (!cJSON_IsArray(value))
         return config_json_refuse(value, "", option->key, "a string or an array of strings", fault);
@@ -328,7 +352,7 @@ static bool assign_json_list(struct options *options, const struct option *optio
     for (const struct cJSON *item = value->child; item != NULL; item = item->next, index++) {
         if (!cJSON_IsString(item))
             return config_json_refuse(item, "", option->key, "an array of strings", fault);
-        if (!assign_path(options, option, item->valuestring, fault))
+        if (!assign_item(options, option, item->valuestring, fault))
             return fault_prefix(fault, "%s[%zu]", option->key, index);
     }
     return true;
@@ -343,6 +367,7 @@ static bool assign_json(struct options *options, const struct option *option,
     char number[24];
     switch (option->type) {
     case LIST:
+    case WORDS:
         return assign_json_list(options, option, value, fault);
     case SIZE:
         if (!config_json_size(object, "", option->key, option->min, option->max, &size, fault))
@@ -454,7 +479,7 @@ void options_fini(struct options *options)
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (table[i].type == TEXT || table[i].type == PATH)
             free(*(char **)member(options, &table[i]));
-        if (table[i].type == LIST)
+        if (is_list(&table[i]))
             list_clear(member(options, &table[i]));
     }
     *options = (struct options){0};
@@ -479,7 +504,7 @@ static void print_flag(FILE *out, const struct option *option)
 void options_print_help(FILE *out)
 {
     fputs("usage: lstmd [OPTION]...\n"
-          "Serves trained LSTM models over HTTP.\n\n",
+          "Serves trained LSTM models over HTTP and ZeroMQ.\n\n",
           out);
     for (size_t i = 0; i < OPTION_COUNT; i++)
         print_flag(out, &table[i]);

@@ -11,7 +11,7 @@
 
 #include "proto/fault.h"
 
-#define OPTIONS_COUNT_MAX 32
+#define OPTIONS_COUNT_MAX 48
 
 struct option_list {
     char **items;
@@ -19,11 +19,16 @@ struct option_list {
 };
 
 struct options {
-    char *config;              /* NULL: none */
-    struct option_list models; /* folders */
-    struct option_list model;  /* files */
-    char *http, *zmq;          /* "none": not wanted */
-    char *kernel;              /* NULL: the best there is */
+    char *config;                               /* NULL: none */
+    struct option_list models;                  /* folders */
+    struct option_list model;                   /* files */
+    char *http;                                 /* "none": not wanted */
+    struct option_list zmq;                     /* endpoints; "none" alone, or empty: not wanted */
+    char *zmq_events;                           /* "none": not wanted */
+    char *zmq_curve_secret, *zmq_curve_clients; /* files; NULL: no CURVE */
+    size_t zmq_peer_limit;
+    char *make_curve_keys; /* a file to write instead of serving; NULL: serve */
+    char *kernel;          /* NULL: the best there is */
     size_t workers, http_threads;
     size_t queue_limit, queue_rows_limit; /* for each model */
     size_t tick_rows;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "proto/fault.h"
+#include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "server/budget.h"
 
@@ -15,9 +16,11 @@ struct reply {
     char *body;       /* owned; NULL when there was no memory for it, the status then says 503 */
     size_t size;      /* bytes of body */
     size_t json_size; /* so many of them are JSON, the rest binary tensors; 0: all are JSON */
-    const char *content_type; /* static text; NULL: what json_size says */
-    const char *allow;        /* 405: the verbs there are, static text; else NULL */
-    bool retry_after;         /* the client may try again at once */
+    size_t tensor_count;
+    size_t tensor_sizes[INFER_TENSOR_MAX]; /* of the binary tensors, in order */
+    const char *content_type;              /* static text; NULL: what json_size says */
+    const char *allow;                     /* 405: the verbs there are, static text; else NULL */
+    bool retry_after;                      /* the client may try again at once */
 
     struct budget *budget; /* where charge bytes are given back by reply_fini, or NULL */
     size_t charge;

@@ -13,6 +13,7 @@
 #include "server/scheduler.h"
 #include "server/sequences.h"
 #include "server/status_counts.h"
+#include "server/zmq_counts.h"
 
 #define SERVICE_NAME "lstmd"
 
@@ -24,6 +25,7 @@ struct service {
     const char *kernel; /* the name of what models are computed with */
     size_t workers;
     struct status_counts http_responses;
+    struct zmq_counts zmq;
     atomic_bool draining; /* not ready any more */
 };
 

@@ -66,7 +66,6 @@ void zeromq_frame_move(struct zeromq_frame *to, struct zeromq_frame *from)
     zmq_msg_init(msg_of(to));
     const int moved = zmq_msg_move(msg_of(to), msg_of(from));
     assert(moved == 0);
-    zmq_msg_close(msg_of(from));
 }
 
 void zeromq_frame_close(struct zeromq_frame *frame)

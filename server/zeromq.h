@@ -34,7 +34,7 @@ struct zeromq_frame {
 
 const void *zeromq_frame_data(struct zeromq_frame *frame);
 size_t zeromq_frame_size(const struct zeromq_frame *frame);
-/* to holds nothing before; from holds nothing afterwards and need not be closed. */
+/* to holds nothing before; from is empty afterwards and need not be closed. */
 void zeromq_frame_move(struct zeromq_frame *to, struct zeromq_frame *from);
 void zeromq_frame_close(struct zeromq_frame *frame);
 

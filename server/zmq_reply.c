@@ -72,11 +72,11 @@ static enum zeromq_sent drop(struct zeromq_frame *route, size_t route_count, str
 }
 
 enum zeromq_sent zmq_reply_send(struct zeromq_socket *router, struct zmq_peer *peer,
-                                struct zeromq_frame *route, size_t route_count,
-                                size_t unread_limit, struct reply *reply)
+                                struct zeromq_frame *route, size_t route_count, size_t unread_limit,
+                                struct reply *reply)
 {
     assert(route_count <= ZMQ_ROUTE_MAX);
-    if (atomic_load(&peer->unread) > unread_limit)
+    if (router == NULL || atomic_load(&peer->unread) > unread_limit)
         return drop(route, route_count, reply);
     struct sent_reply *sent = hold(peer, reply);
     if (sent == NULL)

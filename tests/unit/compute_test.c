@@ -97,7 +97,7 @@ static void place(const struct binding *binding)
 {
     size_t bytes;
     compute_init(&compute, model, &signature, binding);
-    assert_true(compute_plan(&compute, 0, &bytes));
+    assert_true(compute_plan(&compute, 0, true, &bytes));
     block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     assert_non_null(block);
     memset(block, 0xff, bytes); /* NaN wherever something was forgotten */
@@ -313,11 +313,11 @@ static void sizes_that_overflow_are_refused(void **state)
     make_model(false, false);
     want_all_outputs(&binding);
     compute_init(&compute, model, &signature, &binding);
-    assert_false(compute_plan(&compute, 0, &bytes));
+    assert_false(compute_plan(&compute, 0, true, &bytes));
     binding.steps = 1;
     binding.rows = SIZE_MAX / 16;
     compute_init(&compute, model, &signature, &binding);
-    assert_false(compute_plan(&compute, 4, &bytes));
+    assert_false(compute_plan(&compute, 4, false, &bytes));
 }
 
 /* So many steps of every strand at a time, by a team of up to so many. */
@@ -472,7 +472,7 @@ static float *wide_answer(const struct binding *binding, struct pool *pool)
     struct random random = {11};
     size_t bytes;
     compute_init(&compute, model, &signature, binding);
-    assert_true(compute_plan(&compute, 3, &bytes));
+    assert_true(compute_plan(&compute, 3, false, &bytes));
     void *memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     float *answer = malloc(floats * sizeof *answer);
     assert_true(memory != NULL && answer != NULL);

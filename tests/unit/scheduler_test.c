@@ -76,7 +76,7 @@ static void request_init(struct request *request, struct lane *in, size_t rows, 
     };
     request->work.deadline = UINT64_MAX;
     compute_init(&request->compute, model, &signature, &binding);
-    assert_true(compute_plan(&request->compute, 2, &bytes));
+    assert_true(compute_plan(&request->compute, 2, false, &bytes));
     request->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     assert_non_null(request->block);
     compute_place(&request->compute, request->block);
