@@ -14,7 +14,8 @@
 struct reply {
     int status;       /* 0: there is no reply yet */
     char *body;       /* owned; NULL when there was no memory for it, the status then says 503 */
-    size_t size;      /* bytes of body */
+    size_t size;      /* bytes of body, or of page */
+    const char *page; /* instead of body: what a browser is shown, static */
     size_t json_size; /* so many of them are JSON, the rest binary tensors; 0: all are JSON */
     size_t tensor_count;
     size_t tensor_sizes[INFER_TENSOR_MAX]; /* of the binary tensors, in order */

@@ -32,16 +32,28 @@ static size_t append(const char **arguments, size_t count, const char *const *li
     return count;
 }
 
-/* The port in the line that says "lstmd ready", once that line is whole. */
-static bool find_ready_line(const char *log, unsigned *port)
+/* What the line says between name and the next space. */
+static void copy_value(const char *line, const char *name, char *value, size_t capacity)
 {
+    const char *at = strstr(line, name);
+    value[0] = '\0';
+    if (at == NULL)
+        die("there is no %s in: %s", name, line);
+    at += strlen(name);
+    snprintf(value, capacity, "%.*s", (int)strcspn(at, " \n"), at);
+}
+
+/* Reads the line that says "lstmd ready", once that line is whole. */
+static bool find_ready_line(struct daemon *daemon, const char *log)
+{
+    char http[64];
     const char *line = strstr(log, "lstmd ready ");
     if (line == NULL || strchr(line, '\n') == NULL)
         return false;
-    const char *address = strstr(line, "127.0.0.1:");
-    const char *end = strchr(line, '\n');
-    if (address == NULL || address > end || sscanf(address, "127.0.0.1:%u", port) != 1)
-        *port = 0;
+    copy_value(line, " http=", http, sizeof http);
+    copy_value(line, " zmq=", daemon->zmq, sizeof daemon->zmq);
+    if (sscanf(http, "127.0.0.1:%u", &daemon->port) != 1)
+        daemon->port = 0;
     return true;
 }
 
@@ -57,7 +69,7 @@ static bool wait_until_ready(struct daemon *daemon)
     for (int waited = 0; waited < DAEMON_PATIENCE; waited += 2) {
         const bool ended = program_wait(&daemon->program, 2) != PROGRAM_STILL_RUNNING;
         char *log = daemon_log(daemon);
-        const bool ready = find_ready_line(log, &daemon->port);
+        const bool ready = find_ready_line(daemon, log);
         free(log);
         if (ready || ended)
             return ready && !ended;
@@ -71,6 +83,7 @@ bool daemon_start_exactly(struct daemon *daemon, const char *const *arguments,
     const char *all[ARGUMENTS_MAX] = {daemon_binary()};
     append(all, 1, arguments);
     daemon->port = 0;
+    daemon->zmq[0] = '\0';
     program_start(&daemon->program, all, environment);
     const bool ready = wait_until_ready(daemon);
     if (!ready)

@@ -9,6 +9,7 @@
 struct daemon {
     struct program program;
     unsigned port; /* its HTTP front listens on 127.0.0.1 here */
+    char zmq[512]; /* its ZeroMQ endpoints, by commas; "none" */
 };
 
 #define DAEMON_PATIENCE 60000 /* milliseconds; generous, for sanitizers on a busy machine */
