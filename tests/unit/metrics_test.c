@@ -13,6 +13,7 @@
 
 static struct model_stats stats[2];
 static struct status_counts responses;
+static struct zmq_counts zmq;
 static struct metrics_model models[2];
 static const struct sequences_counts sequences = {1, 2, 3, 4, 5, 6};
 static struct metrics_source source;
@@ -24,6 +25,7 @@ static int setup(void **state)
     for (size_t i = 0; i < 2; i++)
         model_stats_init(&stats[i]);
     status_counts_init(&responses);
+    zmq_counts_init(&zmq);
     models[0] = (struct metrics_model){"m", "1", &stats[0], 4096, 3, 12};
     models[1] = (struct metrics_model){"n", "1", &stats[1], 0, 0, 0};
     source = (struct metrics_source){.build_version = "0.1.0",
@@ -34,6 +36,7 @@ static int setup(void **state)
                                      .memory_in_flight = 5,
                                      .memory_limit = 6,
                                      .http_responses = &responses,
+                                     .zmq = &zmq,
                                      .sequences = &sequences};
     return 0;
 }
@@ -210,6 +213,25 @@ static void no_model_is_well_formed_too(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void zmq_s_answers_and_what_became_of_them_are_counted(void **state)
+{
+    (void)state;
+    status_counts_add(&zmq.responses, 404);
+    atomic_store(&zmq.requests, 5);
+    atomic_store(&zmq.dropped_gone, 2);
+    atomic_store(&zmq.dropped_full, 3);
+    atomic_store(&zmq.peers, 4);
+    atomic_store(&zmq.bad_handshake, 6);
+    print();
+    expect("lstmd_zmq_responses_total{code=\"404\"}", 1);
+    expect("lstmd_zmq_requests_total", 5);
+    expect("lstmd_zmq_dropped_total{reason=\"gone\"}", 2);
+    expect("lstmd_zmq_dropped_total{reason=\"full\"}", 3);
+    expect("lstmd_zmq_peers", 4);
+    expect("lstmd_zmq_handshakes_failed_total", 6);
+    expect("lstmd_zmq_accepts_failed_total", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +241,7 @@ int main(void)
         TEST(passes_fall_into_buckets_of_rows),
         TEST(labels_are_escaped),
         TEST(the_server_tells_of_itself),
+        TEST(zmq_s_answers_and_what_became_of_them_are_counted),
         TEST(sequences_are_shown),
         TEST(the_process_is_shown_where_it_is_known),
         TEST(no_model_is_well_formed_too),

@@ -104,7 +104,10 @@ static void nothing_given_means_the_defaults(void **state)
     assert_int_equal(options.models.count, 0);
     assert_int_equal(options.model.count, 0);
     assert_string_equal(options.http, "127.0.0.1:8080");
-    assert_string_equal(options.zmq, "none");
+    assert_int_equal(options.zmq.count, 0);
+    assert_string_equal(options.zmq_events, "none");
+    assert_int_equal(options.zmq_peer_limit, 1024);
+    assert_null(options.zmq_curve_secret);
     assert_true(options.workers >= 1);
     assert_true(options.http_threads >= 2 && options.http_threads <= 16);
     assert_int_equal(options.queue_limit, 256);
@@ -158,6 +161,26 @@ static void the_environment_has_every_option(void **state)
     assert_string_equal(options.kernel, "scalar");
     assert_true(options.ignore_half_close);
     assert_string_equal(options.http, "0.0.0.0:1");
+    options_fini(&options);
+}
+
+/* They have colons of their own, and are no paths. */
+static void endpoints_are_a_list_wherever_they_stand(void **state)
+{
+    (void)state;
+    struct options options = good("", "LSTMD_ZMQ=tcp://127.0.0.1:1,ipc:///x");
+    assert_int_equal(options.zmq.count, 2);
+    assert_string_equal(options.zmq.items[0], "tcp://127.0.0.1:1");
+    assert_string_equal(options.zmq.items[1], "ipc:///x");
+    options_fini(&options);
+    write_config("{\"zmq\": [\"tcp://127.0.0.1:1\", \"ipc://rel\"]}");
+    options = good("--config @", "");
+    assert_int_equal(options.zmq.count, 2);
+    assert_string_equal(options.zmq.items[1], "ipc://rel");
+    options_fini(&options);
+    options = good("--zmq a --zmq b", "LSTMD_ZMQ=c");
+    assert_int_equal(options.zmq.count, 2);
+    assert_string_equal(options.zmq.items[1], "b");
     options_fini(&options);
 }
 
@@ -297,6 +320,7 @@ int main(void)
         cmocka_unit_test(flags_take_their_value_after_a_space_or_an_equals_sign),
         cmocka_unit_test(lists_keep_their_order),
         cmocka_unit_test(the_environment_has_every_option),
+        cmocka_unit_test(endpoints_are_a_list_wherever_they_stand),
         cmocka_unit_test(empty_and_unknown_variables_are_let_be),
         cmocka_unit_test(the_file_has_every_option),
         cmocka_unit_test(flags_beat_the_environment_and_that_beats_the_file),
