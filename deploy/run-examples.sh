@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Serves the example models in the foreground:  deploy/run-examples.sh BINARY
 #
-# LSTMD_HTTP=ADDR:PORT serves elsewhere than on 127.0.0.1:8080. Ctrl-C stops.
+# LSTMD_HTTP=ADDR:PORT and LSTMD_ZMQ=ENDPOINT serve elsewhere than on 127.0.0.1:8080 and
+# tcp://127.0.0.1:5555 (none: not at all). Ctrl-C stops.
 set -eu
 
 binary=${1:?usage: $0 BINARY}
 models=$(dirname "$0")/models
-export LSTMD_HTTP=${LSTMD_HTTP:-127.0.0.1:8080}
+export LSTMD_HTTP=${LSTMD_HTTP:-127.0.0.1:8080} LSTMD_ZMQ=${LSTMD_ZMQ:-tcp://127.0.0.1:5555}
 
 hint() {
     cat <<END
@@ -14,6 +15,8 @@ hint() {
 Try it in another terminal:
 
 curl -s http://$LSTMD_HTTP/v2/models/seed-simple/infer -d '{"inputs":[{"name":"input","shape":[1,1,10],"datatype":"FP32","data":[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1.0]}]}'
+
+ZeroMQ is answered on $LSTMD_ZMQ (README.md, "ZeroMQ").
 
 END
 }

@@ -49,8 +49,6 @@ static const struct option table[] = {
      "where to answer HTTP; port 0: a free one"},
     {"zmq", WORDS, ANYWHERE, AT(zmq), 0, 0, 0, NULL, "ENDPOINT|none",
      "where to answer ZeroMQ: tcp://ADDR:PORT, ipc://PATH; repeatable (none)"},
-    {"zmq_events", TEXT, ANYWHERE, AT(zmq_events), 0, 0, 0, "none", "ENDPOINT|none",
-     "where to publish what happens to models and sequences"},
     {"zmq_peer_limit", SIZE, ANYWHERE, AT(zmq_peer_limit), 1, 1000000, 1024, NULL, "N",
      "requests of one ZeroMQ peer at once"},
     {"zmq_curve_secret", PATH, ANYWHERE, AT(zmq_curve_secret), 0, 0, 0, NULL, "FILE",

@@ -172,13 +172,6 @@ struct zeromq_socket *zeromq_router(struct zeromq *context,
     return or_fault(socket, fault);
 }
 
-struct zeromq_socket *zeromq_publisher(struct zeromq *context,
-                                       const struct zeromq_socket_options *options,
-                                       struct fault *fault)
-{
-    return or_fault(open_socket(context, ZMQ_PUB, options), fault);
-}
-
 struct zeromq_socket *zeromq_authenticator(struct zeromq *context, struct fault *fault)
 {
     struct zeromq_socket *socket = zmq_socket(context, ZMQ_REP);

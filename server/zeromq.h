@@ -73,9 +73,6 @@ void zeromq_close(struct zeromq *context);
 struct zeromq_socket *zeromq_router(struct zeromq *context,
                                     const struct zeromq_socket_options *options,
                                     struct fault *fault);
-struct zeromq_socket *zeromq_publisher(struct zeromq *context,
-                                       const struct zeromq_socket_options *options,
-                                       struct fault *fault);
 
 /* Receives the library's questions (ZAP, rfc.zeromq.org/spec/27) about who connects, each to be
  * answered by zeromq_send. */

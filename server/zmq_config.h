@@ -18,8 +18,6 @@
 struct zmq_config {
     struct zmq_endpoint endpoints[ZMQ_ENDPOINTS_MAX];
     size_t endpoint_count;      /* 0: requests are not served */
-    bool has_events;            /* lifecycle events are published: */
-    struct zmq_endpoint events; /* there */
     size_t max_request;         /* bytes of all frames together */
     size_t peer_limit;          /* requests of a peer at once */
     uint64_t request_timeout;   /* ns */
