@@ -4,6 +4,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* The library hands memory from thread to thread by means that the thread sanitizer does not see:
+ * it is told here. */
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#define HAND_OVER(sent) __tsan_release(sent)
+#define TAKE_OVER(sent) __tsan_acquire(sent)
+#else
+#define HAND_OVER(sent) (void)(sent)
+#define TAKE_OVER(sent) (void)(sent)
+#endif
+
 /* A reply whose bytes the library has. */
 struct sent_reply {
     atomic_size_t frames; /* that are not released yet */
@@ -17,6 +28,7 @@ static void release(void *data, void *hint)
 {
     struct sent_reply *sent = hint;
     (void)data;
+    TAKE_OVER(sent);
     if (atomic_fetch_sub(&sent->frames, 1) != 1)
         return;
     reply_fini(&sent->reply);
@@ -51,6 +63,7 @@ static size_t cut(struct sent_reply *sent, struct zeromq_part *parts)
     }
     assert(at == reply->size);
     atomic_init(&sent->frames, count);
+    HAND_OVER(sent);
     return count;
 }
 
