@@ -43,7 +43,7 @@ SERVER_STD := -std=c11 -D_GNU_SOURCE
 SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson libzmq) -lm
 CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
 CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
-TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl libzmq)
 VERSION := 0.1.0
 
 ifeq ($(V),0)
