@@ -84,7 +84,8 @@ struct infer_parameters {
     uint64_t priority;       /* 1: highest; 0: default */
     uint64_t timeout_us;     /* 0: none */
     bool binary_data_output; /* outputs without a choice of their own are binary */
-    bool stream;             /* answer piece by piece */
+    bool stream;             /* answer in parts */
+    uint64_t stream_steps;   /* of this many steps each; 0: as many as the server likes */
 };
 
 struct infer_request {
@@ -178,11 +179,19 @@ struct infer_answer_tensor {
     const int64_t *row_steps;
 };
 
+/* One of the parts that an answer may come in: its steps from first_step on. Other outputs than
+ * those that are steps stand in the last one. */
+struct infer_part {
+    uint64_t first_step;
+    bool final;
+};
+
 struct infer_answer {
     const char *model_name, *model_version;
     const char *id;                        /* NULL or empty: none */
     const struct sequence_id *sequence_id; /* NULL or of kind NONE: not of a sequence */
     uint64_t steps;                        /* of a sequence: done so far, over all its requests */
+    const struct infer_part *part;         /* NULL: all of it */
     size_t output_count;
     struct infer_answer_tensor outputs[INFER_TENSOR_MAX];
 };
