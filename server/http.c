@@ -191,9 +191,10 @@ static enum MHD_Result send_refusal(struct exchange *exchange)
 /* ---- infer ---- */
 
 /* The header that Triton's clients put beside a body whose tail is binary; the C++ one always. */
-static bool check_json_size(struct exchange *exchange)
+static bool find_json_size(struct exchange *exchange, size_t *json_size)
 {
     const struct http_head_facts *facts = &exchange->facts;
+    *json_size = exchange->body.size;
     if (!facts->json_size_given || facts->json_size == exchange->body.size)
         return true;
     if (facts->json_size > exchange->body.size)
@@ -203,7 +204,7 @@ static bool check_json_size(struct exchange *exchange)
     if (facts->json_size == 0)
         return fault_set(&exchange->refusal, 400,
                          "a body without a JSON header is not supported by this server");
-    exchange->body.tail = exchange->body.size - (size_t)facts->json_size;
+    *json_size = (size_t)facts->json_size;
     return true;
 }
 
@@ -213,6 +214,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
     const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
     const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
     return (struct job_terms){
+        .codec = &infer_codec,
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
     };
@@ -221,11 +223,14 @@ static struct job_terms job_terms(const struct exchange *exchange)
 static bool prepare_job(struct exchange *exchange)
 {
     const struct job_terms terms = job_terms(exchange);
-    if (!check_json_size(exchange))
+    size_t json_size;
+    struct payload payload;
+    if (!find_json_size(exchange, &json_size))
         return false;
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
-    exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
+    body_move(&exchange->body, json_size, &payload);
+    exchange->job = job_create(exchange->served, &payload, &exchange->http->service->budget,
                                exchange->http->service->scheduler,
                                exchange->http->service->sequences, &terms, &exchange->refusal);
     exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
