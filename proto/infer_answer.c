@@ -72,11 +72,11 @@ static void write_parameters(struct json_writer *writer, const struct infer_answ
         json_key(writer, "steps");
         json_uint64(writer, answer->steps);
     }
-    if (answer->part != NULL) {
+    if (answer->part.given) {
         json_key(writer, "first_step");
-        json_uint64(writer, answer->part->first_step);
+        json_uint64(writer, answer->part.first_step);
         json_key(writer, "final");
-        json_bool(writer, answer->part->final);
+        json_bool(writer, answer->part.final);
     }
     json_close_object(writer);
 }
@@ -92,7 +92,7 @@ static void write_head(struct json_writer *writer, const struct infer_answer *an
         json_key(writer, "id");
         json_string(writer, answer->id);
     }
-    if (is_of_sequence(answer) || answer->part != NULL)
+    if (is_of_sequence(answer) || answer->part.given)
         write_parameters(writer, answer);
     json_key(writer, "outputs");
     json_open_array(writer);

@@ -164,6 +164,7 @@ bool infer_input_decode_i64(const struct infer_input *input, int64_t *out, struc
 /* One tensor of an answer; borrowed. */
 struct infer_answer_tensor {
     const char *name;
+    size_t wanted; /* its place among all that are wanted, of which a part has not all */
     size_t rank;
     uint64_t shape[TENSOR_RANK_MAX];
     const float *data;      /* FP32: [product of shape], row-major */
@@ -179,9 +180,9 @@ struct infer_answer_tensor {
     const int64_t *row_steps;
 };
 
-/* One of the parts that an answer may come in: its steps from first_step on. Other outputs than
- * those that are steps stand in the last one. */
+/* Which of the parts that an answer may come in: that of the steps from first_step on. */
 struct infer_part {
+    bool given; /* false: it is whole */
     uint64_t first_step;
     bool final;
 };
@@ -191,7 +192,7 @@ struct infer_answer {
     const char *id;                        /* NULL or empty: none */
     const struct sequence_id *sequence_id; /* NULL or of kind NONE: not of a sequence */
     uint64_t steps;                        /* of a sequence: done so far, over all its requests */
-    const struct infer_part *part;         /* NULL: all of it */
+    struct infer_part part;
     size_t output_count;
     struct infer_answer_tensor outputs[INFER_TENSOR_MAX];
 };

@@ -614,7 +614,7 @@ static const float *data_of(const struct compute *compute, const struct signatur
     return compute->output;
 }
 
-void compute_answer(const struct compute *compute, struct infer_answer *answer)
+static void describe(const struct compute *compute, struct infer_answer *answer, bool all)
 {
     const struct binding *binding = &compute->binding;
     const size_t steps =
@@ -622,13 +622,26 @@ void compute_answer(const struct compute *compute, struct infer_answer *answer)
     answer->output_count = 0;
     for (size_t i = 0; i < binding->output_count; i++) {
         const struct signature_tensor *tensor = binding->outputs[i];
-        if (tensor->role != ROLE_OUTPUT && !compute_is_last_part(compute))
+        if (tensor->role != ROLE_OUTPUT && !all)
             continue;
         struct infer_answer_tensor *out = &answer->outputs[answer->output_count++];
         *out = (struct infer_answer_tensor){.datatype = DATATYPE_FP32};
         out->name = tensor->name;
+        out->wanted = i;
         out->rank = tensor->rank;
         out->data = data_of(compute, tensor);
         signature_output_shape(compute->signature, tensor, steps, binding->rows, out->shape);
     }
+}
+
+void compute_answer(const struct compute *compute, struct infer_answer *answer)
+{
+    describe(compute, answer, compute_is_last_part(compute));
+}
+
+/* The first part has as many steps as any. */
+void compute_largest_answer(const struct compute *compute, struct infer_answer *answer)
+{
+    assert(compute->part_begin == 0);
+    describe(compute, answer, true);
 }

@@ -114,5 +114,7 @@ void compute_next_part(struct compute *compute);
 /* Names, shapes and data of the outputs, borrowed from the compute and its block. In the order of
  * the binding; in parts but the last the output alone. */
 void compute_answer(const struct compute *compute, struct infer_answer *answer);
+/* The same, but the largest that any part may be, without data. */
+void compute_largest_answer(const struct compute *compute, struct infer_answer *answer);
 
 #endif
