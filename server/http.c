@@ -126,6 +126,12 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         snprintf(size, sizeof size, "%zu", reply->json_size);
         MHD_add_response_header(response, "Inference-Header-Content-Length", size);
     }
+    if (reply->page != NULL) {
+        MHD_add_response_header(response, "Content-Security-Policy", "default-src 'self'");
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
+    }
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
@@ -137,11 +143,12 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
 /* The text stays in the exchange until the library says that the request is over. */
 static struct MHD_Response *make_response(const struct reply *reply)
 {
-    static char no_memory[] = "{\"error\":\"out of memory\"}";
-    return reply->body != NULL
-               ? MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_PERSISTENT)
-               : MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory,
-                                                 MHD_RESPMEM_PERSISTENT);
+    static const char no_memory[] = "{\"error\":\"out of memory\"}";
+    const char *body = reply->page != NULL ? reply->page : reply->body;
+    const size_t size = body != NULL ? reply->size : sizeof no_memory - 1;
+    /* The library's interface knows no const; memory that is persistent it only reads. */
+    const uintptr_t bytes = (uintptr_t)(body != NULL ? body : no_memory);
+    return MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_PERSISTENT);
 }
 
 static void set_reply_deadline(const struct exchange *exchange)
@@ -400,6 +407,15 @@ static void note_query(struct exchange *exchange)
     route->after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after");
 }
 
+/* Browsers name text/html; clients that ask whether the server is alive do not. */
+static void note_accept(struct exchange *exchange)
+{
+    const char *accept =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    if (accept != NULL && strstr(accept, "text/html") != NULL)
+        exchange->route.kind = ROUTE_CONSOLE;
+}
+
 static enum MHD_Result body_arrived(struct exchange *exchange)
 {
     if (exchange->refusal.status != 0)
@@ -408,6 +424,8 @@ static enum MHD_Result body_arrived(struct exchange *exchange)
         return start_job(exchange);
     if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
         note_query(exchange);
+    if (exchange->route.kind == ROUTE_V1_LIVE)
+        note_accept(exchange);
     api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
                &exchange->reply);
     return send_reply(exchange);
