@@ -118,7 +118,8 @@ static void lay_out(struct compute *compute, struct layout *layout)
     const struct signature *signature = compute->signature;
     const size_t steps = compute->binding.steps, rows = compute->binding.rows;
     compute->input = take(layout, steps, rows, signature->input_size, sizeof(float));
-    compute->output = take(layout, compute->part_steps, rows, signature->output_size, sizeof(float));
+    compute->output =
+        take(layout, compute->part_steps, rows, signature->output_size, sizeof(float));
     compute->tokens =
         take(layout, signature->vocabulary != 0 ? steps : 0, rows, 1, sizeof *compute->tokens);
     compute->apart =

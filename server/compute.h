@@ -50,7 +50,7 @@ struct compute {
     size_t output_steps; /* T': model_output_steps of T */
     size_t part_steps;   /* output steps in a part, the last one may have fewer; T': it is whole */
     size_t part_begin, part_end; /* the output steps of this part */
-    size_t members;      /* that its strands' own scratch is for; 0: it is run alone */
+    size_t members;              /* that its strands' own scratch is for; 0: it is run alone */
     struct compute_progress progress;
     const float *initial; /* [B][S], set before anything is decoded: states to begin with; NULL:
                              zeros, where no h_0 and c_0 were sent */

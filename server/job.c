@@ -134,8 +134,7 @@ static bool plan(struct job *job, struct fault *fault)
     compute_largest_answer(&job->compute, &answer);
     if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
-    job->light =
-        !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
+    job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     const size_t members = job->light ? 0 : scheduler_team_size(job->scheduler);
     if (!compute_plan(&job->compute, members, &sizes.compute))

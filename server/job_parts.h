@@ -2,8 +2,8 @@
  * them (server/job.h). There is room for two, so that one is sent while the next is made; the
  * waiter gives one back by taking the next.
  *
- * Threads: one writes, one takes. Nobody is called with the lock held: who is to be woken or resumed
- * is said to the caller, once. */
+ * Threads: one writes, one takes. Nobody is called with the lock held: who is to be woken or
+ * resumed is said to the caller, once. */
 #ifndef SERVER_JOB_PARTS_H
 #define SERVER_JOB_PARTS_H
 
