@@ -329,22 +329,22 @@ static size_t clear_padding(const struct compute *compute, size_t row)
     return (compute->part_end - begin) * out;
 }
 
-/* The step at which the strand ends, or the part before. */
-static size_t end_of(const struct strand *strand)
-{
-    const struct compute *compute = strand->compute;
-    if (is_whole(compute) || strand->longest < compute->part_end)
-        return strand->longest;
-    return compute->part_end;
-}
-
 static void count_live(struct strand *strand)
 {
     strand->live = 0;
-    if (strand->done == end_of(strand))
+    if (strand->done == strand->longest)
         return;
     for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++)
         strand->live += length_of(strand->compute, b) > strand->done;
+}
+
+/* Whole answers may have other steps than those that go in. */
+static void begin_part(struct strand *strand)
+{
+    const struct compute *compute = strand->compute;
+    const bool cut = !is_whole(compute) && strand->steps > compute->part_end;
+    strand->longest = cut ? compute->part_end : strand->steps;
+    count_live(strand);
 }
 
 /* Returns how many floats were written. */
@@ -352,23 +352,23 @@ static size_t begin_strand(struct strand *strand)
 {
     const struct compute *compute = strand->compute;
     size_t floats = strand->row_count * (model_state_size(compute->model) + 1);
-    strand->done = strand->longest = 0;
+    strand->done = strand->steps = 0;
     for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++) {
         const size_t length = length_of(compute, b);
         floats += clear_padding(compute, b);
-        if (length > strand->longest)
-            strand->longest = length;
+        if (length > strand->steps)
+            strand->steps = length;
     }
     read_states(strand);
-    count_live(strand);
-    if (strand->longest == 0)
+    begin_part(strand);
+    if (strand->steps == 0)
         write_states(strand);
     return floats;
 }
 
 size_t compute_strand_left(const struct strand *strand)
 {
-    return end_of(strand) - strand->done;
+    return strand->longest - strand->done;
 }
 
 /* Where the output of the row's step `done` goes: its own place, or, in models that give the last
@@ -409,7 +409,7 @@ void compute_strand_advance(struct strand *strand, size_t steps)
     const size_t left = compute_strand_left(strand);
     strand->done += steps < left ? steps : left;
     count_live(strand);
-    if (strand->done == strand->longest)
+    if (strand->done == strand->steps)
         write_states(strand);
 }
 
@@ -422,7 +422,7 @@ void compute_next_part(struct compute *compute)
     for (size_t b = 0; b < compute->binding.rows; b++)
         clear_padding(compute, b);
     for (size_t i = 0; i < compute->strand_count; i++)
-        count_live(&compute->strands[i]);
+        begin_part(&compute->strands[i]);
 }
 
 static void set_full_lengths(struct compute *compute)

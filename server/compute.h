@@ -28,7 +28,8 @@ struct strand {
     struct compute *compute;
     size_t first_row, row_count;
     size_t done;    /* steps */
-    size_t longest; /* steps of its longest row */
+    size_t steps;   /* of its longest row */
+    size_t longest; /* so many of them lie before the part's end */
     size_t live;    /* rows with steps left in the part; 0: the strand is finished, or waits for the
                      * next one */
     void *scratch;  /* where it must be computed, alone; NULL: wherever there is scratch */
