@@ -127,7 +127,7 @@ $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE
 
 # The load generator's parts are tests/bench/'s, and tested alone.
 LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram load_http load_mix \
-	load_model load_options load_report load_run) $(O)/tests/support/die.o
+	load_model load_options load_report load_run load_zmq) $(O)/tests/support/die.o
 $(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
 
 # Their text is read by what reads the daemon's in tests/wire.

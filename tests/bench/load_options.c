@@ -11,6 +11,8 @@
 
 static const char usage[] =
     "usage: lstm-load --url http://HOST:PORT --model NAME [options]\n"
+    "  --url tcp://HOST:PORT         ZeroMQ, all over one connection; so ipc://PATH: --shape is\n"
+    "                                wanted then\n"
     "  --steps N | mix:N@WEIGHT,...  input lengths (1)\n"
     "  --batch B                     rows of a request (1)\n"
     "  --shape I                     input size; default: the model's metadata tells\n"
@@ -70,22 +72,40 @@ static char *copy_of(const char *text, size_t size)
     return copy;
 }
 
-/* "http://127.0.0.1:8080" */
-static void set_url(struct load_options *options, const char *url)
+/* "127.0.0.1:8080" */
+static void set_address(struct load_options *options, const char *url, const char *host)
 {
-    static const char scheme[] = "http://";
-    const size_t scheme_size = sizeof scheme - 1;
-    const char *host = url + scheme_size;
-    const char *colon = strncmp(url, scheme, scheme_size) == 0 ? strrchr(host, ':') : NULL;
+    const char *colon = strrchr(host, ':');
     const size_t port_size = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
     const char *end = colon != NULL ? colon + 1 + port_size : NULL;
     if (port_size == 0 || colon == host || (strcmp(end, "") != 0 && strcmp(end, "/") != 0))
-        refuse("--url: http://HOST:PORT expected, got '%s'", url);
-    if (options->target.host != NULL)
-        refuse("--url: given twice");
-    options->transport = &load_http;
+        refuse("--url: HOST:PORT expected, got '%s'", url);
     options->target.host = copy_of(host, (size_t)(colon - host));
     options->target.port = copy_of(colon + 1, port_size);
+}
+
+static void set_url(struct load_options *options, const char *url)
+{
+    static const struct {
+        const char *scheme;
+        const struct load_transport *transport;
+        bool is_path;
+    } schemes[] = {
+        {"http://", &load_http, false}, {"tcp://", &load_zmq, false}, {"ipc://", &load_zmq, true}};
+    if (options->target.host != NULL)
+        refuse("--url: given twice");
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        const size_t size = strlen(schemes[i].scheme);
+        if (strncmp(url, schemes[i].scheme, size) != 0)
+            continue;
+        options->transport = schemes[i].transport;
+        if (schemes[i].is_path)
+            options->target.host = copy_of(url + size, strlen(url + size));
+        else
+            set_address(options, url, url + size);
+        return;
+    }
+    refuse("--url: http://, tcp:// or ipc:// expected, got '%s'", url);
 }
 
 enum option_name {
@@ -213,6 +233,10 @@ static void complete(struct load_options *options)
         refuse("--model is missing");
     if (options->states && options->input_size != 0)
         refuse("--states: the model's metadata tells their shapes, --shape prevents asking for it");
+    if (options->transport == &load_zmq && options->input_size == 0)
+        refuse("--shape is missing: over ZeroMQ the model's metadata is not asked for");
+    if (options->transport == &load_zmq && options->target.path == NULL)
+        options->target.path = copy_of(options->model, strlen(options->model));
     if (options->target.path == NULL &&
         asprintf(&options->target.path, "/v2/models/%s/infer", options->model) < 0)
         die("lstm-load: no memory");

@@ -250,13 +250,10 @@ static void request_answered(struct run *run, struct client *client,
         client_is_free(run, client, now);
 }
 
-static void handle_event(struct run *run, const struct epoll_event *event)
+static void make_progress(struct run *run, struct client *client, uint32_t events)
 {
-    struct client *client = event->data.ptr;
     struct load_answer answer;
-    if (client == NULL)
-        return; /* the timer: what is due is seen to after all events */
-    switch (run->options->transport->progress(client->connection, event->events, &answer)) {
+    switch (run->options->transport->progress(client->connection, events, &answer)) {
     case LOAD_PENDING:
         break;
     case LOAD_ANSWERED:
@@ -265,6 +262,21 @@ static void handle_event(struct run *run, const struct epoll_event *event)
     case LOAD_FAILED:
         request_failed(run, client, &answer);
     }
+}
+
+static void handle_event(struct run *run, const struct epoll_event *event)
+{
+    if (event->data.ptr != NULL) /* else the timer: what is due is seen to after all events */
+        make_progress(run, event->data.ptr, event->events);
+}
+
+static void handle_shared(struct run *run)
+{
+    struct client *client;
+    if (run->options->transport->next == NULL)
+        return;
+    while ((client = run->options->transport->next()) != NULL)
+        make_progress(run, client, 0);
 }
 
 /* ---- the loop ---- */
@@ -309,6 +321,7 @@ static void arm_timer(struct run *run, uint64_t moment)
 static void turn(struct run *run, uint64_t until)
 {
     struct epoll_event events[EVENTS_MAX];
+    handle_shared(run);
     arm_timer(run, next_moment(run, until));
     const int ready = epoll_wait(run->epoll, events, EVENTS_MAX, -1);
     if (ready < 0 && errno != EINTR)

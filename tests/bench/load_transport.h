@@ -1,5 +1,6 @@
 /* How lstm-load's requests travel: one struct of functions for each protocol. A connection carries
- * one request at a time. Threads: all in the one that runs the load. */
+ * one request at a time; some may share one of the network's. Threads: all in the one that runs the
+ * load. */
 #ifndef TESTS_BENCH_LOAD_TRANSPORT_H
 #define TESTS_BENCH_LOAD_TRANSPORT_H
 
@@ -12,7 +13,9 @@
 
 /* Whom to ask. */
 struct load_target {
-    char *host, *port, *path; /* path: the model's, or the one that --path names */
+    /* path: the model's, or the one that --path names; ZeroMQ's: its name. A host without a port is
+     * the path of a socket. */
+    char *host, *port, *path;
 };
 
 /* A request as it goes over the wire. */
@@ -57,10 +60,16 @@ struct load_transport {
     enum load_progress (*progress)(struct load_connection *connection, uint32_t events,
                                    struct load_answer *answer);
 
+    /* Where connections share what they travel on: the tag of one whose answer has come, progress
+     * is then to be called for it with no events; NULL: there is none (any more), and what was sent
+     * is on its way. To be called until then before every wait. NULL: each has events of its own.
+     */
+    void *(*next)(void);
+
     /* How often a request was sent again because a kept connection had been closed meanwhile. */
     uint64_t (*retries)(const struct load_connection *connection);
 };
 
-extern const struct load_transport load_http;
+extern const struct load_transport load_http, load_zmq;
 
 #endif
