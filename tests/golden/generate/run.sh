@@ -22,6 +22,10 @@ if [ ! -e "$venv/installed" ] || [ "$here/requirements.txt" -nt "$venv/installed
     touch "$venv/installed"
 fi
 run_node() {
+    if ! command -v npm >/dev/null; then
+        echo "$0: npm is not there (Debian: apt-get install nodejs npm)" >&2
+        exit 1
+    fi
     if [ ! -e "$venv/node/node_modules" ]; then
         npm install --silent --no-fund --no-audit --prefix "$venv/node" @tensorflow/tfjs@4.22.0
     fi
