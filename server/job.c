@@ -7,6 +7,7 @@
 #include "proto/json_writer.h"
 #include "proto/signature.h"
 #include "server/clock.h"
+#include "server/compression.h"
 #include "server/compute.h"
 #include "server/job_turn.h"
 #include "server/tick.h"
@@ -19,7 +20,7 @@
 #define LIGHT_BYTES ((size_t)32 << 10)
 #define LIGHT_FLOPS 2e6
 
-enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING };
+enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING, JOB_PACKING };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
@@ -35,6 +36,10 @@ struct job {
     struct compute compute;
     void *block;
     struct json_writer writer;
+    size_t json_size; /* of what was written, when it is complete */
+    enum content_coding coding;
+    size_t coding_from;
+    struct deflater *deflater; /* JOB_PACKING */
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
@@ -174,6 +179,8 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
         !signature_bind(&served->signature, request, served->name, &binding, fault))
         return false;
     job->arrived = terms->arrived;
+    job->coding = terms->coding;
+    job->coding_from = terms->coding_from;
     job->work.priority = class_of(request->parameters.priority);
     job->work.deadline = deadline_of(terms, request->parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
@@ -199,6 +206,7 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
     job->begun = false;
     job_turn_init(&job->turn, &turn_type);
     job->block = NULL;
+    job->deflater = NULL;
     job->budget = budget;
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
@@ -231,6 +239,8 @@ static void release_inputs(struct job *job)
     payload_release(&job->payload);
     free(job->block);
     job->block = NULL;
+    deflater_destroy(job->deflater);
+    job->deflater = NULL;
     json_writer_fini(&job->writer);
 }
 
@@ -315,29 +325,79 @@ static enum work_next decode(struct job *job)
     return WORK_TICKS;
 }
 
+/* 0 in replies: all of it. */
+static size_t json_size_of(const struct job *job)
+{
+    return job->json_size < job->writer.size ? job->json_size : 0;
+}
+
+static enum work_next reply_as_written(struct job *job)
+{
+    const size_t json_size = json_size_of(job);
+    reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size;
+    return WORK_DONE;
+}
+
+/* Without memory for it the answer goes as it is. */
+static bool begin_packing(struct job *job)
+{
+    const struct json_writer *writer = &job->writer;
+    if (job->coding == CODING_IDENTITY || writer->size < job->coding_from || writer->failed)
+        return false;
+    job->deflater = deflater_create(job->coding, writer->text, writer->size, job->budget);
+    if (job->deflater == NULL)
+        return false;
+    job->stage = JOB_PACKING;
+    return true;
+}
+
+static enum work_next pack(struct job *job)
+{
+    const enum deflater_progress progress = deflater_step(job->deflater);
+    size_t charge;
+    if (progress == DEFLATER_MORE)
+        return WORK_SLICE;
+    if (progress == DEFLATER_NO_GAIN)
+        return reply_as_written(job);
+    job->reply = (struct reply){
+        .status = 200,
+        .json_size = json_size_of(job),
+        .coding = job->coding,
+    };
+    deflater_take(job->deflater, &job->reply.body, &job->reply.size, &charge);
+    job->charge += charge;
+    return WORK_DONE;
+}
+
 static enum work_next encode(struct job *job)
 {
+    if (job->stage == JOB_PACKING)
+        return pack(job);
+
     const struct codec *codec = job->message.codec;
     struct infer_answer answer;
-    size_t json_size;
     if (job->stage == JOB_COMPUTED) {
         compute_finish(&job->compute);
         codec->begin(&job->message);
         job->stage = JOB_ENCODING;
     }
     describe_answer(job, &answer);
-    if (!codec->write(&job->message, &job->writer, &answer, SLICE_NUMBERS, &json_size))
+    if (!codec->write(&job->message, &job->writer, &answer, SLICE_NUMBERS, &job->json_size))
         return WORK_SLICE;
-    reply_json(&job->reply, 200, &job->writer);
-    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
-    return WORK_DONE;
+    return begin_packing(job) ? WORK_SLICE : reply_as_written(job);
+}
+
+static enum work_next answer(struct job *job)
+{
+    return job->stage == JOB_PACKING ? pack(job) : encode(job);
 }
 
 static enum work_next slice(struct work *work)
 {
     struct job *job = (struct job *)work;
     if (job->stage != JOB_DECODING)
-        return encode(job);
+        return answer(job);
     const enum work_next next = decode(job);
     if (next != WORK_TICKS || add_strands(job))
         return next;
@@ -451,7 +511,7 @@ static void run(struct job *job)
     const uint64_t computed = clock_now();
     times->ticks = computed - decoded;
     for (next = WORK_SLICE; next == WORK_SLICE;)
-        next = encode(job);
+        next = answer(job);
     times->after = clock_now() - computed;
 }
 

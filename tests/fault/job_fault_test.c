@@ -82,7 +82,8 @@ static void stop(void)
 
 static struct job *create_from(const char *text, struct fault *fault)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    const struct job_terms terms = {
+        .codec = &infer_codec, .arrived = clock_now(), .deadline = UINT64_MAX};
     struct body body;
     struct payload payload;
     body_init(&body, &budget, 1000, 0);

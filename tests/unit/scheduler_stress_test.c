@@ -368,7 +368,8 @@ static void give_up(struct asker *asker, struct slot *slot)
 static void submit(struct asker *asker, struct slot *slot)
 {
     struct random *random = &asker->random;
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    const struct job_terms terms = {
+        .codec = &infer_codec, .arrived = clock_now(), .deadline = UINT64_MAX};
     struct body body;
     struct payload payload;
     struct fault fault = {0};
