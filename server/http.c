@@ -216,11 +216,22 @@ static bool find_json_size(struct exchange *exchange, size_t *json_size)
         return fault_set(&exchange->refusal, 400,
                          "inference header size should be in range (0, %zu), got: %ju",
                          exchange->body.size, (uintmax_t)facts->json_size);
-    if (facts->json_size == 0)
-        return fault_set(&exchange->refusal, 400,
-                         "a body without a JSON header is not supported by this server");
     *json_size = (size_t)facts->json_size;
     return true;
+}
+
+/* An infer request of no JSON: its body is the input's bytes. */
+static bool is_raw(const struct exchange *exchange)
+{
+    return exchange->route.kind == ROUTE_INFER && exchange->facts.json_size_given &&
+           exchange->facts.json_size == 0;
+}
+
+static const struct codec *choose_codec(const struct exchange *exchange)
+{
+    if (!is_raw(exchange))
+        return exchange->codec;
+    return exchange->facts.prefers_json ? &raw_json_codec : &raw_codec;
 }
 
 /* Counted from the request's last byte. */
@@ -229,7 +240,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
     const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
     const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
     return (struct job_terms){
-        .codec = exchange->codec,
+        .codec = choose_codec(exchange),
         .coding = exchange->facts.answer_coding,
         .coding_from = exchange->http->config.compress_from,
         .arrived = now,
@@ -244,7 +255,7 @@ static bool prepare_job(struct exchange *exchange)
     struct payload payload;
     if (!find_json_size(exchange, &json_size))
         return false;
-    if (exchange->body.size == 0)
+    if (json_size == 0 && !is_raw(exchange))
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     body_move(&exchange->body, json_size, &payload);
     exchange->job = job_create(exchange->served, &payload, &exchange->http->service->budget,

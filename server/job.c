@@ -130,21 +130,11 @@ static bool plan(struct job *job, struct fault *fault)
     return take_memory(job, &sizes, fault);
 }
 
-static bool asks_for_classes(const struct infer_request *request)
-{
-    for (size_t i = 0; i < request->output_count; i++)
-        if (infer_output_classification(request, i) != 0)
-            return true;
-    return false;
-}
-
 static bool parse(struct job *job, const struct codec *codec, struct fault *fault)
 {
     const struct message_model model = {job->served->name, &job->served->signature};
     job->message.codec = codec;
-    return codec->parse(&job->message, &job->payload.bytes, &model, fault) &&
-           (!asks_for_classes(&job->message.request) ||
-            fault_set(fault, 400, "classification is not available in this build"));
+    return codec->parse(&job->message, &job->payload.bytes, &model, fault);
 }
 
 static bool brings_states(const struct binding *binding)

@@ -19,6 +19,7 @@ static void served_destroy(struct served_model *served)
         lane_fini(served->lane);
     free(served->lane);
     model_destroy(served->model);
+    free(served->labels);
     free(served);
 }
 
@@ -129,6 +130,8 @@ static bool load(struct served_model *served, const char *path, const struct ker
         return false;
     const bool done =
         build_from_config(served, &config, path, kernel, fault) || fault_prefix(fault, "%s", path);
+    served->labels = config.labels; /* whose signature is the only one to know them */
+    config.labels = NULL;
     model_config_fini(&config);
     return done;
 }

@@ -20,7 +20,8 @@ struct served_model {
     char name[MODEL_NAME_MAX];
     struct model *model;
     struct signature signature;
-    struct lane *lane; /* where its requests wait */
+    const char **labels; /* that the signature looks at; or NULL */
+    struct lane *lane;   /* where its requests wait */
     struct sequence_owner sequences;
     size_t layer_count;  /* of the config */
     size_t weight_count; /* numbers in the weights file */
