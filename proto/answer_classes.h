@@ -15,17 +15,17 @@ struct answer_classes {
     struct {
         bool wanted; /* or the numbers themselves */
         struct classification what;
-        size_t groups;
         size_t bound; /* bytes of strings, at most */
         size_t size;  /* so many so far */
         char *strings;
-    } outputs[INFER_TENSOR_MAX];
-    size_t longest; /* most strings of a group */
+    } outputs[INFER_TENSOR_MAX]; /* by infer_answer_tensor.wanted */
+    size_t longest;              /* most strings of a group */
     size_t *best;
     size_t output, group; /* the next one */
 };
 
-/* answer: without data yet. *bytes: of memory that is wanted. false when that does not fit. */
+/* answer: with all outputs, none of which will be larger in any part; without data yet. *bytes: of
+ * memory that is wanted. false when that does not fit. */
 bool answer_classes_plan(struct answer_classes *classes, const struct infer_request *request,
                          const struct infer_answer *answer, size_t *bytes);
 
@@ -35,8 +35,8 @@ void answer_classes_place(struct answer_classes *classes, void *memory);
 /* Turns back to the first group. */
 void answer_classes_begin(struct answer_classes *classes);
 
-/* Looks at about *limit further numbers of the answer, *limit > 0, and takes them off it. true when
- * all strings are made. */
+/* Looks at about *limit further numbers of the answer, or part of one, *limit > 0, and takes them
+ * off it. true when all strings are made. */
 bool answer_classes_make(struct answer_classes *classes, const struct infer_answer *answer,
                          size_t *limit);
 

@@ -30,7 +30,7 @@ static void describe(void)
     answer.outputs[0] =
         (struct infer_answer_tensor){.rank = 2, .shape = {3, 3}, .data = numbers, .labels = labels};
     answer.outputs[1] =
-        (struct infer_answer_tensor){.rank = 1, .shape = {2}, .data = numbers, .labels = NULL};
+        (struct infer_answer_tensor){.wanted = 1, .rank = 1, .shape = {2}, .data = numbers};
 }
 
 static void expect_strings(const struct infer_answer_tensor *tensor)
@@ -76,6 +76,36 @@ static void strings_stand_in_for_numbers_whatever_the_slices(void **state)
     free(memory);
 }
 
+/* Fewer rows, and not all of the outputs. */
+static void parts_of_an_answer_have_their_own_strings(void **state)
+{
+    (void)state;
+    size_t bytes, limit = 100;
+    describe();
+    request.outputs[1].classification = 1;
+    assert_true(answer_classes_plan(&classes, &request, &answer, &bytes));
+    void *memory = malloc(bytes);
+    assert_non_null(memory);
+    answer_classes_place(&classes, memory);
+    answer_classes_begin(&classes);
+    assert_true(answer_classes_make(&classes, &answer, &limit));
+    struct infer_answer part = {.output_count = 1, .outputs = {answer.outputs[1]}};
+    part.outputs[0].shape[0] = 2;
+    part.outputs[0].data = numbers + 2;
+    answer_classes_begin(&classes);
+    assert_true(answer_classes_make(&classes, &part, &limit));
+    answer_classes_show(&classes, &part);
+    assert_int_equal(part.outputs[0].datatype, DATATYPE_BYTES);
+    assert_int_equal(part.outputs[0].strings_size, 4 + strlen("3.0:1"));
+    assert_memory_equal(part.outputs[0].strings + 4, "3.0:1", 5);
+    answer.outputs[0].shape[0] = 1;
+    answer_classes_begin(&classes);
+    assert_true(answer_classes_make(&classes, &answer, &limit));
+    answer_classes_show(&classes, &answer);
+    assert_int_equal(answer.outputs[0].strings_size, 8 + strlen("2.0:1:b") + strlen("0.5:0:a"));
+    free(memory);
+}
+
 static void before_they_are_made_there_is_room_for_the_longest(void **state)
 {
     (void)state;
@@ -113,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings_stand_in_for_numbers_whatever_the_slices),
+        cmocka_unit_test(parts_of_an_answer_have_their_own_strings),
         cmocka_unit_test(before_they_are_made_there_is_room_for_the_longest),
         cmocka_unit_test(more_than_there_are_is_all_there_are),
         cmocka_unit_test(sizes_that_overflow_are_refused),
