@@ -10,6 +10,7 @@
 #include "core/model.h"
 #include "proto/fault.h"
 #include "proto/model_config.h"
+#include "proto/model_summary.h"
 #include "proto/signature.h"
 #include "server/lane.h"
 #include "server/sequences.h"
@@ -21,7 +22,8 @@ struct served_model {
     struct model *model;
     struct signature signature;
     const char **labels; /* that the signature looks at; or NULL */
-    struct lane *lane;   /* where its requests wait */
+    struct model_summary summary;
+    struct lane *lane; /* where its requests wait */
     struct sequence_owner sequences;
     size_t layer_count;  /* of the config */
     size_t weight_count; /* numbers in the weights file */
