@@ -69,6 +69,28 @@ static bool read_model_version(struct json_reader *reader, struct reading *readi
                             sizeof reading->header->model_version);
 }
 
+/* Of another type it is the infer message's to refuse. */
+static bool read_stream(struct json_reader *reader, struct reading *reading)
+{
+    return json_peek(reader) == JSON_BOOL ? json_read_bool(reader, &reading->header->stream)
+                                          : json_skip(reader, NULL, NULL);
+}
+
+static bool read_parameters(struct json_reader *reader, struct reading *reading)
+{
+    char key[KEY_MAX];
+    if (json_peek(reader) != JSON_OBJECT)
+        return json_skip(reader, NULL, NULL);
+    json_enter_object(reader);
+    while (json_next_member(reader, key, sizeof key)) {
+        if (strcmp(key, "stream") == 0)
+            read_stream(reader, reading);
+        else
+            json_skip(reader, NULL, NULL);
+    }
+    return !reader->failed;
+}
+
 static const struct member {
     const char *key;
     bool (*read)(struct json_reader *reader, struct reading *reading);
@@ -77,6 +99,8 @@ static const struct member {
     {"id", read_id},
     {"model_name", read_model_name},
     {"model_version", read_model_version},
+    {"stream", read_stream},
+    {"parameters", read_parameters},
 };
 enum { MEMBER_COUNT = sizeof members / sizeof *members };
 
@@ -155,6 +179,7 @@ bool zmq_header_read(struct zmq_header *header, const struct infer_span *text, s
 {
     struct reading reading = {.header = header, .op = "infer"};
     header->op = ZMQ_INFER;
+    header->stream = false;
     header->id[0] = header->model_name[0] = header->model_version[0] = '\0';
     if (text->size == 0)
         return fault_set(fault, 400, "a header, a JSON object, is wanted, got an empty frame");

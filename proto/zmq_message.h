@@ -8,6 +8,9 @@
  *
  *   live, ready, metadata, stats   of the server, or of the model that model_name names
  *
+ * "stream": true, in the header or its parameters, asks for the answer in parts: messages in order,
+ * each with a run of steps, "final": true in the parameters of the last one. An error is the last.
+ *
  * An answer mirrors it: the same envelope, a JSON object, each binary tensor in a frame of its own.
  * It has "id" when the request had one that could be read, and "status", in HTTP's numbers, when
  * that is not 200; an error is {"error": text, "status": number}. */
@@ -28,6 +31,7 @@ enum zmq_op { ZMQ_INFER, ZMQ_LIVE, ZMQ_READY, ZMQ_METADATA, ZMQ_STATS };
 /* What a header says beside the infer request in it. */
 struct zmq_header {
     enum zmq_op op;
+    bool stream;                               /* the answer may come in parts */
     char id[INFER_ID_MAX];                     /* empty: none */
     char model_name[ZMQ_MODEL_NAME_MAX];       /* empty: none; not for ZMQ_INFER */
     char model_version[ZMQ_MODEL_VERSION_MAX]; /* empty: any */

@@ -31,6 +31,9 @@ struct job_terms {
     uint64_t arrived;          /* with its last byte */
     uint64_t deadline;         /* for its answer, by the wire's own rules */
     bool in_parts;             /* the waiter takes the answer in parts, see below */
+    /* An answer of coding_from bytes or more is packed, unless it says that something is wrong. */
+    enum content_coding coding;
+    size_t coding_from;
 };
 
 /* Takes over the payload, also on failure. NULL: 400 what is wrong with the request, 413 it needs
@@ -94,7 +97,9 @@ struct job_part {
     const char *body; /* the job's, until the next part is taken or the job is destroyed; NULL when
                        * there was no memory to say what is wrong */
     size_t size;
-    size_t json_size; /* as a reply's */
+    size_t json_size; /* as a reply's, and so is what follows */
+    size_t tensor_count;
+    const size_t *tensor_sizes;
 };
 
 enum job_part_taken { JOB_NO_PART, JOB_PART, JOB_LAST_PART };

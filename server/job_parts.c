@@ -49,9 +49,9 @@ static bool take_wake(struct job_parts *parts)
 /* ---- the worker's ---- */
 
 /* No lock: none but the worker changes written. */
-struct json_writer *job_parts_writer(struct job_parts *parts)
+struct job_parts_slot *job_parts_slot(struct job_parts *parts)
 {
-    return &slot_of(parts, parts->written)->writer;
+    return slot_of(parts, parts->written);
 }
 
 bool job_parts_put(struct job_parts *parts, size_t json_size, bool *wake)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proto/infer_message.h"
 #include "proto/json_writer.h"
 
 #define JOB_PARTS_ROOM 2
@@ -19,6 +20,8 @@
 struct job_parts_slot {
     struct json_writer writer;
     size_t json_size;
+    size_t tensor_count; /* binary ones, and the bytes of each */
+    size_t tensor_sizes[INFER_TENSOR_MAX];
 };
 
 struct job_parts {
@@ -40,8 +43,9 @@ bool job_parts_reserve(struct job_parts *parts, size_t bytes);
 
 /* ---- the worker's ---- */
 
-/* Where the part that is due is written; empty at first. */
-struct json_writer *job_parts_writer(struct job_parts *parts);
+/* Where the part that is due is written, its writer empty at first; the sizes are the worker's to
+ * set, but for json_size. */
+struct job_parts_slot *job_parts_slot(struct job_parts *parts);
 
 /* It is written. *wake: the waiter is to be woken. false: there is no room for another one before
  * job_parts_take says that the worker is to be resumed. */

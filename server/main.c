@@ -107,7 +107,7 @@ static bool start_fronts(const struct setup *setup, struct service *service, str
                          struct fault *fault)
 {
     *fronts = (struct fronts){0};
-    if (setup->zmq.endpoint_count != 0 &&
+    if ((setup->zmq.endpoint_count != 0 || setup->zmq.has_events) &&
         !zmq_front_start(&fronts->zmq, &setup->zmq, service, fault))
         return false;
     if (!setup->has_http || http_start(&fronts->http, &setup->http, service, fault))
@@ -305,6 +305,7 @@ static struct http_config http_config(const struct options *options)
         .threads = options->http_threads,
         .connection_limit = options->connection_limit,
         .max_body = options->max_body_bytes,
+        .compress_from = options->compress_from_bytes,
         .ignore_half_close = options->ignore_half_close,
         .header_timeout = options->header_timeout_ms * CLOCK_NS_PER_MS,
         .body_timeout = options->body_timeout_ms * CLOCK_NS_PER_MS,

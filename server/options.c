@@ -49,6 +49,8 @@ static const struct option table[] = {
      "where to answer HTTP; port 0: a free one"},
     {"zmq", WORDS, ANYWHERE, AT(zmq), 0, 0, 0, NULL, "ENDPOINT|none",
      "where to answer ZeroMQ: tcp://ADDR:PORT, ipc://PATH; repeatable (none)"},
+    {"zmq_events", TEXT, ANYWHERE, AT(zmq_events), 0, 0, 0, "none", "ENDPOINT|none",
+     "where to publish what happens to models and sequences"},
     {"zmq_peer_limit", SIZE, ANYWHERE, AT(zmq_peer_limit), 1, 1000000, 1024, NULL, "N",
      "requests of one ZeroMQ peer at once"},
     {"zmq_curve_secret", PATH, ANYWHERE, AT(zmq_curve_secret), 0, 0, 0, NULL, "FILE",
@@ -70,7 +72,11 @@ static const struct option table[] = {
     {"connection_limit", SIZE, ANYWHERE, AT(connection_limit), 8, 1000000, 1024, NULL, "N",
      "open connections"},
     {"max_body_bytes", SIZE, ANYWHERE, AT(max_body_bytes), 1 * KIB, 16 * GIB, 64 * MIB, NULL, "N",
-     "largest request body"},
+     "largest request body, unpacked where it comes packed"},
+    /* Python's clients say that they take gzip whether their user cares or not, and packing costs
+     * more than printing: what is short goes as it is. */
+    {"compress_from_bytes", SIZE, ANYWHERE, AT(compress_from_bytes), 1, 16 * GIB, 64 * KIB, NULL,
+     "N", "answers so long are packed for clients that accept gzip or deflate"},
     {"max_memory_bytes", SIZE, ANYWHERE, AT(max_memory_bytes), 1 * MIB, 1024 * GIB, 0, NULL, "N",
      "for all requests together; default: 1 GiB or a quarter of the memory"},
     {"header_timeout_ms", SIZE, ANYWHERE, AT(header_timeout_ms), 1, DAY_MS, 10000, NULL, "N",

@@ -9,6 +9,7 @@
 #include "core/checked.h"
 #include "server/clock.h"
 #include "server/deadline_heap.h"
+#include "server/events.h"
 #include "server/sequence_index.h"
 
 /* The longest that the lock is held for the sake of eviction. */
@@ -173,6 +174,7 @@ static void evict(struct sequences *sequences, uint64_t now)
         struct sequence *sequence = first_to_evict(sequences);
         if (sequence == NULL || sequence->idle_end.at > now)
             break;
+        events_tell(EVENT_SEQUENCE_EVICTED, sequence->node.model_name, &sequence->node.id);
         drop_sequence(sequences, sequence);
         sequences->counts.evicted++;
         sequences->counts.alive--;

@@ -68,6 +68,13 @@ void zeromq_frame_move(struct zeromq_frame *to, struct zeromq_frame *from)
     assert(moved == 0);
 }
 
+void zeromq_frame_copy(struct zeromq_frame *to, struct zeromq_frame *from)
+{
+    zmq_msg_init(msg_of(to));
+    const int copied = zmq_msg_copy(msg_of(to), msg_of(from));
+    assert(copied == 0);
+}
+
 void zeromq_frame_close(struct zeromq_frame *frame)
 {
     const int closed = zmq_msg_close(msg_of(frame));
@@ -170,6 +177,20 @@ struct zeromq_socket *zeromq_router(struct zeromq *context,
     if (socket != NULL && !set_int(socket, ZMQ_ROUTER_MANDATORY, 1))
         socket = close_failed(socket);
     return or_fault(socket, fault);
+}
+
+struct zeromq_socket *zeromq_publisher(struct zeromq *context,
+                                       const struct zeromq_socket_options *options,
+                                       struct fault *fault)
+{
+    return or_fault(open_socket(context, ZMQ_PUB, options), fault);
+}
+
+void zeromq_attend(struct zeromq_socket *socket)
+{
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
 }
 
 struct zeromq_socket *zeromq_authenticator(struct zeromq *context, struct fault *fault)

@@ -36,6 +36,8 @@ const void *zeromq_frame_data(struct zeromq_frame *frame);
 size_t zeromq_frame_size(const struct zeromq_frame *frame);
 /* to holds nothing before; from is empty afterwards and need not be closed. */
 void zeromq_frame_move(struct zeromq_frame *to, struct zeromq_frame *from);
+/* to holds nothing before; both are to be closed. */
+void zeromq_frame_copy(struct zeromq_frame *to, struct zeromq_frame *from);
 void zeromq_frame_close(struct zeromq_frame *frame);
 
 #define ZEROMQ_FRAMES_MAX 48
@@ -73,6 +75,12 @@ void zeromq_close(struct zeromq *context);
 struct zeromq_socket *zeromq_router(struct zeromq *context,
                                     const struct zeromq_socket_options *options,
                                     struct fault *fault);
+
+struct zeromq_socket *zeromq_publisher(struct zeromq *context,
+                                       const struct zeromq_socket_options *options,
+                                       struct fault *fault);
+/* To be called now and then while nothing is sent: takes in who has come and subscribed. */
+void zeromq_attend(struct zeromq_socket *socket);
 
 /* Receives the library's questions (ZAP, rfc.zeromq.org/spec/27) about who connects, each to be
  * answered by zeromq_send. */

@@ -39,6 +39,15 @@ static bool read_endpoints(struct zmq_config *config, const struct option_list *
     return true;
 }
 
+static bool read_events(struct zmq_config *config, const char *text, struct fault *fault)
+{
+    config->has_events = strcmp(text, "none") != 0;
+    return !config->has_events ||
+           (zmq_endpoint_parse(&config->events, text, fault) &&
+            check_reach(&config->events, config->curve, fault)) ||
+           fault_prefix(fault, "zmq_events");
+}
+
 /* Encrypted for anybody would be neither here nor there. */
 static bool read_curve(struct zmq_config *config, const struct options *options,
                        struct fault *fault)
@@ -63,7 +72,8 @@ bool zmq_config_read(struct zmq_config *config, const struct options *options, s
         .peer_limit = options->zmq_peer_limit,
         .request_timeout = options->request_timeout_ms * CLOCK_NS_PER_MS,
     };
-    if (read_curve(config, options, fault) && read_endpoints(config, &options->zmq, fault))
+    if (read_curve(config, options, fault) && read_endpoints(config, &options->zmq, fault) &&
+        read_events(config, options->zmq_events, fault))
         return true;
     zmq_config_fini(config);
     return false;

@@ -17,11 +17,13 @@
 
 struct zmq_config {
     struct zmq_endpoint endpoints[ZMQ_ENDPOINTS_MAX];
-    size_t endpoint_count;    /* 0: requests are not served */
-    size_t max_request;       /* bytes of all frames together */
-    size_t peer_limit;        /* requests of a peer at once */
-    uint64_t request_timeout; /* ns */
-    bool curve;               /* for all endpoints, with these: */
+    size_t endpoint_count;      /* 0: requests are not served */
+    bool has_events;            /* lifecycle events are published: */
+    struct zmq_endpoint events; /* there */
+    size_t max_request;         /* bytes of all frames together */
+    size_t peer_limit;          /* requests of a peer at once */
+    uint64_t request_timeout;   /* ns */
+    bool curve;                 /* for all endpoints, with these: */
     char secret_key[ZEROMQ_KEY_TEXT];
     struct curve_clients clients;
 };

@@ -12,10 +12,12 @@
 #include "server/api.h"
 #include "server/clock.h"
 #include "server/deadline_heap.h"
+#include "server/events.h"
 #include "server/job.h"
 #include "server/log.h"
 #include "server/mailbox.h"
 #include "server/zmq_peers.h"
+#include "server/zmq_publisher.h"
 #include "server/zmq_reply.h"
 
 /* Of one peer the scheduler has so many at a time, and of all of them together. */
@@ -40,7 +42,8 @@ struct zmq_front {
     struct zmq_config config;
     struct service *service;
     struct zeromq *context;
-    struct zeromq_socket *router, *monitor, *authenticator;
+    struct zeromq_socket *router, *monitor;
+    struct zeromq_socket *authenticator, *publisher; /* NULL: not there */
     pthread_t thread;
     atomic_bool draining;
     atomic_uint_fast64_t stop_at; /* UINT64_MAX: not yet */
@@ -68,7 +71,7 @@ struct zmq_exchange {
     struct zmq_exchange *next, *prev; /* in all */
     struct zmq_exchange *behind;      /* while it waits for others of its peer */
     struct zmq_peer *peer;
-    bool waiting;
+    bool in_parts;
     uint64_t arrived;
     const struct served_model *served; /* NULL: not known yet */
     struct job *job;
@@ -192,6 +195,95 @@ static void finish_job(struct zmq_exchange *exchange)
     finish(exchange, &reply, reply.status == 200);
 }
 
+/* ---- answers in parts ---- */
+
+/* A copy, since the job writes its next part over this one; the peer has as long as it wants. */
+static bool copy_part(const struct zmq_exchange *exchange, const struct job_part *part,
+                      struct reply *reply)
+{
+    struct budget *budget = &exchange->front->service->budget;
+    struct fault fault;
+    *reply = (struct reply){.status = part->status};
+    if (part->size == 0 || !budget_take(budget, part->size, 0, &fault))
+        return false;
+    reply->budget = budget;
+    reply->charge = part->size;
+    reply->body = malloc(part->size);
+    if (reply->body == NULL) {
+        reply_fini(reply);
+        return false;
+    }
+    memcpy(reply->body, part->body, part->size);
+    reply->size = part->size;
+    reply->json_size = part->json_size;
+    reply->tensor_count = part->tensor_count;
+    for (size_t i = 0; i < part->tensor_count; i++)
+        reply->tensor_sizes[i] = part->tensor_sizes[i];
+    return true;
+}
+
+/* Any part but the last one: the route is still needed. */
+static bool send_part(struct zmq_exchange *exchange, const struct job_part *part)
+{
+    struct zmq_front *front = exchange->front;
+    struct zeromq_frame route[ZMQ_ROUTE_MAX];
+    struct reply reply;
+    if (!copy_part(exchange, part, &reply))
+        return false;
+    for (size_t i = 0; i < exchange->route_count; i++)
+        zeromq_frame_copy(&route[i], &exchange->route[i]);
+    return zmq_reply_send(front->router, exchange->peer, route, exchange->route_count,
+                          front->unread_limit, &reply) == ZEROMQ_SENT;
+}
+
+static void send_last_part(struct zmq_exchange *exchange, const struct job_part *part)
+{
+    struct job *job = exchange->job;
+    struct reply reply;
+    if (!copy_part(exchange, part, &reply))
+        reply.status = 503;
+    leave_job(exchange);
+    job_destroy(job);
+    finish(exchange, &reply, reply.status == 200);
+}
+
+/* A peer that is gone, or reads nothing, is told no more. */
+static void cut_off(struct zmq_exchange *exchange)
+{
+    struct job *job = exchange->job;
+    leave_job(exchange);
+    job_destroy(job);
+    model_stats_failure(&exchange->served->lane->stats, FAILURE_CANCELED,
+                        clock_now() - exchange->arrived);
+    for (size_t i = 0; i < exchange->route_count; i++)
+        zeromq_frame_close(&exchange->route[i]);
+    exchange->route_count = 0;
+    count_reply(exchange->front, 503, ZEROMQ_FULL);
+    unlink_and_free(exchange);
+}
+
+static void send_parts(struct zmq_exchange *exchange)
+{
+    struct job_part part;
+    for (;;) {
+        switch (job_take_part(exchange->job, &part)) {
+        case JOB_NO_PART:
+            job_wait(exchange->job);
+            return;
+        case JOB_PART:
+            if (send_part(exchange, &part))
+                break;
+            cut_off(exchange);
+            return;
+        case JOB_LAST_PART:
+            send_last_part(exchange, &part);
+            return;
+        }
+    }
+}
+
+/* ---- to the scheduler, and back ---- */
+
 /* By a worker. */
 static void job_done(void *context)
 {
@@ -221,6 +313,7 @@ static bool create_job(struct zmq_exchange *exchange, struct fault *fault)
         .codec = &infer_codec,
         .arrived = exchange->arrived,
         .deadline = exchange->arrived + front->config.request_timeout,
+        .in_parts = exchange->in_parts,
     };
     if (front->jobs >= JOBS_AT_ONCE)
         return fault_set(fault, 503, "%zu requests are being served", front->jobs);
@@ -258,7 +351,6 @@ static void begin_next(struct zmq_peer *peer)
     while (peer->first != NULL && peer->running < PEER_AT_ONCE) {
         struct zmq_exchange *exchange = peer->first;
         peer->first = exchange->behind;
-        exchange->waiting = false;
         begin(exchange);
     }
 }
@@ -266,7 +358,6 @@ static void begin_next(struct zmq_peer *peer)
 static void wait_behind(struct zmq_exchange *exchange)
 {
     struct zmq_peer *peer = exchange->peer;
-    exchange->waiting = true;
     exchange->behind = NULL;
     if (peer->first != NULL)
         peer->last->behind = exchange;
@@ -295,7 +386,7 @@ static bool take_finished(struct zmq_front *front)
             (struct zmq_exchange *)((char *)mail - offsetof(struct zmq_exchange, mail));
         struct zmq_peer *peer = exchange->peer;
         mail = mail->next;
-        finish_job(exchange);
+        (exchange->in_parts ? send_parts : finish_job)(exchange);
         begin_next(peer);
     }
     return any;
@@ -412,6 +503,7 @@ static void infer(struct zmq_exchange *exchange, const struct zmq_header *header
 {
     struct zmq_peer *peer = exchange->peer;
     struct fault fault;
+    exchange->in_parts = header->stream;
     if (!find_model(exchange, header, &fault) || !check_load(exchange, &fault) ||
         !take_payload(exchange, message, first, &fault))
         refuse(exchange, &fault);
@@ -571,6 +663,8 @@ static void attend_to_others(struct zmq_front *front)
         count_event(&front->service->zmq, event);
     if (front->authenticator != NULL)
         curve_clients_answer(&front->config.clients, front->authenticator);
+    if (front->publisher != NULL)
+        zmq_publish(front->publisher);
 }
 
 static void give_up_all(struct zmq_front *front)
@@ -614,23 +708,29 @@ static uint64_t next_moment(const struct zmq_front *front)
     return moment;
 }
 
+static int descriptor_of(const struct zeromq_socket *socket)
+{
+    return socket != NULL ? zeromq_descriptor(socket) : -1;
+}
+
 static void sleep_until_something(struct zmq_front *front)
 {
     struct pollfd fds[] = {
-        {.fd = zeromq_descriptor(front->router), .events = POLLIN},
         {.fd = front->finished.descriptor, .events = POLLIN},
+        {.fd = zeromq_descriptor(front->router), .events = POLLIN},
         {.fd = zeromq_descriptor(front->monitor), .events = POLLIN},
-        {.fd = front->authenticator != NULL ? zeromq_descriptor(front->authenticator) : -1,
-         .events = POLLIN},
+        {.fd = descriptor_of(front->authenticator), .events = POLLIN},
+        {.fd = descriptor_of(front->publisher), .events = POLLIN},
     };
+    const size_t count = sizeof fds / sizeof *fds;
     const uint64_t moment = next_moment(front), now = clock_now();
     const struct timespec left = clock_timespec(moment > now ? moment - now : 0);
-    if (ppoll(fds, sizeof fds / sizeof *fds, moment != UINT64_MAX ? &left : NULL, NULL) <= 0)
+    if (ppoll(fds, count, moment != UINT64_MAX ? &left : NULL, NULL) <= 0)
         return;
-    if (fds[1].revents != 0)
+    if (fds[0].revents != 0)
         mailbox_settle(&front->finished);
-    if (fds[2].revents != 0 || fds[3].revents != 0)
-        attend_to_others(front);
+    if (fds[1].revents == 0)
+        attend_to_others(front); /* also when only woken: there may be something to publish */
 }
 
 /* Stopping, and nothing is left to answer. */
@@ -642,6 +742,7 @@ static bool is_over(const struct zmq_front *front)
 static void *serve(void *argument)
 {
     struct zmq_front *front = argument;
+    pthread_setname_np(pthread_self(), "zmq");
     while (!is_over(front)) {
         const bool finished = take_finished(front);
         const bool taken = take_requests(front);
@@ -678,6 +779,23 @@ static bool bind_endpoint(struct zeromq_socket *socket, struct zmq_endpoint *end
     return true;
 }
 
+/* By whoever has something to tell. */
+static void wake_publisher(void *context)
+{
+    struct zmq_front *front = context;
+    mailbox_wake(&front->finished);
+}
+
+static bool open_publisher(struct zmq_front *front, const struct zeromq_socket_options *options,
+                           struct fault *fault)
+{
+    front->publisher = zeromq_publisher(front->context, options, fault);
+    if (front->publisher == NULL || !bind_endpoint(front->publisher, &front->config.events, fault))
+        return false;
+    events_listen(wake_publisher, front);
+    return true;
+}
+
 /* The authenticator stands before anybody can be at the door. */
 static bool open_sockets(struct zmq_front *front, struct fault *fault)
 {
@@ -696,11 +814,14 @@ static bool open_sockets(struct zmq_front *front, struct fault *fault)
     for (size_t i = 0; i < front->config.endpoint_count; i++)
         if (!bind_endpoint(front->router, &front->config.endpoints[i], fault))
             return false;
-    return true;
+    return !front->config.has_events || open_publisher(front, &options, fault);
 }
 
 static void close_sockets(struct zmq_front *front)
 {
+    events_listen(NULL, NULL);
+    if (front->publisher != NULL)
+        zeromq_socket_close(front->publisher);
     if (front->monitor != NULL)
         zeromq_socket_close(front->monitor);
     if (front->router != NULL)
@@ -710,6 +831,8 @@ static void close_sockets(struct zmq_front *front)
     zeromq_close(front->context);
     for (size_t i = 0; i < front->config.endpoint_count; i++)
         zmq_endpoint_remove(&front->config.endpoints[i]);
+    if (front->config.has_events)
+        zmq_endpoint_remove(&front->config.events);
 }
 
 static uint64_t random_seed(void)

@@ -30,7 +30,7 @@ static int end(void **state)
 
 static void write_part(const char *text)
 {
-    struct json_writer *writer = job_parts_writer(&parts);
+    struct json_writer *writer = &job_parts_slot(&parts)->writer;
     assert_int_equal(writer->size, 0);
     assert_true(writer->capacity >= 100);
     memcpy(json_extend(writer, strlen(text)), text, strlen(text));

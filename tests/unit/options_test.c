@@ -105,6 +105,7 @@ static void nothing_given_means_the_defaults(void **state)
     assert_int_equal(options.model.count, 0);
     assert_string_equal(options.http, "127.0.0.1:8080");
     assert_int_equal(options.zmq.count, 0);
+    assert_string_equal(options.zmq_events, "none");
     assert_int_equal(options.zmq_peer_limit, 1024);
     assert_null(options.zmq_curve_secret);
     assert_true(options.workers >= 1);
