@@ -516,6 +516,20 @@ static void count(const struct job *job)
         model_stats_failure(stats, request_failure_of(job->reply.status), counted.request);
 }
 
+/* ---- overload ---- */
+
+static size_t requests_there(const struct job *job)
+{
+    return scheduler_load(job->scheduler, job->served->lane).requests;
+}
+
+static void note_end(const struct job *job)
+{
+    struct overload *overload = &job->served->lane->overload;
+    if (overload_is_on(overload))
+        overload_eased(overload, job->served->name, requests_there(job));
+}
+
 /* ---- by the scheduler ---- */
 
 /* The sequence goes on from this job's states only if they are answered. */
@@ -560,6 +574,7 @@ static void end(struct work *work, enum work_end how)
 {
     struct job *job = (struct job *)work;
     job->how = how;
+    note_end(job);
     if (job_turn_ended(&job->turn))
         finish(job);
 }
@@ -584,8 +599,10 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
 {
     job->done = done;
     job->context = context;
-    if (!scheduler_accept(job->scheduler, &job->work, fault))
+    if (!scheduler_accept(job->scheduler, &job->work, fault)) {
+        overload_refused(&job->served->lane->overload, job->served->name, requests_there(job));
         return false;
+    }
     job->submitted = true;
     if (job_turn_accepted(&job->turn))
         scheduler_begin(job->scheduler, &job->work);

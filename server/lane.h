@@ -11,6 +11,7 @@
 
 #include "core/model.h"
 #include "server/model_stats.h"
+#include "server/overload.h"
 #include "server/tick.h"
 #include "server/tick_rule.h"
 #include "server/work_queue.h"
@@ -20,7 +21,8 @@ struct lane {
     struct tick_rule rule;
     uint64_t delay; /* ns that a request may be held to wait for others */
 
-    struct model_stats stats; /* has no need of the lock */
+    struct model_stats stats; /* has no need of the lock; nor has this: */
+    struct overload overload;
 
     size_t requests, rows; /* accepted and not ended */
     struct work_list slices[WORK_QUEUE_COUNT], ticks[WORK_QUEUE_COUNT];

@@ -11,6 +11,7 @@
 #include "server/check.h"
 #include "server/clock.h"
 #include "server/curve_keys.h"
+#include "server/events.h"
 #include "server/http.h"
 #include "server/log.h"
 #include "server/machine.h"
@@ -141,6 +142,8 @@ static void serve_until_signal(const struct setup *setup, struct service *servic
                                const struct fronts *fronts, const sigset_t *signals)
 {
     log_ready(setup, fronts);
+    for (size_t i = 0; i < setup->models.count; i++)
+        events_tell(EVENT_MODEL_LOADED, setup->models.models[i]->name, NULL);
     wait_for_signal(signals);
     atomic_store(&service->draining, true);
     pause_ms(setup->options.drain_delay_ms);

@@ -435,6 +435,56 @@ static void a_pipelined_sequence_keeps_its_order(void **state)
     zmq_client_fini(&client);
 }
 
+/* ---- streams ---- */
+
+/* Reads the parts of an answer; output gets those of the output one behind the other. */
+static void receive_parts(struct zmq_client *client, float *output, size_t wanted_parts)
+{
+    size_t floats = 0;
+    for (size_t part = 0; part < wanted_parts; part++) {
+        struct zmq_answer answer;
+        char step[64];
+        receive(client, &answer);
+        snprintf(step, sizeof step, "\"first_step\":%zu,\"final\":%s", floats,
+                 part + 1 == wanted_parts ? "true" : "false");
+        if (strstr(answer.frames[0], step) == NULL)
+            fail_msg("%s wanted, got %s", step, answer.frames[0]);
+        assert_non_null(strstr(answer.frames[0], "\"id\":\"p\""));
+        memcpy(output + floats, answer.frames[1], answer.sizes[1]);
+        floats += answer.sizes[1] / sizeof *output;
+        zmq_answer_fini(&answer);
+    }
+    assert_int_equal(floats, 3);
+}
+
+static void a_stream_is_one_message_a_part(void **state)
+{
+    static const char header[] =
+        BINARY_REQUEST "\"id\":\"p\",\"stream\":true,\"outputs\":[{\"name\":\"output\"}],"
+                       "\"parameters\":{\"binary_data_output\":true,\"stream_steps\":1}}";
+    const struct zmq_frame frames[] = {{header, strlen(header)}, {steps, sizeof steps}};
+    struct zmq_client client;
+    float output[3], whole[3], h_n;
+    (void)state;
+    expected(whole, &h_n);
+    zmq_client_init(&client, ZMQ_CLIENT_DEALER, ipc, NULL);
+    zmq_client_send(&client, frames, 2);
+    receive_parts(&client, output, 3);
+    assert_memory_equal(output, whole, sizeof whole);
+    zmq_client_fini(&client);
+}
+
+/* Asked for among the parameters too; what is wrong is the only part. */
+static void a_stream_may_end_with_an_error(void **state)
+{
+    struct zmq_answer answer;
+    (void)state;
+    ask(tcp, JSON_REQUEST ",\"id\":\"p\",\"parameters\":{\"stream\":true,\"sequence_id\":405}}",
+        NULL, 0, &answer);
+    expect_refusal(answer.frames[0], 404, "sequence", "p");
+    zmq_answer_fini(&answer);
+}
+
 /* ---- counting ---- */
 
 static void what_happens_is_counted(void **state)
@@ -466,6 +516,8 @@ int main(void)
         cmocka_unit_test(a_deadline_holds),
         cmocka_unit_test(hundreds_of_requests_at_once_are_answered),
         cmocka_unit_test(a_pipelined_sequence_keeps_its_order),
+        cmocka_unit_test(a_stream_is_one_message_a_part),
+        cmocka_unit_test(a_stream_may_end_with_an_error),
         cmocka_unit_test(what_happens_is_counted),
     };
     return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
