@@ -26,8 +26,6 @@ static bool (*const handlers[ROUTE_COUNT])(struct api_call *call, struct fault *
     [ROUTE_SEQUENCE_IMPORT] = api_sequences_import,
     [ROUTE_SEQUENCE_DROP] = api_sequences_drop,
     [ROUTE_REPOSITORY_INDEX] = api_repository_index,
-    [ROUTE_MODEL_LOAD] = api_repository_control,
-    [ROUTE_MODEL_UNLOAD] = api_repository_control,
     [ROUTE_LOGGING] = api_logging,
     [ROUTE_LOGGING_UPDATE] = api_logging_update,
     [ROUTE_V1_LIVE] = api_v1_live,
@@ -52,16 +50,19 @@ static bool check_label(const struct route *route, struct fault *fault)
                      (int)(route->label_size < 64 ? route->label_size : 64), route->label, stable);
 }
 
-/* The repository's doors may name a model that is not there. */
+/* Whether a model is ready may also be asked of one that is known but not loaded. */
 static bool find_model(struct api_call *call, struct fault *fault)
 {
     const struct route *route = call->route;
-    if (route->model == NULL || route->kind == ROUTE_MODEL_LOAD ||
-        route->kind == ROUTE_MODEL_UNLOAD)
+    struct model_store *models = call->service->models;
+    if (route->model == NULL)
         return true;
-    call->served = model_store_find(call->service->models, route->model, route->model_size,
-                                    route->version, route->version_size, fault);
-    return call->served != NULL && check_label(route, fault);
+    call->served = model_store_acquire(models, route->model, route->model_size, route->version,
+                                       route->version_size, fault);
+    if (call->served == NULL)
+        return route->kind == ROUTE_MODEL_READY &&
+               model_store_is_absent(models, route->model, route->model_size);
+    return check_label(route, fault);
 }
 
 static void answer_json(struct api_call *call, struct reply *reply)
@@ -79,6 +80,8 @@ static void answer_json(struct api_call *call, struct reply *reply)
         reply_fault(reply, &fault);
     }
     json_writer_fini(&writer);
+    if (call->served != NULL)
+        served_model_release(call->served);
 }
 
 void api_answer(struct service *service, const struct route *route, const char *body,

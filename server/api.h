@@ -16,16 +16,16 @@
 struct api_call {
     struct service *service;
     const struct route *route;
-    const struct served_model *served; /* the route's; NULL where it names none */
-    const char *body;                  /* followed by a NUL; "" when there is none */
+    struct served_model *served; /* the route's, a reference; NULL where it names none */
+    const char *body;            /* followed by a NUL; "" when there is none */
     size_t body_size;
     struct json_writer *writer;
     int status;    /* of the answer, when it is not a fault: 200, unless a handler sets it */
     size_t charge; /* taken out of the budget for what was written; the reply gives it back */
 };
 
-/* route is any but ROUTE_NONE and ROUTE_INFER; body may be NULL when its size is 0. Always leaves a
- * reply, an error's where need be. */
+/* route is any but ROUTE_NONE, ROUTE_INFER and those of api_repository_command; body may be NULL
+ * when its size is 0. Always leaves a reply, an error's where need be. */
 void api_answer(struct service *service, const struct route *route, const char *body,
                 size_t body_size, struct reply *reply);
 

@@ -17,7 +17,7 @@
 #include "proto/fault.h"
 #include "server/body.h"
 #include "server/budget.h"
-#include "server/model_store.h"
+#include "server/served_model.h"
 #include "server/reply.h"
 #include "server/scheduler.h"
 
@@ -30,9 +30,9 @@ struct job_terms {
 };
 
 /* Takes over body's content, also on failure. NULL: 400 what is wrong with the request, 413 it
- * needs more than the whole budget, 503 more than is left of it. served and scheduler must outlive
- * the job. */
-struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
+ * needs more than the whole budget, 503 more than is left of it. The job takes a reference of
+ * served; the others must outlive it. */
+struct job *job_create(struct served_model *served, struct body *body, struct budget *budget,
                        struct scheduler *scheduler, struct sequences *sequences,
                        const struct job_terms *terms, struct fault *fault);
 void job_destroy(struct job *job);

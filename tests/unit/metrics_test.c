@@ -15,6 +15,7 @@ static struct model_stats stats[2];
 static struct status_counts responses;
 static struct metrics_model models[2];
 static const struct sequences_counts sequences = {1, 2, 3, 4, 5, 6};
+static const struct model_control_counts reloads = {7, 8, true, 1500};
 static struct metrics_source source;
 static char *text;
 
@@ -34,7 +35,8 @@ static int setup(void **state)
                                      .memory_in_flight = 5,
                                      .memory_limit = 6,
                                      .http_responses = &responses,
-                                     .sequences = &sequences};
+                                     .sequences = &sequences,
+                                     .reloads = &reloads};
     return 0;
 }
 
