@@ -40,8 +40,8 @@ bool model_control_start(struct model_control **control, const struct model_cont
                          struct fault *fault);
 
 /* Waits for a command that is under way, at most until that moment of clock_now's. false: it was
- * not done by then; thread and memory are left as they are until the process ends. No command may be
- * waiting. */
+ * not done by then; thread and memory are left as they are until the process ends. No command may
+ * be waiting. */
 bool model_control_stop(struct model_control *control, uint64_t deadline);
 
 /* All models as their files say, once more after a reload that is under way. What comes of it is

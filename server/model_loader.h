@@ -36,9 +36,9 @@ bool model_loader_name(const char *path, char name[MODEL_NAME_MAX], struct fault
 /* What its name would be if it said nothing, cut to fit; it need not be a good name. */
 void model_loader_file_name(const char *path, char name[MODEL_NAME_MAX]);
 
-/* The model of that config, with one reference for the caller: that of the old table when nothing of
- * its files has changed since, else a new one, which continues the record of its name there. old:
- * NULL for none. */
+/* The model of that config, with one reference for the caller: that of the old table when nothing
+ * of its files has changed since, else a new one, which continues the record of its name there.
+ * old: NULL for none. */
 bool model_loader_load(const char *path, const struct kernel *kernel, const struct model_table *old,
                        struct served_model **served, struct fault *fault);
 

@@ -75,7 +75,8 @@ void model_store_replace(struct model_store *store, struct model_table *table)
 
 static bool is_version(const char *version, size_t size)
 {
-    return version == NULL || (size == strlen(MODEL_VERSION) && memcmp(version, MODEL_VERSION, size) == 0);
+    return version == NULL ||
+           (size == strlen(MODEL_VERSION) && memcmp(version, MODEL_VERSION, size) == 0);
 }
 
 /* NULL with a fault. */

@@ -75,10 +75,10 @@ struct model_entry *model_table_add_absent(struct model_table *table, const char
 
 void model_table_add_copy(struct model_table *table, const struct model_entry *entry)
 {
-    struct model_entry *copy = entry->served != NULL
-                                   ? model_table_add(table, entry->served)
-                                   : model_table_add_absent(table, entry->name, entry->record,
-                                                            entry->state, "");
+    struct model_entry *copy =
+        entry->served != NULL
+            ? model_table_add(table, entry->served)
+            : model_table_add_absent(table, entry->name, entry->record, entry->state, "");
     memcpy(copy->reason, entry->reason, sizeof copy->reason);
 }
 

@@ -1,6 +1,6 @@
 /* A model as it is served: what was built of its files, and where its requests wait. Whoever works
- * with one holds a reference: the tables that list it, the requests that were made to it. So a model
- * that was replaced stays until the last request that began on it has ended.
+ * with one holds a reference: the tables that list it, the requests that were made to it. So a
+ * model that was replaced stays until the last request that began on it has ended.
  *
  * Threads: any, while a reference is held; once a table lists it nothing of it changes but what the
  * scheduler, the sequences and the counters keep in it under their own rules. */
