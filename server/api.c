@@ -10,6 +10,7 @@
 #include "server/api_stats.h"
 #include "server/api_v1.h"
 #include "server/api_v2.h"
+#include "server/pages.h"
 
 static bool (*const handlers[ROUTE_COUNT])(struct api_call *call, struct fault *fault) = {
     [ROUTE_SERVER_METADATA] = api_v2_server,
@@ -94,6 +95,6 @@ void api_answer(struct service *service, const struct route *route, const char *
                             .status = 200};
     if (route->kind == ROUTE_METRICS)
         api_metrics(service, reply);
-    else
+    else if (!pages_answer(route->kind, reply))
         answer_json(&call, reply);
 }

@@ -56,6 +56,11 @@ static const struct row {
     {"/v1/models/$/versions/#/metadata", ROUTE_V1_MODEL_METADATA, READING, NULL},
     {"/v1/models/$/labels/@/metadata", ROUTE_V1_MODEL_METADATA, READING, NULL},
     {"/metrics", ROUTE_METRICS, READING, NULL},
+    {"/docs", ROUTE_DOCS, READING, NULL},
+    {"/docs/console.js", ROUTE_CONSOLE_SCRIPT, READING, NULL},
+    {"/docs/docs.js", ROUTE_DOCS_SCRIPT, READING, NULL},
+    {"/docs/style.css", ROUTE_DOCS_STYLE, READING, NULL},
+    {"/docs/openapi.json", ROUTE_OPENAPI, READING, NULL},
 };
 
 static void note_span(struct route *route, char placeholder, const char *text, size_t size)

@@ -273,8 +273,9 @@ static void so_are_those_of_a_model_that_is_unloaded(void **state)
 
 static void a_model_is_unloaded_and_loaded(void **state)
 {
-    static const char absent[] = "[" READY("other") ",{\"name\":\"tiny\",\"version\":\"1\","
-                                 "\"state\":\"UNAVAILABLE\",\"reason\":\"unloaded\"}]";
+    static const char absent[] =
+        "[" READY("other") ",{\"name\":\"tiny\",\"version\":\"1\","
+                           "\"state\":\"UNAVAILABLE\",\"reason\":\"unloaded\"}]";
     (void)state;
     order(UNLOAD("tiny"), "{\"parameters\":{\"unload_dependents\":false}}");
     expect_index("{\"ready\":false}", absent);
