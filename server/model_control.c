@@ -31,10 +31,10 @@ struct model_control {
     struct model_control_config config;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake, ended;
     struct model_command *first, *last; /* that wait */
     size_t waiting;
-    bool reload_wanted, stopping;
+    bool reload_wanted, stopping, has_ended;
     struct model_control_counts counts;
     uint64_t layouts; /* given out; the thread's own */
 };
@@ -426,6 +426,8 @@ static void *serve_commands(void *argument)
         else
             pthread_cond_wait(&control->wake, &control->lock);
     }
+    control->has_ended = true;
+    pthread_cond_signal(&control->ended);
     pthread_mutex_unlock(&control->lock);
     return NULL;
 }
@@ -434,6 +436,7 @@ static void *serve_commands(void *argument)
 
 static void destroy(struct model_control *control)
 {
+    pthread_cond_destroy(&control->ended);
     pthread_cond_destroy(&control->wake);
     pthread_mutex_destroy(&control->lock);
     free(control);
@@ -451,6 +454,7 @@ bool model_control_start(struct model_control **started, const struct model_cont
     control->counts.last_success_ms = wall_clock_ms();
     pthread_mutex_init(&control->lock, NULL);
     pthread_cond_init(&control->wake, NULL);
+    pthread_cond_init(&control->ended, NULL);
     const int error = pthread_create(&control->thread, NULL, serve_commands, control);
     if (error != 0) {
         destroy(control);
@@ -463,13 +467,18 @@ bool model_control_start(struct model_control **started, const struct model_cont
 bool model_control_stop(struct model_control *control, uint64_t deadline)
 {
     const struct timespec until = clock_timespec(deadline);
+    int error = 0;
     pthread_mutex_lock(&control->lock);
     assert(control->first == NULL);
     control->stopping = true;
     pthread_cond_signal(&control->wake);
+    while (!control->has_ended && error == 0)
+        error = pthread_cond_clockwait(&control->ended, &control->lock, CLOCK_MONOTONIC, &until);
+    const bool ended = control->has_ended;
     pthread_mutex_unlock(&control->lock);
-    if (pthread_clockjoin_np(control->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (!ended)
         return false;
+    pthread_join(control->thread, NULL);
     destroy(control);
     return true;
 }

@@ -183,6 +183,16 @@ static void sequences_are_shown(void **state)
     expect("lstmd_sequences_rejected_total", 6);
 }
 
+static void reloads_are_shown(void **state)
+{
+    (void)state;
+    print();
+    expect("lstmd_model_reloads_total{result=\"success\"}", 7);
+    expect("lstmd_model_reloads_total{result=\"failure\"}", 8);
+    expect("lstmd_model_last_reload_successful", 0);
+    expect_line("lstmd_model_last_reload_success_timestamp_seconds 1.5\n");
+}
+
 static void the_process_is_shown_where_it_is_known(void **state)
 {
     const struct process_usage process = {.cpu_ns = 1234567890,
@@ -222,6 +232,7 @@ int main(void)
         TEST(labels_are_escaped),
         TEST(the_server_tells_of_itself),
         TEST(sequences_are_shown),
+        TEST(reloads_are_shown),
         TEST(the_process_is_shown_where_it_is_known),
         TEST(no_model_is_well_formed_too),
     };
