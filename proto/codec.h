@@ -18,6 +18,7 @@
 #include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
+#include "proto/v1_predict.h"
 
 /* Everything a request consists of; borrowed. */
 struct message_bytes {
@@ -68,11 +69,19 @@ struct codec {
 struct message {
     const struct codec *codec;
     struct infer_request request;
-    /* The codec's own. */
-    struct infer_answer_cursor answering;
+    union {
+        struct infer_answer_cursor infer;
+        struct {
+            struct v1_request asked;
+            struct v1_answer_cursor answering;
+        } v1;
+    } own; /* the codec's */
 };
 
 /* The Open Inference Protocol's infer message (proto/infer_message.h). */
 extern const struct codec infer_codec;
+
+/* TensorFlow Serving's and KServe's predict message (proto/v1_predict.h). */
+extern const struct codec v1_codec;
 
 #endif

@@ -31,14 +31,14 @@ static void place(struct message *message, void *memory)
 
 static void begin(struct message *message)
 {
-    infer_answer_begin(&message->answering);
+    infer_answer_begin(&message->own.infer);
 }
 
 static bool write(struct message *message, struct json_writer *writer, struct infer_answer *answer,
                   size_t limit, size_t *json_size)
 {
     complete(message, answer);
-    return infer_answer_write(&message->answering, writer, answer, limit, json_size);
+    return infer_answer_write(&message->own.infer, writer, answer, limit, json_size);
 }
 
 const struct codec infer_codec = {parse, plan, place, begin, write};

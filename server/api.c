@@ -40,6 +40,14 @@ void api_write_member(struct json_writer *writer, const char *key, const char *v
     json_string(writer, value);
 }
 
+/* ---- models ---- */
+
+/* So many of a name's bytes are worth repeating to whoever sent it. */
+static int shown_size(size_t size)
+{
+    return size < 64 ? (int)size : 64;
+}
+
 /* There is one version of each model: it is the stable one. */
 static bool check_label(const struct route *route, struct fault *fault)
 {
@@ -48,23 +56,49 @@ static bool check_label(const struct route *route, struct fault *fault)
                                  memcmp(route->label, stable, route->label_size) == 0))
         return true;
     return fault_set(fault, 404, "unknown label '%.*s': the one there is, is '%s'",
-                     (int)(route->label_size < 64 ? route->label_size : 64), route->label, stable);
+                     shown_size(route->label_size), route->label, stable);
+}
+
+/* In TensorFlow Serving's words, which its clients look for. */
+static void say_servable_not_found(const struct route *route, struct fault *fault)
+{
+    const int model_size = shown_size(route->model_size);
+    if (route->version == NULL)
+        fault_set(fault, 404, "Servable not found for request: Latest(%.*s)", model_size,
+                  route->model);
+    else
+        fault_set(fault, 404, "Servable not found for request: Specific(%.*s, %.*s)", model_size,
+                  route->model, shown_size(route->version_size), route->version);
+}
+
+struct served_model *api_find_model(const struct service *service, const struct route *route,
+                                    struct fault *fault)
+{
+    struct served_model *served =
+        model_store_acquire(service->models, route->model, route->model_size, route->version,
+                            route->version_size, fault);
+    if (served == NULL && fault->status == 404 &&
+        (route->kind == ROUTE_V1_PREDICT || route->kind == ROUTE_V1_MODEL_METADATA))
+        say_servable_not_found(route, fault);
+    if (served == NULL || check_label(route, fault))
+        return served;
+    served_model_release(served);
+    return NULL;
 }
 
 /* Whether a model is ready may also be asked of one that is known but not loaded. */
 static bool find_model(struct api_call *call, struct fault *fault)
 {
     const struct route *route = call->route;
-    struct model_store *models = call->service->models;
     if (route->model == NULL)
         return true;
-    call->served = model_store_acquire(models, route->model, route->model_size, route->version,
-                                       route->version_size, fault);
-    if (call->served == NULL)
-        return route->kind == ROUTE_MODEL_READY &&
-               model_store_is_absent(models, route->model, route->model_size);
-    return check_label(route, fault);
+    call->served = api_find_model(call->service, route, fault);
+    return call->served != NULL ||
+           (route->kind == ROUTE_MODEL_READY &&
+            model_store_is_absent(call->service->models, route->model, route->model_size));
 }
+
+/* ---- answers ---- */
 
 static void answer_json(struct api_call *call, struct reply *reply)
 {

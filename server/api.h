@@ -24,8 +24,13 @@ struct api_call {
     size_t charge; /* taken out of the budget for what was written; the reply gives it back */
 };
 
-/* route is any but ROUTE_NONE, ROUTE_INFER and those of api_repository_command; body may be NULL
- * when its size is 0. Always leaves a reply, an error's where need be. */
+/* The model that the route names, by version or label where it says one; served_model_release is
+ * due. NULL as model_store_acquire. */
+struct served_model *api_find_model(const struct service *service, const struct route *route,
+                                    struct fault *fault);
+
+/* route is any but ROUTE_NONE, those of requests to compute and those of api_repository_command;
+ * body may be NULL when its size is 0. Always leaves a reply, an error's where need be. */
 void api_answer(struct service *service, const struct route *route, const char *body,
                 size_t body_size, struct reply *reply);
 

@@ -58,7 +58,8 @@ struct exchange {
     enum exchange_state state;
     struct http_head_facts facts;
     struct route route;
-    struct served_model *served; /* ROUTE_INFER: a reference */
+    const struct codec *codec;   /* of a request to compute; else NULL */
+    struct served_model *served; /* for which model it is: a reference */
     uint64_t accepted;           /* when the job was created; 0: not yet */
     bool client_left;
     struct body body;
@@ -238,7 +239,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
     const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
     const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
     return (struct job_terms){
-        .codec = &infer_codec,
+        .codec = exchange->codec,
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
     };
@@ -394,14 +395,26 @@ static bool check_head(struct exchange *exchange, const char *method, const char
                             &exchange->refusal);
 }
 
+/* The form of what is to be computed; NULL for what is not. */
+static const struct codec *find_codec(enum route_kind kind)
+{
+    switch (kind) {
+    case ROUTE_INFER:
+        return &infer_codec;
+    case ROUTE_V1_PREDICT:
+        return &v1_codec;
+    default:
+        return NULL;
+    }
+}
+
 /* Everything that can be said against the request before its body is there. */
 static void check_request(struct exchange *exchange)
 {
-    const struct route *route = &exchange->route;
-    if (route->kind == ROUTE_INFER) {
+    exchange->codec = find_codec(exchange->route.kind);
+    if (exchange->codec != NULL) {
         exchange->served =
-            model_store_acquire(exchange->http->service->models, route->model, route->model_size,
-                                route->version, route->version_size, &exchange->refusal);
+            api_find_model(exchange->http->service, &exchange->route, &exchange->refusal);
         if (exchange->served == NULL)
             return;
     }
@@ -481,7 +494,7 @@ static enum MHD_Result body_arrived(struct exchange *exchange)
 {
     if (exchange->refusal.status != 0)
         return send_refusal(exchange);
-    if (exchange->route.kind == ROUTE_INFER)
+    if (exchange->codec != NULL)
         return start_job(exchange);
     if (exchange->route.kind == ROUTE_MODEL_LOAD || exchange->route.kind == ROUTE_MODEL_UNLOAD)
         return start_command(exchange);
