@@ -322,6 +322,7 @@ static bool walk_body(struct walk *walk)
     struct json_reader *reader = &walk->reader;
     char key[TENSOR_NAME_MAX];
     json_reader_init(reader, walk->v1->body, walk->v1->size, walk->fault);
+    reader->words = true;
     if (json_peek(reader) != JSON_OBJECT)
         return !reader->failed && fail_not_object(walk);
     json_enter_object(reader);
