@@ -609,7 +609,7 @@ static void without_the_output_there_is_one_part(void **state)
 
 static size_t steps_done(void)
 {
-    return atomic_load(&lane.stats.pass_steps);
+    return atomic_load(&stats.pass_steps);
 }
 
 /* What else the worker might do has had its turn. */
@@ -762,7 +762,7 @@ static void answers_and_failures_are_counted(void **state)
     while (take(in_parts, &part) != JOB_LAST_PART)
         continue;
     job_destroy(in_parts);
-    assert_int_equal(atomic_load(&lane.stats.pass_steps), 7);
+    assert_int_equal(atomic_load(&stats.pass_steps), 7);
     expect_whole(3);
 }
 
