@@ -75,6 +75,8 @@ const char *event_name(enum event_kind kind)
 {
     static const char *const names[] = {
         [EVENT_MODEL_LOADED] = "model/loaded",
+        [EVENT_MODEL_RELOADED] = "model/reloaded",
+        [EVENT_MODEL_UNLOADED] = "model/unloaded",
         [EVENT_SEQUENCE_EVICTED] = "sequence/evicted",
         [EVENT_OVERLOAD_STARTED] = "overload/started",
         [EVENT_OVERLOAD_ENDED] = "overload/ended",

@@ -16,6 +16,8 @@
 
 enum event_kind {
     EVENT_MODEL_LOADED,
+    EVENT_MODEL_RELOADED,
+    EVENT_MODEL_UNLOADED,
     EVENT_SEQUENCE_EVICTED,
     EVENT_OVERLOAD_STARTED, /* a request of the model found its queue full */
     EVENT_OVERLOAD_ENDED,   /* the queue is half empty again */

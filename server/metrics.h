@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "server/model_control.h"
 #include "server/model_stats.h"
 #include "server/process_usage.h"
 #include "server/sequences.h"
@@ -34,6 +35,7 @@ struct metrics_source {
     struct status_counts *http_responses;  /* only counts above 0 are shown */
     struct zmq_counts *zmq;
     const struct sequences_counts *sequences;
+    const struct model_control_counts *reloads;
     const struct process_usage *process; /* NULL: not known */
 };
 

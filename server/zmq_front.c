@@ -73,7 +73,7 @@ struct zmq_exchange {
     struct zmq_peer *peer;
     bool in_parts;
     uint64_t arrived;
-    const struct served_model *served; /* NULL: not known yet */
+    struct served_model *served; /* a reference; NULL: not known yet */
     struct job *job;
     struct payload payload; /* until the job has it */
     char id[INFER_ID_MAX];
@@ -153,6 +153,8 @@ static void unlink_and_free(struct zmq_exchange *exchange)
         front->all = exchange->next;
     exchange->peer->accepted--;
     payload_release(&exchange->payload);
+    if (exchange->served != NULL)
+        served_model_release(exchange->served);
     free(exchange);
 }
 
@@ -167,7 +169,7 @@ static void refuse(struct zmq_exchange *exchange, const struct fault *fault)
 {
     struct reply reply;
     if (exchange->served != NULL)
-        model_stats_failure(&exchange->served->lane->stats, request_failure_of(fault->status),
+        model_stats_failure(exchange->served->lane->stats, request_failure_of(fault->status),
                             clock_now() - exchange->arrived);
     reply_fault(&reply, fault);
     finish(exchange, &reply, false);
@@ -253,7 +255,7 @@ static void cut_off(struct zmq_exchange *exchange)
     struct job *job = exchange->job;
     leave_job(exchange);
     job_destroy(job);
-    model_stats_failure(&exchange->served->lane->stats, FAILURE_CANCELED,
+    model_stats_failure(exchange->served->lane->stats, FAILURE_CANCELED,
                         clock_now() - exchange->arrived);
     for (size_t i = 0; i < exchange->route_count; i++)
         zeromq_frame_close(&exchange->route[i]);
@@ -482,9 +484,9 @@ static bool find_model(struct zmq_exchange *exchange, const struct zmq_header *h
                        struct fault *fault)
 {
     const char *version = header->model_version[0] != '\0' ? header->model_version : NULL;
-    exchange->served = model_store_find(exchange->front->service->models, header->model_name,
-                                        strlen(header->model_name), version,
-                                        version != NULL ? strlen(version) : 0, fault);
+    exchange->served = model_store_acquire(exchange->front->service->models, header->model_name,
+                                           strlen(header->model_name), version,
+                                           version != NULL ? strlen(version) : 0, fault);
     return exchange->served != NULL;
 }
 
