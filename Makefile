@@ -108,7 +108,7 @@ $(O)/server/%.o: server/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
-$(O)/deploy/convert/%.o: deploy/convert/%.c | $(ONNX_PROTO).h
+$(O)/deploy/convert/%.o: deploy/convert/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) $(CONVERT_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP \
@@ -120,6 +120,7 @@ $(ONNX_PROTO).c: deploy/convert/onnx.proto
 	$(Q)mkdir -p $(GENERATED)
 	$(Q)$(PROTOC_C) --c_out=$(GENERATED) $<
 $(ONNX_PROTO).h: $(ONNX_PROTO).c
+$(CONVERT_O): | $(ONNX_PROTO).h
 
 $(O)/deploy/convert/onnx.pb-c.o: $(ONNX_PROTO).c
 	$(call say,CC,$<)
@@ -148,6 +149,9 @@ $(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
 # The shorter stem wins: tests of the converter are linked with it instead of the server.
 CONVERT_TEST_O := $(call objects,tests/support) $(call objects,tests/support/convert) $(CONVERT_O) \
 	$(PROTO_O) $(CORE_O)
+# Named as targets: to make, objects that do not exist yet then count as if they did, and the rules
+# below are found before the general ones.
+$(CONVERT_TEST_O):
 $(BIN)/tests/unit/convert_%_test: $(O)/tests/unit/convert_%_test.o $(CONVERT_TEST_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

@@ -100,7 +100,7 @@ bool onnx_give_layer(struct onnx_call *call, const struct onnx_value *value,
                      struct onnx_layer *layer, size_t width)
 {
     struct onnx_features features;
-    if (!onnx_chain_features(call->chain, value, call->name, &features, call->fault))
+    if (!onnx_chain_features(call->chain, value, &features, call->fault))
         return false;
     const struct onnx_source source = call->chain->sources[features.source];
     layer->name = call->name;

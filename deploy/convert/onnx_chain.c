@@ -50,7 +50,6 @@ const struct onnx_layer *onnx_chain_add_layer(struct onnx_chain *chain,
 /* While the features of one value are looked at. */
 struct look {
     struct onnx_chain *chain;
-    const char *name;
     const struct onnx_place *cells; /* [count][width] */
     size_t count, width;
     struct onnx_features *features;
@@ -179,8 +178,7 @@ static bool take_last_step(const struct look *look)
         return fault_set(look->fault, 400,
                          "it takes the step that is last of all, which of shorter rows is none");
     return become_vector(
-        look,
-        &(struct onnx_layer){.kind = ONNX_LAYER_LAST_STEP, .name = look->name, .before = before},
+        look, &(struct onnx_layer){.kind = ONNX_LAYER_LAST_STEP, .name = "", .before = before},
         source_of(look, before)->width);
 }
 
@@ -191,7 +189,7 @@ static bool take_flat(const struct look *look)
                          "it flattens the steps, of which there may be any number");
     return become_vector(look,
                          &(struct onnx_layer){.kind = ONNX_LAYER_FLATTEN,
-                                              .name = look->name,
+                                              .name = "",
                                               .before = look->cells[0].source},
                          look->width);
 }
@@ -220,7 +218,7 @@ static bool find_form(const struct look *look)
     return is_flat(look) ? take_flat(look) : fail_mixed(look);
 }
 
-bool onnx_chain_features(struct onnx_chain *chain, const struct onnx_value *value, const char *name,
+bool onnx_chain_features(struct onnx_chain *chain, const struct onnx_value *value,
                          struct onnx_features *features, struct fault *fault)
 {
     assert(value->content == ONNX_PLACES);
@@ -234,7 +232,7 @@ bool onnx_chain_features(struct onnx_chain *chain, const struct onnx_value *valu
         return fault_set(fault, 503, "out of memory");
     for (size_t i = 0; i < features->count; i++)
         features->places[i] = value->places[i * width];
-    const struct look look = {chain, name, value->places, features->count, width, features, fault};
+    const struct look look = {chain, value->places, features->count, width, features, fault};
     return find_form(&look);
 }
 

@@ -80,7 +80,7 @@ enum onnx_layer_kind {
 
 struct onnx_layer {
     enum onnx_layer_kind kind;
-    const char *name; /* of the node */
+    const char *name; /* of the node; "" for what picking elements amounts to */
     uint32_t before;  /* the source whose elements it takes */
     uint32_t after;   /* what comes out */
     struct onnx_lstm lstm;
@@ -122,7 +122,7 @@ struct onnx_features {
 /* Layers that picking or joining elements amounts to (the last step, the last outputs of both
  * directions, the steps flattened) are added. Refused (400): anything else than all features of a
  * source, in order, at each place. */
-bool onnx_chain_features(struct onnx_chain *chain, const struct onnx_value *value, const char *name,
+bool onnx_chain_features(struct onnx_chain *chain, const struct onnx_value *value,
                          struct onnx_features *features, struct fault *fault);
 
 /* The places of a source's features at the places of `features`: dims are those of value with the

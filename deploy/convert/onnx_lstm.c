@@ -266,7 +266,7 @@ static bool read_input(struct reading *reading)
     if (value->dims[2] != reading->layer.lstm.input_size)
         return onnx_refuse(call, "X: %zu features expected from W, got %s",
                            reading->layer.lstm.input_size, onnx_shape_of(value).text);
-    if (!onnx_chain_features(call->chain, value, call->name, &features, call->fault))
+    if (!onnx_chain_features(call->chain, value, &features, call->fault))
         return false;
     const struct onnx_value *whole =
         onnx_chain_places(call->chain, value, &features, features.source, call->fault);

@@ -240,7 +240,8 @@ static bool add_layer(struct filling *f, const struct onnx_layer *layer)
     snprintf(prefix, sizeof prefix, "%s_%zu.", type, f->types[layer->kind]++);
     char *const dot = strrchr(prefix, '.');
     *dot = '\0';
-    const char *name = strlen(layer->name) < MODEL_LAYER_NAME_MAX ? layer->name : prefix;
+    const size_t size = strlen(layer->name);
+    const char *name = size > 0 && size < MODEL_LAYER_NAME_MAX ? layer->name : prefix;
     const size_t number = f->network->layer_count;
     char whole[80];
     snprintf(whole, sizeof whole, "%s.", prefix);

@@ -83,7 +83,7 @@ static bool take_only_step(struct reading *reading, const struct onnx_value *val
     if (source.vector || chain->steps != 1 || !is_vector_of_rows(reading, value, features))
         return true;
     const struct onnx_layer layer = {
-        .kind = ONNX_LAYER_LAST_STEP, .name = "last_step", .before = features->source};
+        .kind = ONNX_LAYER_LAST_STEP, .name = "", .before = features->source};
     const struct onnx_layer *added =
         onnx_chain_add_layer(chain, &layer, source.width, true, reading->fault);
     if (added != NULL)
@@ -91,11 +91,11 @@ static bool take_only_step(struct reading *reading, const struct onnx_value *val
     return added != NULL;
 }
 
-static bool read_plain(struct reading *reading, const char *name, const struct onnx_value *value)
+static bool read_plain(struct reading *reading, const struct onnx_value *value)
 {
     struct onnx_features features;
     bool vector;
-    if (!onnx_chain_features(&reading->walk->chain, value, name, &features, reading->fault) ||
+    if (!onnx_chain_features(&reading->walk->chain, value, &features, reading->fault) ||
         !take_only_step(reading, value, &features))
         return false;
     const char *layout = plain_layout(reading, value, &features, &vector);
@@ -122,7 +122,7 @@ static bool read_layer(struct reading *reading, const char *name, const struct o
             outputs->last = value->places[0].source;
             return true;
         }
-    return read_plain(reading, name, value);
+    return read_plain(reading, value);
 }
 
 /* ---- states ---- */

@@ -168,7 +168,7 @@ static bool give_bias(struct onnx_call *call, const struct onnx_value *value,
     struct onnx_features features;
     *done = source->kind == ONNX_SOURCE_LAYER && dense->kind == ONNX_LAYER_DENSE &&
             dense->bias == NULL &&
-            onnx_chain_features(call->chain, value, call->name, &features, call->fault) &&
+            onnx_chain_features(call->chain, value, &features, call->fault) &&
             features.source == dense->after;
     if (!*done)
         return true;

@@ -128,7 +128,8 @@ static bool walk_again(struct search *search, const struct onnx_sizes *first,
     if (first->any_rows)
         sizes.rows = any_rows[1];
     network_init(&second);
-    const bool same = walk_once(search, &sizes, &second, &progress, fault) &&
+    const bool same = (walk_once(search, &sizes, &second, &progress, fault) ||
+                       fault_prefix(fault, "for %zu steps of %zu rows", sizes.steps, sizes.rows)) &&
                       same_network(network, &second, fault);
     network_fini(&second);
     return same;
