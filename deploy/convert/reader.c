@@ -12,8 +12,9 @@
 #include "deploy/convert/torch_reader.h"
 
 const struct reader *const reader_table[] = {
-    &torch_zip_reader, &torch_legacy_reader, &keras_hdf5_reader,  &keras_zip_reader,
-    &tfjs_reader, &onnx_reader, &npz_reader, &safetensors_reader, NULL,
+    &torch_zip_reader, &torch_legacy_reader, &keras_hdf5_reader,
+    &keras_zip_reader, &tfjs_reader,         &onnx_reader,
+    &npz_reader,       &safetensors_reader,  NULL,
 };
 
 static bool fail_unknown(struct fault *fault)
