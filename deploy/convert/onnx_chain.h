@@ -76,6 +76,16 @@ enum onnx_layer_kind {
     ONNX_LAYER_FLATTEN,
     ONNX_LAYER_MEAN_POOL,
     ONNX_LAYER_MAX_POOL,
+    ONNX_LAYER_PART, /* of a layer that exporters write in parts: not one by itself */
+};
+
+/* Of onnx_normalization.c. */
+enum onnx_part {
+    ONNX_PART_MEAN,
+    ONNX_PART_CENTERED,
+    ONNX_PART_SQUARE,
+    ONNX_PART_VARIANCE,
+    ONNX_PART_DEVIATION,
 };
 
 struct onnx_layer {
@@ -90,6 +100,7 @@ struct onnx_layer {
     const struct onnx_value *weight;   /* DENSE: [units,in]; EMBEDDING: [V,E]; norms: [F] or NULL */
     const struct onnx_value *bias;     /* DENSE, norms: [F]; or NULL */
     double epsilon;                    /* LAYER_NORM */
+    enum onnx_part part;               /* PART */
 };
 
 struct onnx_chain {

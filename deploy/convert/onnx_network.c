@@ -24,7 +24,7 @@ struct filling {
     const struct onnx_layer *layers[LAYERS_MAX]; /* [count], from input to output */
     size_t lstm_count;
     const struct onnx_layer *lstms[LAYERS_MAX]; /* the originals, which have the states */
-    size_t types[ONNX_LAYER_MAX_POOL + 1];      /* layers of each kind so far */
+    size_t types[ONNX_LAYER_PART + 1];          /* layers of each kind so far */
 };
 
 static const struct onnx_source *source_of(const struct filling *f, uint32_t source)
@@ -40,6 +40,10 @@ static bool find_way(struct filling *f)
     for (; source_of(f, source)->layer != NULL; source = source_of(f, source)->layer->before) {
         if (f->count == LAYERS_MAX)
             return fault_set(f->fault, 400, "more than %d layers", LAYERS_MAX);
+        if (source_of(f, source)->layer->kind == ONNX_LAYER_PART)
+            return fault_set(f->fault, 400,
+                             "'%s': of a normalization in parts, the others are missing",
+                             excerpt_of(source_of(f, source)->layer->name).text);
         f->layers[f->count++] = source_of(f, source)->layer;
     }
     f->input = source;
@@ -186,14 +190,13 @@ static bool add_lstm(struct filling *f, size_t layer, const struct onnx_lstm *ls
 
 static bool add_norm(struct filling *f, size_t number, const struct onnx_layer *layer)
 {
-    const size_t width = layer->weight->elements;
     network_set_number(f->network, number, "epsilon", layer->epsilon);
-    if (!copy_tensor(f, number, "weight", 1, layer->weight) ||
+    if ((layer->weight != NULL && !copy_tensor(f, number, "weight", 1, layer->weight)) ||
         (layer->bias != NULL && !copy_tensor(f, number, "bias", 1, layer->bias)))
         return false;
     return layer->kind == ONNX_LAYER_LAYER_NORM ||
-           (fill_tensor(f, number, "running_mean", width, 0) &&
-            fill_tensor(f, number, "running_var", width, 1));
+           (fill_tensor(f, number, "running_mean", layer->weight->elements, 0) &&
+            fill_tensor(f, number, "running_var", layer->weight->elements, 1));
 }
 
 static void set_function(struct filling *f, size_t number, const struct onnx_function *function)
@@ -226,6 +229,7 @@ static bool fill_layer(struct filling *f, size_t number, const struct onnx_layer
     case ONNX_LAYER_FLATTEN:
     case ONNX_LAYER_MEAN_POOL:
     case ONNX_LAYER_MAX_POOL:
+    case ONNX_LAYER_PART:
         break;
     }
     return true;

@@ -34,6 +34,14 @@ onnx_operator onnx_activation, onnx_softmax, onnx_arithmetic, onnx_clip;
 /* onnx_reduce.c: a row's steps made one */
 onnx_operator onnx_reduce;
 
+/* onnx_normalization.c. The functions are for what others of these operators may turn out to be a
+ * part of: *done tells. false with a fault. */
+onnx_operator onnx_feature_mean, onnx_power, onnx_square_root;
+bool onnx_add_epsilon(struct onnx_call *call, const struct onnx_value *value,
+                      const struct onnx_value *operand, bool *done);
+bool onnx_normalization_step(struct onnx_call *call, const struct onnx_value *a,
+                             const struct onnx_value *b, bool *done);
+
 /* onnx_lstm.c */
 onnx_operator onnx_lstm;
 

@@ -159,26 +159,30 @@ static struct onnx_value *make_vector(struct onnx_call *call, size_t width, floa
     return vector;
 }
 
-/* The dense layer with a bias, where it has none yet. */
-static bool give_bias(struct onnx_call *call, const struct onnx_value *value,
-                      const struct onnx_value *operand, bool *done)
+/* The layer before with the operand in it: a dense layer's bias, a layer norm's weight or bias,
+ * where it has none yet. *done: it is that. */
+static bool give_weight(struct onnx_call *call, const struct onnx_value *value,
+                        const struct onnx_value *operand, bool adds, bool *done)
 {
     const struct onnx_source *source = &call->chain->sources[value->places[0].source];
-    const struct onnx_layer *dense = source->layer;
     struct onnx_features features;
-    *done = source->kind == ONNX_SOURCE_LAYER && dense->kind == ONNX_LAYER_DENSE &&
-            dense->bias == NULL &&
+    const struct onnx_layer *before = source->layer;
+    const bool norm = before != NULL && before->kind == ONNX_LAYER_LAYER_NORM;
+    const bool takes =
+        before != NULL && before->bias == NULL &&
+        (adds ? norm || before->kind == ONNX_LAYER_DENSE : norm && before->weight == NULL);
+    *done = takes && source->kind == ONNX_SOURCE_LAYER &&
             onnx_chain_features(call->chain, value, &features, call->fault) &&
-            features.source == dense->after;
+            features.source == before->after;
     if (!*done)
         return true;
-    struct onnx_value *bias = make_vector(call, source->width, 0);
-    if (bias == NULL)
+    struct onnx_value *vector = make_vector(call, source->width, 0);
+    if (vector == NULL)
         return false;
     for (size_t i = 0; i < source->width; i++)
-        bias->floats[i] = operand->floats[operand->elements == 1 ? 0 : i];
-    struct onnx_layer layer = *dense;
-    layer.bias = bias;
+        vector->floats[i] = operand->floats[operand->elements == 1 ? 0 : i];
+    struct onnx_layer layer = *before;
+    *(adds ? &layer.bias : &layer.weight) = vector;
     const struct onnx_layer *added =
         onnx_chain_add_layer(call->chain, &layer, source->width, source->vector, call->fault);
     return added != NULL && onnx_give(call, onnx_chain_places(call->chain, value, &features,
@@ -228,6 +232,9 @@ static bool is_swish(const struct onnx_call *call, const struct onnx_value *x,
 
 static bool combine(struct onnx_call *call, const struct onnx_value *a, const struct onnx_value *b)
 {
+    bool done = false;
+    if (!onnx_normalization_step(call, a, b, &done) || done)
+        return done;
     if (strcmp(call->node->op_type, "Mul") == 0 && a->elements > 0 && b->elements > 0) {
         const struct onnx_function swish = {.name = "swish"};
         if (is_swish(call, a, b))
@@ -260,7 +267,9 @@ bool onnx_arithmetic(struct onnx_call *call)
         return onnx_refuse(call, "of a known number by what comes from a request it is no layer");
     if (value->elements == 0 || !read_operand(call, operand, value))
         return false;
-    if (what == ADD && !give_bias(call, value, operand, &done))
+    if (what == ADD && (!onnx_add_epsilon(call, value, operand, &done) || done))
+        return done;
+    if ((what == ADD || what == MUL) && !give_weight(call, value, operand, what == ADD, &done))
         return false;
     return done || give_scale(call, value, operand, what);
 }

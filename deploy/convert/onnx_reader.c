@@ -239,6 +239,8 @@ static bool check_model(const OnnxModel *model, struct fault *fault)
 {
     if (model->graph == NULL)
         return fault_set(fault, 400, "a model with a graph expected");
+    if (model->n_opset_import == 0)
+        return fault_set(fault, 400, "opset_import is missing");
     if (model->graph->n_sparse_initializer > 0)
         return fault_set(fault, 400, "sparse tensors");
     if (model->graph->n_input > 1024 || model->graph->n_output > 1024)

@@ -75,6 +75,10 @@ bool onnx_reduce(struct onnx_call *call)
         return onnx_fold_reduce(call);
     if (axes.count != 1 || value->elements == 0)
         return onnx_refuse(call, "axes: the one of the steps expected");
-    return onnx_axis(call, axes.list[0].value, value->rank, &axis) &&
-           reduce_steps(call, value, axis);
+    if (!onnx_axis(call, axes.list[0].value, value->rank, &axis))
+        return false;
+    if (strcmp(call->node->op_type, "ReduceMean") == 0 && axis + 1 == value->rank &&
+        !runs_over_steps(call, value, axis))
+        return onnx_feature_mean(call);
+    return reduce_steps(call, value, axis);
 }
