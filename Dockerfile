@@ -17,7 +17,7 @@ RUN make -j"$(nproc)" build/lstmd && install -D -m 755 build/lstmd /image/usr/lo
 
 FROM debian:bookworm-slim
 RUN apt-get update && \
-    apt-get install -y --no-install-recommends libmicrohttpd12 libcjson1 && \
+    apt-get install -y --no-install-recommends libmicrohttpd12 libcjson1 zlib1g && \
     rm -rf /var/lib/apt/lists/* && \
     mkdir -p /mnt/models
 COPY --from=build /image/ /

@@ -41,7 +41,7 @@ CORE_STD := -std=c11 -pedantic-errors
 PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
-SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
+SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson zlib) -lm
 GENERATED := build/generated
 CONVERT_CFLAGS = -isystem $(GENERATED) $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
 CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
@@ -288,13 +288,14 @@ exhaustive: build/bench/exhaustive-activations
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60
-FUZZED_SERVER := server/http_guard.c server/router.c
+FUZZED_SERVER := $(patsubst %,server/%.c,body budget compression content_coding http_guard \
+	payload router)
 build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch]))
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
-		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lm
+		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lz -lm
 
 build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
 		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch]) $(ONNX_PROTO).c

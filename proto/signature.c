@@ -323,6 +323,20 @@ static bool check_outputs(const struct maker *m)
            fault_set(m->fault, 400, "tensors.output: null not expected, as no output is left");
 }
 
+static bool take_labels(struct maker *m)
+{
+    if (m->config->labels != NULL && is_hidden(m, MODEL_OUTPUT))
+        return fault_set(m->fault, 400, "labels: not expected, as the output is not offered");
+    const struct signature_tensor *output = &m->signature->outputs[0];
+    const int64_t features = output->shape[output->rank - 1];
+    m->signature->labels = (const char *const *)m->config->labels;
+    m->signature->label_count = m->config->label_count;
+    return m->config->labels == NULL || (uint64_t)features == m->config->label_count ||
+           fault_set(m->fault, 400,
+                     "labels: %" PRId64 " expected, one for each feature of %s, got %zu", features,
+                     output->name, m->config->label_count);
+}
+
 static bool check_names(const struct maker *m, const struct signature_tensor *tensors, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -352,7 +366,7 @@ bool signature_init(struct signature *signature, const struct model *model,
     add_inputs(&m);
     add_states(&m, MODEL_H_0, MODEL_C_0);
     add_lengths(&m);
-    return add_output_tensor(&m) && add_final_states(&m) && check_outputs(&m) &&
+    return add_output_tensor(&m) && add_final_states(&m) && check_outputs(&m) && take_labels(&m) &&
            check_names(&m, s->inputs, s->input_count) &&
            check_names(&m, s->outputs, s->output_count);
 }

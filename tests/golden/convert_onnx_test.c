@@ -68,11 +68,25 @@ static bool is_plain(const struct graph_tensors *graph, const struct tensor_file
     return plain;
 }
 
+static void expect_the_same_again(const struct converted *first)
+{
+    struct converted again;
+    struct fault fault = {0};
+    if (!convert_again(first, &again, &fault))
+        fail_msg("%s", fault.text);
+    assert_int_equal(again.config.size, first->config.size);
+    assert_memory_equal(again.config.bytes, first->config.bytes, first->config.size);
+    assert_int_equal(again.weights.size, first->weights.size);
+    assert_memory_equal(again.weights.bytes, first->weights.bytes, first->weights.size);
+    converted_fini(&again);
+}
+
 static void a_graph_gives_onnx_runtimes_answers(void **state)
 {
     struct graph_tensors graph;
     struct tensor_file io;
     graph_tensors_open(&graph, *state, &io);
+    expect_the_same_again(&graph.file.converted);
     if (is_plain(&graph, &io))
         run(&graph, &io, &graph.signature.outputs[0], *state);
     graph_tensors_close(&graph);

@@ -556,6 +556,12 @@ static void tensors_labels_and_service_are_checked(void **state)
     static const struct refusal refusals[] = {
         {"{\"weights\":\"w\",\"tensors\":{\"input\":null}}",
          "tensors.input: a string expected, got null"},
+        {"{\"weights\":\"w\",\"tensors\":{\"h_0\":[]}}",
+         "tensors.h_0: a name for each LSTM layer expected, got none"},
+        {"{\"weights\":\"w\",\"tensors\":{\"h_n\":[\"a\",1]}}",
+         "tensors.h_n: names or null expected, got 1"},
+        {"{\"weights\":\"w\",\"tensors\":{\"lengths\":[\"a\"]}}",
+         "tensors.lengths: a string expected, got an array"},
         {"{\"weights\":\"w\",\"tensors\":{\"h_0\":\"a\\u0007\"}}",
          "tensors.h_0: 1 to 119 bytes without control characters expected, got \"a?\""},
         {"{\"weights\":\"w\",\"tensors\":{\"output_layout\":\"\"}}",
