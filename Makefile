@@ -343,6 +343,13 @@ format:
 install: all
 	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd
 	install -D -m 755 $(BIN)/lstm-convert $(DESTDIR)$(PREFIX)/bin/lstm-convert
+	install -D -m 644 deploy/man/lstmd.8 $(DESTDIR)$(PREFIX)/share/man/man8/lstmd.8
+	install -D -m 644 deploy/man/lstm-convert.1 $(DESTDIR)$(PREFIX)/share/man/man1/lstm-convert.1
+	install -D -m 644 deploy/man/lstmd.json.5 $(DESTDIR)$(PREFIX)/share/man/man5/lstmd.json.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/lstmd deploy/schema/lstmd.schema.json \
+		deploy/schema/model.schema.json
+	install -D -m 644 deploy/systemd/lstmd.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/lstmd.service
 
 clean:
 	rm -rf build
