@@ -80,6 +80,8 @@ struct message {
 
 /* The Open Inference Protocol's infer message (proto/infer_message.h). */
 extern const struct codec infer_codec;
+/* The same where there is room for text only: a request that wants binary outputs is refused. */
+extern const struct codec infer_text_codec;
 
 /* TensorFlow Serving's and KServe's predict message (proto/v1_predict.h). */
 extern const struct codec v1_codec;
