@@ -1,5 +1,6 @@
-/* Reads a stream of server-sent events while it comes (WHATWG HTML, "Server-sent events", as much of
- * it as the daemon writes), over HTTP/1.1 in chunks or over HTTP/1.0 until the connection closes. */
+/* Reads a stream of server-sent events while it comes (WHATWG HTML, "Server-sent events", as much
+ * of it as the daemon writes), over HTTP/1.1 in chunks or over HTTP/1.0 until the connection
+ * closes. */
 #ifndef TESTS_SUPPORT_EVENT_CLIENT_H
 #define TESTS_SUPPORT_EVENT_CLIENT_H
 

@@ -54,7 +54,9 @@ static char *zeros_body(size_t steps, size_t size, size_t part_steps)
 {
     char head[256];
     const int head_size =
-        part_steps == 0 ? 1 : snprintf(head, sizeof head, "{\"parameters\":{\"stream_steps\":%zu},", part_steps);
+        part_steps == 0
+            ? 1
+            : snprintf(head, sizeof head, "{\"parameters\":{\"stream_steps\":%zu},", part_steps);
     if (part_steps == 0)
         strcpy(head, "{");
     char *body = must_allocate((size_t)head_size + 2 * steps * size + 256);
@@ -74,6 +76,13 @@ static void parse_event(const struct event *event, struct infer_result *result)
     if (!infer_result_parse(result, event->data, strlen(event->data), &fault))
         fail_msg("%s: %s", fault.text, event->data);
     assert_true(result->is_part);
+}
+
+/* One that takes so long, with ten events in a second of it. */
+static char *slow_body(double seconds, size_t *steps)
+{
+    *steps = slow_model_steps(&fixture, seconds);
+    return zeros_body(*steps, 1, (size_t)((double)*steps / (10 * seconds)) + 1);
 }
 
 /* Reads one more, which must be an answer; returns how many steps it has. */
@@ -129,11 +138,12 @@ static double metric(const char *series)
     return value;
 }
 
-#define OF(model)         "{model=\"" model "\",version=\"1\"}"
-#define SUCCESS(model)    "nv_inference_request_success" OF(model)
-#define PENDING(model)    "nv_inference_pending_request_count" OF(model)
-#define STEPS(model)      "lstmd_steps_total" OF(model)
-#define FAILED(model, why) "nv_inference_request_failure{model=\"" model "\",version=\"1\",reason=\"" why "\"}"
+#define OF(model)      "{model=\"" model "\",version=\"1\"}"
+#define SUCCESS(model) "nv_inference_request_success" OF(model)
+#define PENDING(model) "nv_inference_pending_request_count" OF(model)
+#define STEPS(model)   "lstmd_steps_total" OF(model)
+#define FAILED(model, why)                                                                         \
+    "nv_inference_request_failure{model=\"" model "\",version=\"1\",reason=\"" why "\"}"
 
 static void wait_for_metric(const char *series, double wanted)
 {
@@ -303,7 +313,8 @@ static void refuse(const char *path, const char *body, long status, const char *
 }
 
 #define INPUT(shape, data)                                                                         \
-    "\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":" shape ",\"data\":" data "}]"
+    "\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":" shape ",\"data\":" data "}" \
+    "]"
 #define TEN "0,0,0,0,0,0,0,0,0,0"
 
 static void what_cannot_be_streamed_is_one_event_and_errors_have_their_status(void **state)
@@ -359,8 +370,9 @@ static void the_connection_serves_on_after_a_stream(void **state)
     (void)state;
     start(NULL);
     char *body = zeros_body(1000, 10, 100);
-    for (int i = 0; i < 3; i++) {
-        assert_true(http_post(&fixture.client, SIMPLE, body, strlen(body), &response));
+    for (int i = 0; i < 4; i++) {
+        const char *path = i % 2 == 0 ? SIMPLE : "/v2/models/simple/versions/1/infer_stream";
+        assert_true(http_post(&fixture.client, path, body, strlen(body), &response));
         assert_int_equal(response.status, 200);
         assert_non_null(strstr(response.body, "\"first_step\":900,\"final\":true"));
         http_response_fini(&response);
@@ -374,17 +386,18 @@ static void the_connection_serves_on_after_a_stream(void **state)
 static void events_come_while_the_rest_is_computed(void **state)
 {
     struct event_client client;
+    size_t all;
     bool final;
     (void)state;
     start(NULL);
-    char *body = zeros_body(slow_model_steps(&fixture, 1), 1, 0);
+    char *body = slow_body(1, &all);
     const double before = metric(SUCCESS("slow"));
     open_stream(&client, SLOW, "", body);
     const size_t steps = read_steps(&client, 0, &final);
     assert_false(final);
     assert_true(metric(SUCCESS("slow")) == before); /* and not computed to its end */
     assert_true(metric(PENDING("slow")) == 1);
-    read_rest(&client, steps);
+    assert_int_equal(read_rest(&client, steps), all);
     assert_true(metric(SUCCESS("slow")) == before + 1);
     event_client_close(&client);
     free(body);
@@ -446,12 +459,12 @@ static void one_that_reads_nothing_is_cut(void **state)
 static void with_a_client_that_leaves_goes_its_work(void **state)
 {
     struct event_client client;
+    size_t steps;
     bool final;
     (void)state;
     start(NULL);
-    const size_t steps = slow_model_steps(&fixture, 10);
+    char *body = slow_body(10, &steps);
     const double before = metric(STEPS("slow"));
-    char *body = zeros_body(steps, 1, 0);
     open_stream(&client, SLOW, "", body);
     read_steps(&client, 0, &final);
     event_client_close(&client);
@@ -493,8 +506,7 @@ static void expect_error_event(struct event_client *client, const char *data)
 {
     struct event event;
     enum event_got got;
-    while ((got = event_client_next(client, &event)) == EVENT &&
-           strcmp(event.name, "message") == 0)
+    while ((got = event_client_next(client, &event)) == EVENT && strcmp(event.name, "message") == 0)
         event_fini(&event);
     assert_int_equal(got, EVENT);
     assert_string_equal(event.name, "error");
@@ -506,10 +518,11 @@ static void expect_error_event(struct event_client *client, const char *data)
 static void the_deadline_ends_a_stream_with_an_event(void **state)
 {
     struct event_client client;
+    size_t steps;
     bool final;
     (void)state;
     start(NULL);
-    char *body = zeros_body(slow_model_steps(&fixture, 20), 1, 0);
+    char *body = slow_body(20, &steps);
     open_stream(&client, SLOW, "X-Request-Timeout-Ms: 2500\r\n", body);
     read_steps(&client, 0, &final);
     expect_error_event(&client, "{\"error\":\"Request timeout expired\",\"status\":504}");
@@ -543,7 +556,8 @@ static void sequences_go_on_through_streams(void **state)
     take_piece(SIMPLE, PIECE(",\"sequence_start\":true"), &streamed);
     http_response_fini(&streamed);
     char *left = zeros_body(MANY_STEPS, 10, 100), *at = strstr(left, "100}");
-    memmove(at + strlen("100,\"sequence_id\":5"), at + strlen("100"), strlen(at + strlen("100")) + 1);
+    memmove(at + strlen("100,\"sequence_id\":5"), at + strlen("100"),
+            strlen(at + strlen("100")) + 1);
     memcpy(at, "100,\"sequence_id\":5", strlen("100,\"sequence_id\":5"));
     open_stream(&client, SIMPLE, "", left); /* given up: it changes nothing */
     read_steps(&client, 0, &final);
@@ -584,11 +598,11 @@ static void expect_to_have_stopped(void)
 static void what_was_begun_is_sent_to_its_end_before_it_stops(void **state)
 {
     struct event_client client;
+    size_t steps;
     bool final;
     (void)state;
     start_draining("60000");
-    const size_t steps = slow_model_steps(&fixture, 0.7);
-    char *body = zeros_body(steps, 1, 0);
+    char *body = slow_body(0.7, &steps);
     open_stream(&client, SLOW, "", body);
     const size_t first = read_steps(&client, 0, &final);
     program_signal(&fixture.daemon.program, SIGTERM);
@@ -601,10 +615,11 @@ static void what_was_begun_is_sent_to_its_end_before_it_stops(void **state)
 static void what_takes_too_long_is_told_so_in_an_event(void **state)
 {
     struct event_client client, asleep;
+    size_t steps;
     bool final;
     (void)state;
     start_draining("100");
-    char *body = zeros_body(slow_model_steps(&fixture, 20), 1, 0);
+    char *body = slow_body(20, &steps);
     char *many = zeros_body(MANY_STEPS, 10, 100);
     open_stream(&client, SLOW, "", body);
     read_steps(&client, 0, &final);
