@@ -347,6 +347,40 @@ static void what_cannot_be_streamed_is_one_event_and_errors_have_their_status(vo
     stop();
 }
 
+static void count_events(const char *headers, const char *path, const char *body, size_t size,
+                         const char *marker, size_t wanted)
+{
+    const char *const lines[] = {headers, NULL};
+    struct http_response response;
+    char coding[32];
+    size_t events = 0;
+    assert_true(http_send(&fixture.client, "POST", path, body, size, lines, &response));
+    assert_int_equal(response.status, 200);
+    assert_false(http_header(&response, "Content-Encoding", coding, sizeof coding));
+    for (const char *at = response.body; (at = strstr(at, marker)) != NULL; at++)
+        events++;
+    assert_int_equal(events, wanted);
+    http_response_fini(&response);
+}
+
+static void other_forms_of_requests_are_streamed_too(void **state)
+{
+    static const char raw[3 * 10 * sizeof(float)];
+    (void)state;
+    start(NULL);
+    count_events("Inference-Header-Content-Length: 0", SIMPLE, raw, sizeof raw,
+                 "\"datatype\":\"FP32\",\"shape\":[3,1,7],\"data\":[", 1);
+    const char *body = "{\"parameters\":{\"stream_steps\":1},\"outputs\":[{\"name\":\"output\","
+                       "\"parameters\":{\"classification\":2}}]," INPUT(
+                           "[3,1,10]", "[" TEN "," TEN "," TEN "]") "}";
+    count_events("Accept-Encoding: gzip", SIMPLE, body, strlen(body),
+                 "\"datatype\":\"BYTES\",\"shape\":[1,1,2],\"data\":[\"", 3);
+    char *long_one = zeros_body(5000, 10, 0); /* that would be compressed */
+    count_events("Accept-Encoding: gzip", SIMPLE, long_one, strlen(long_one), "\"final\":true", 1);
+    free(long_one);
+    stop();
+}
+
 /* Without chunks: the events end where the connection does. */
 static void clients_of_http_1_0_get_the_same_events(void **state)
 {
@@ -639,6 +673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_events_together_are_the_plain_answer),
         cmocka_unit_test(what_cannot_be_streamed_is_one_event_and_errors_have_their_status),
+        cmocka_unit_test(other_forms_of_requests_are_streamed_too),
         cmocka_unit_test(clients_of_http_1_0_get_the_same_events),
         cmocka_unit_test(the_connection_serves_on_after_a_stream),
         cmocka_unit_test(events_come_while_the_rest_is_computed),
