@@ -72,8 +72,8 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench bench-serving load interop golden exhaustive lint format \
-	fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop
+.PHONY: all run demo test tests bench bench-serving load interop examples golden exhaustive lint format \
+	fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -261,6 +261,16 @@ interop: deps-interop
 	$(Q)LSTMD_BINARY=$(CURDIR)/$(BIN)/lstmd INTEROP_VENV=$(CURDIR)/$(INTEROP_VENV) \
 		$(INTEROP_VENV)/bin/python -B tests/interop/run_interop.py $(INTEROP_ARGS)
 
+# The clients of deploy/examples against the daemon, those for Node too.
+build/examples/node_modules/installed:
+	$(Q)mkdir -p build/examples
+	$(Q)npm install --no-audit --no-fund --prefix build/examples zeromq@6
+	$(Q)touch $@
+
+examples: deps-examples
+	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd build/examples/node_modules/installed
+	$(Q)python3 -B tests/deploy/examples_test.py $(BIN)/lstmd build/examples/node_modules
+
 # The daemon under load (tests/bench/run_load.py has the arguments: LOAD_ARGS="--scenario deep").
 load: deps-bench
 	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(BIN)/lstm-load
@@ -317,7 +327,7 @@ fuzz: deps-fuzz $(FUZZERS)
 golden: deps-bench
 	$(Q)tests/golden/generate/run.sh build/golden-venv $(GOLDEN)
 
-deps-run deps-test deps-fuzz deps-bench deps-interop: deps-%:
+deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples: deps-%:
 	$(Q)deploy/install-deps.sh $*
 
 run: deps-run

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that the Debian packages of a set are installed:
 #
-#   deploy/install-deps.sh run|test|fuzz|bench|interop
+#   deploy/install-deps.sh run|test|fuzz|bench|interop|examples
 #
 # Nothing missing: silent, and apt is not asked. Otherwise apt-get is called, as root directly and
 # else through sudo; where neither can be done the missing packages are listed and the exit is 1.
@@ -15,6 +15,7 @@ test="$run libcmocka-dev libcurl4-openssl-dev clang-format locales
 fuzz="$run clang libclang-rt-14-dev"
 bench="$run python3 python3-venv"
 interop="$run python3 python3-venv libb64-0d libssl3"
+examples="$test nodejs npm"
 
 case "${1-}" in
 run) wanted=$run ;;
@@ -22,8 +23,9 @@ test) wanted=$test ;;
 fuzz) wanted=$fuzz ;;
 bench) wanted=$bench ;;
 interop) wanted=$interop ;;
+examples) wanted=$examples ;;
 *)
-    echo "usage: $0 run|test|fuzz|bench|interop" >&2
+    echo "usage: $0 run|test|fuzz|bench|interop|examples" >&2
     exit 2
     ;;
 esac

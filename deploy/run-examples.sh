@@ -16,7 +16,7 @@ Try it in another terminal:
 
 curl -s http://$LSTMD_HTTP/v2/models/seed-simple/infer -d '{"inputs":[{"name":"input","shape":[1,1,10],"datatype":"FP32","data":[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1.0]}]}'
 
-ZeroMQ is answered on $LSTMD_ZMQ (README.md, "ZeroMQ").
+ZeroMQ is answered on $LSTMD_ZMQ (deploy/examples has clients).
 
 END
 }
