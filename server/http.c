@@ -397,7 +397,8 @@ static void add_refusal(struct exchange *exchange)
     const struct reply *reply = &exchange->reply;
     count_refusal(exchange);
     reply_fault(&exchange->reply, &exchange->refusal);
-    const struct job_part part = {reply->status, reply->body, reply->size, 0};
+    const struct job_part part = {
+        .status = reply->status, .body = reply->body, .size = reply->size};
     add_event(exchange, &part, true);
 }
 
