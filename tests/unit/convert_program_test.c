@@ -208,6 +208,8 @@ static void what_is_refused_writes_nothing(void **state)
     assert_refused(FILES "refused/system/model.pt", NULL, NULL, 1, "wants 'os.system'");
     assert_refused(FILES "refused/head/model.pt", NULL, NULL, 1, "'fc.0.weight' [6,4]");
     assert_refused("tests/golden/README.md", NULL, NULL, 1, "none of the formats");
+    assert_refused("tests/golden/keras_files/k2_weights_alone/architecture.json", NULL, NULL, 1,
+                   "a Keras architecture without weights");
     assert_refused("tests/golden/none.pt", NULL, NULL, 1, "No such file");
     assert_refused(FILES "half/model.pt", "--subgraph", "decoder", 1,
                    "--subgraph: this file, PyTorch, holds weights alone");
