@@ -11,6 +11,7 @@
 #include "proto/safetensors.h"
 #include "server/clock.h"
 #include "server/file.h"
+#include "server/huge_pages.h"
 #include "server/machine.h"
 
 static void served_destroy(struct served_model *served)
@@ -69,6 +70,7 @@ static bool build(struct served_model *served, const struct model_config *config
 {
     if (!model_build(config, weights, kernel, &served->model, fault))
         return false;
+    huge_pages_hold(served->model);
     for (size_t i = 0; i < weights->count; i++)
         served->weight_count += weights->tensors[i].elements;
     set_sequences(served, config);
