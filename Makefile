@@ -40,7 +40,7 @@ CORE_STD := -std=c11 -pedantic-errors
 PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
-SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
+SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson zlib) -lm
 CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
 CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
@@ -57,7 +57,7 @@ endif
 objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 CORE_O := $(call objects,core)
 PROTO_O := $(call objects,proto)
-SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server))
+SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server)) $(O)/server/pages.S.o
 # The converter is a program of its own, so that none of its libraries is in the daemon.
 CONVERT_O := $(filter-out $(O)/deploy/convert/main.o,$(call objects,deploy/convert))
 UNIT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/unit/*_test.c))
@@ -103,6 +103,11 @@ $(O)/server/%.o: server/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(O)/server/pages.S.o: server/pages.S $(wildcard server/pages/*)
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(O)/deploy/convert/%.o: deploy/convert/%.c
 	$(call say,CC,$<)
@@ -263,13 +268,14 @@ exhaustive: build/bench/exhaustive-activations
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60
-FUZZED_SERVER := server/http_guard.c server/router.c
+FUZZED_SERVER := $(patsubst %,server/%.c,body budget compression content_coding http_guard \
+	payload router)
 build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch]))
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
-		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lm
+		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lz -lm
 
 build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
 		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch])
@@ -316,6 +322,13 @@ format:
 install: all
 	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd
 	install -D -m 755 $(BIN)/lstm-convert $(DESTDIR)$(PREFIX)/bin/lstm-convert
+	install -D -m 644 deploy/man/lstmd.8 $(DESTDIR)$(PREFIX)/share/man/man8/lstmd.8
+	install -D -m 644 deploy/man/lstm-convert.1 $(DESTDIR)$(PREFIX)/share/man/man1/lstm-convert.1
+	install -D -m 644 deploy/man/lstmd.json.5 $(DESTDIR)$(PREFIX)/share/man/man5/lstmd.json.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/lstmd deploy/schema/lstmd.schema.json \
+		deploy/schema/model.schema.json
+	install -D -m 644 deploy/systemd/lstmd.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/lstmd.service
 
 clean:
 	rm -rf build

@@ -331,6 +331,14 @@ static bool read_stream(struct parser *parser)
     return json_read_bool(&parser->reader, &parser->request->parameters.stream);
 }
 
+static bool read_stream_steps(struct parser *parser)
+{
+    uint64_t *steps = &parser->request->parameters.stream_steps;
+    if (!json_read_uint64(&parser->reader, steps))
+        return false;
+    return *steps > 0 || json_fail(&parser->reader, "1 or more is wanted, got 0");
+}
+
 /* Names that servers keep for themselves: a client that sends one expects what is not done. */
 static bool not_reserved(struct parser *parser, const char *key)
 {
@@ -349,6 +357,7 @@ static bool read_parameters(struct parser *parser)
         {"timeout", false, read_timeout},
         {"binary_data_output", false, read_binary_output},
         {"stream", false, read_stream},
+        {"stream_steps", false, read_stream_steps},
     };
     return read_object(parser, members, sizeof members / sizeof *members, not_reserved);
 }
@@ -505,6 +514,7 @@ bool infer_request_parse(struct infer_request *request, const char *json, size_t
     struct parser parser = {.request = request, .model_name = model_name, .fault = fault};
     struct tail spans = {.spans = tail, .count = tail_count};
     json_reader_init(&parser.reader, json, json_size, fault);
+    parser.reader.words = true;
     infer_request_clear(request);
     return read_request(&parser) && place_binary(&parser, &spans) && check_inputs(&parser) &&
            check_outputs(&parser);

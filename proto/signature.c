@@ -125,6 +125,7 @@ static bool add_output_tensor(struct maker *m)
     struct signature *s = m->signature;
     struct signature_tensor *output =
         add_output(m, ROLE_OUTPUT, name_of(m, MODEL_OUTPUT, "output"));
+    output->returned = true;
     if (!s->vector)
         return shape_output(m, output);
     if (m->config->tensors.output_layout != OUTPUT_BY_BATCH_FIRST)
@@ -154,6 +155,8 @@ static void add_state_tensor(struct maker *m, enum model_tensor which, size_t k)
     struct signature_tensor *tensor = output ? add_output(m, is_h ? ROLE_H : ROLE_C, name)
                                              : add_input(m, is_h ? ROLE_H : ROLE_C, name);
     tensor->optional = !output;
+    tensor->returned =
+        output && (m->config->bare_lstm || m->config->tensors.names[which][0] != '\0');
     tensor->state = k;
     tensor->rows_axis = m->signature->states_batch_first ? 0 : 1;
     tensor->shape[1 - tensor->rows_axis] = (int64_t)state->cells;
@@ -222,6 +225,7 @@ static void add_cell_tensor(struct maker *m, enum tensor_role role, const char *
     if (several)
         snprintf(name + strlen(name), sizeof name - strlen(name), ".%zu", nth);
     struct signature_tensor *tensor = add_output(m, role, name);
+    tensor->returned = true;
     const struct signature_state *group = &m->signature->states[state];
     tensor->state = state;
     tensor->cell = cell;
@@ -271,6 +275,18 @@ static bool add_final_states(struct maker *m)
 
 /* ---- the whole ---- */
 
+static bool take_labels(struct maker *m)
+{
+    const struct signature_tensor *output = &m->signature->outputs[0];
+    const int64_t features = output->shape[output->rank - 1];
+    m->signature->labels = (const char *const *)m->config->labels;
+    m->signature->label_count = m->config->label_count;
+    return m->config->labels == NULL || (uint64_t)features == m->config->label_count ||
+           fault_set(m->fault, 400,
+                     "labels: %" PRId64 " expected, one for each feature of %s, got %zu", features,
+                     output->name, m->config->label_count);
+}
+
 static bool check_names(const struct maker *m, const struct signature_tensor *tensors, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -300,7 +316,7 @@ bool signature_init(struct signature *signature, const struct model *model,
     add_inputs(&m);
     add_states(&m, MODEL_H_0, MODEL_C_0);
     add_lengths(&m);
-    return add_output_tensor(&m) && add_final_states(&m) &&
+    return add_output_tensor(&m) && add_final_states(&m) && take_labels(&m) &&
            check_names(&m, s->inputs, s->input_count) &&
            check_names(&m, s->outputs, s->output_count);
 }

@@ -11,6 +11,7 @@
 #include "server/api.h"
 #include "server/body.h"
 #include "server/clock.h"
+#include "server/compression.h"
 #include "server/connections.h"
 #include "server/http_guard.h"
 #include "server/job.h"
@@ -54,10 +55,12 @@ struct exchange {
     enum exchange_state state;
     struct http_head_facts facts;
     struct route route;
-    const struct served_model *served; /* ROUTE_INFER */
+    const struct codec *codec;         /* of a request to compute; else NULL */
+    const struct served_model *served; /* for which model it is */
     uint64_t accepted;                 /* when the job was created; 0: not yet */
     bool client_left;
     struct body body;
+    struct inflater *inflater; /* of a body that comes packed; else NULL */
     uint64_t body_since;
     size_t received;      /* bytes of body, thrown away ones too */
     struct job *job;      /* WORK, unless given up */
@@ -126,6 +129,17 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         snprintf(size, sizeof size, "%zu", reply->json_size);
         MHD_add_response_header(response, "Inference-Header-Content-Length", size);
     }
+    if (reply->page != NULL) {
+        MHD_add_response_header(response, "Content-Security-Policy", "default-src 'self'");
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
+    }
+    if (reply->coding != CODING_IDENTITY)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
+                                content_coding_name(reply->coding));
+    if (reply->status == 415)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate");
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
@@ -137,11 +151,12 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
 /* The text stays in the exchange until the library says that the request is over. */
 static struct MHD_Response *make_response(const struct reply *reply)
 {
-    static char no_memory[] = "{\"error\":\"out of memory\"}";
-    return reply->body != NULL
-               ? MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_PERSISTENT)
-               : MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory,
-                                                 MHD_RESPMEM_PERSISTENT);
+    static const char no_memory[] = "{\"error\":\"out of memory\"}";
+    const char *body = reply->page != NULL ? reply->page : reply->body;
+    const size_t size = body != NULL ? reply->size : sizeof no_memory - 1;
+    /* The library's interface knows no const; memory that is persistent it only reads. */
+    const uintptr_t bytes = (uintptr_t)(body != NULL ? body : no_memory);
+    return MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_PERSISTENT);
 }
 
 static void set_reply_deadline(const struct exchange *exchange)
@@ -191,20 +206,32 @@ static enum MHD_Result send_refusal(struct exchange *exchange)
 /* ---- infer ---- */
 
 /* The header that Triton's clients put beside a body whose tail is binary; the C++ one always. */
-static bool check_json_size(struct exchange *exchange)
+static bool find_json_size(struct exchange *exchange, size_t *json_size)
 {
     const struct http_head_facts *facts = &exchange->facts;
+    *json_size = exchange->body.size;
     if (!facts->json_size_given || facts->json_size == exchange->body.size)
         return true;
     if (facts->json_size > exchange->body.size)
         return fault_set(&exchange->refusal, 400,
                          "inference header size should be in range (0, %zu), got: %ju",
                          exchange->body.size, (uintmax_t)facts->json_size);
-    if (facts->json_size == 0)
-        return fault_set(&exchange->refusal, 400,
-                         "a body without a JSON header is not supported by this server");
-    exchange->body.tail = exchange->body.size - (size_t)facts->json_size;
+    *json_size = (size_t)facts->json_size;
     return true;
+}
+
+/* An infer request of no JSON: its body is the input's bytes. */
+static bool is_raw(const struct exchange *exchange)
+{
+    return exchange->route.kind == ROUTE_INFER && exchange->facts.json_size_given &&
+           exchange->facts.json_size == 0;
+}
+
+static const struct codec *choose_codec(const struct exchange *exchange)
+{
+    if (!is_raw(exchange))
+        return exchange->codec;
+    return exchange->facts.prefers_json ? &raw_json_codec : &raw_codec;
 }
 
 /* Counted from the request's last byte. */
@@ -213,6 +240,9 @@ static struct job_terms job_terms(const struct exchange *exchange)
     const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
     const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
     return (struct job_terms){
+        .codec = choose_codec(exchange),
+        .coding = exchange->facts.answer_coding,
+        .coding_from = exchange->http->config.compress_from,
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
     };
@@ -221,11 +251,14 @@ static struct job_terms job_terms(const struct exchange *exchange)
 static bool prepare_job(struct exchange *exchange)
 {
     const struct job_terms terms = job_terms(exchange);
-    if (!check_json_size(exchange))
+    size_t json_size;
+    struct payload payload;
+    if (!find_json_size(exchange, &json_size))
         return false;
-    if (exchange->body.size == 0)
+    if (json_size == 0 && !is_raw(exchange))
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
-    exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
+    body_move(&exchange->body, json_size, &payload);
+    exchange->job = job_create(exchange->served, &payload, &exchange->http->service->budget,
                                exchange->http->service->scheduler,
                                exchange->http->service->sequences, &terms, &exchange->refusal);
     exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
@@ -321,19 +354,32 @@ static bool check_head(struct exchange *exchange, const char *method, const char
                             &exchange->refusal);
 }
 
+/* The form of what is to be computed; NULL for what is not. */
+static const struct codec *find_codec(enum route_kind kind)
+{
+    switch (kind) {
+    case ROUTE_INFER:
+        return &infer_codec;
+    case ROUTE_V1_PREDICT:
+        return &v1_codec;
+    default:
+        return NULL;
+    }
+}
+
 /* Everything that can be said against the request before its body is there. */
 static void check_request(struct exchange *exchange)
 {
-    const struct route *route = &exchange->route;
-    if (route->kind == ROUTE_INFER) {
+    exchange->codec = find_codec(exchange->route.kind);
+    if (exchange->codec != NULL) {
         exchange->served =
-            model_store_find(exchange->http->service->models, route->model, route->model_size,
-                             route->version, route->version_size, &exchange->refusal);
+            api_find_model(exchange->http->service, &exchange->route, &exchange->refusal);
         if (exchange->served == NULL)
             return;
     }
-    if (exchange->facts.encoded)
-        fault_set(&exchange->refusal, 415, "Content-Encoding is not supported");
+    if (exchange->facts.coding_unknown)
+        fault_set(&exchange->refusal, 415,
+                  "Content-Encoding: only gzip and deflate are understood");
 }
 
 static void set_body_deadline(struct exchange *exchange)
@@ -342,6 +388,32 @@ static void set_body_deadline(struct exchange *exchange)
     connections_set(http->connections, exchange->slot, CONNECTION_BODY,
                     exchange->body_since + http->config.body_timeout +
                         exchange->received / http->config.min_rate * CLOCK_NS_PER_S);
+}
+
+/* What is packed may become longer than it was announced, but not than is allowed. */
+static void begin_body(struct exchange *exchange)
+{
+    struct budget *budget = &exchange->http->service->budget;
+    const struct http_head_facts *facts = &exchange->facts;
+    const bool packed = facts->coding != CODING_IDENTITY;
+    body_init(&exchange->body, budget, exchange->http->config.max_body,
+              packed ? 0 : (size_t)facts->length);
+    if (packed)
+        exchange->inflater = inflater_create(facts->coding, budget, &exchange->refusal);
+}
+
+static bool receive(struct exchange *exchange, const char *data, size_t size)
+{
+    struct body *body = &exchange->body;
+    return exchange->inflater != NULL
+               ? inflater_append(exchange->inflater, data, size, body, &exchange->refusal)
+               : body_append(body, data, size, &exchange->refusal);
+}
+
+static void drop_inflater(struct exchange *exchange)
+{
+    inflater_destroy(exchange->inflater);
+    exchange->inflater = NULL;
 }
 
 /* A reply that is queued now makes the library throw the body away and close the connection. That
@@ -362,8 +434,7 @@ static enum MHD_Result head_arrived(struct exchange *exchange, const char *metho
     if (!exchange->facts.has_body)
         return MHD_YES;
     if (exchange->refusal.status == 0)
-        body_init(&exchange->body, &exchange->http->service->budget,
-                  exchange->http->config.max_body, (size_t)exchange->facts.length);
+        begin_body(exchange);
     exchange->body_since = clock_now();
     set_body_deadline(exchange);
     return MHD_YES;
@@ -378,7 +449,8 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
     if (exchange->refusal.status != 0) {
         if (exchange->received / 2 > exchange->http->config.max_body)
             return MHD_NO;
-    } else if (!body_append(&exchange->body, data, *size, &exchange->refusal)) {
+    } else if (!receive(exchange, data, *size)) {
+        drop_inflater(exchange);
         body_fini(&exchange->body);
     }
     *size = 0;
@@ -395,14 +467,28 @@ static void note_query(struct exchange *exchange)
     route->after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after");
 }
 
+/* Browsers name text/html; clients that ask whether the server is alive do not. */
+static void note_accept(struct exchange *exchange)
+{
+    const char *accept =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    if (accept != NULL && strstr(accept, "text/html") != NULL)
+        exchange->route.kind = ROUTE_CONSOLE;
+}
+
 static enum MHD_Result body_arrived(struct exchange *exchange)
 {
+    if (exchange->inflater != NULL)
+        inflater_finish(exchange->inflater, &exchange->refusal);
+    drop_inflater(exchange);
     if (exchange->refusal.status != 0)
         return send_refusal(exchange);
-    if (exchange->route.kind == ROUTE_INFER)
+    if (exchange->codec != NULL)
         return start_job(exchange);
     if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
         note_query(exchange);
+    if (exchange->route.kind == ROUTE_V1_LIVE)
+        note_accept(exchange);
     api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
                &exchange->reply);
     return send_reply(exchange);
@@ -476,6 +562,7 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
                     clock_now() + exchange->http->config.idle_timeout);
     if (exchange->job != NULL)
         drop_job(exchange);
+    drop_inflater(exchange);
     if (exchange->body.budget != NULL)
         body_fini(&exchange->body);
     reply_fini(&exchange->reply);

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 
 #include "core/checked.h"
-#include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
 #include "server/clock.h"
+#include "server/compression.h"
 #include "server/compute.h"
+#include "server/job_parts.h"
 #include "server/job_turn.h"
 #include "server/tick.h"
 
@@ -20,7 +21,7 @@
 #define LIGHT_BYTES ((size_t)32 << 10)
 #define LIGHT_FLOPS 2e6
 
-enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING };
+enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING, JOB_PACKING, JOB_PAUSED };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
@@ -29,14 +30,20 @@ struct job {
     const struct served_model *served;
     enum job_stage stage;
     bool light;
-    struct body body; /* what request points into */
-    struct infer_request request;
+    bool in_parts, submitted;
+    struct payload payload; /* what message points into */
+    struct message message;
     struct job_turn turn;
     bool begun; /* on its turn, the sequence's state is known */
     struct compute compute;
     void *block;
+    size_t block_size;
     struct json_writer writer;
-    struct infer_answer_cursor answering;
+    size_t json_size; /* of the last answer that was written */
+    enum content_coding coding;
+    size_t coding_from;
+    struct deflater *deflater; /* JOB_PACKING */
+    struct job_parts parts;    /* instead of writer, when in_parts */
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
@@ -65,72 +72,96 @@ static bool fail_size(const struct job *job, struct fault *fault)
                      job->budget->limit);
 }
 
-/* Block and answer, charged and taken together. */
-static bool take_memory(struct job *job, size_t block, size_t answer, struct fault *fault)
+/* Bytes: of the block, the compute's and then the message's, and of the answer. */
+struct job_sizes {
+    size_t compute, message, answer;
+};
+
+static bool reserve_answer(struct job *job, size_t bytes)
 {
-    size_t bytes;
-    if (!checked_add(block, answer, &bytes))
+    if (job->in_parts)
+        return job_parts_reserve(&job->parts, bytes);
+    json_reserve(&job->writer, bytes);
+    return !job->writer.failed;
+}
+
+/* All charged and taken together. */
+static bool take_memory(struct job *job, const struct job_sizes *sizes, struct fault *fault)
+{
+    size_t block, bytes;
+    if (!checked_add(sizes->compute, sizes->message, &block) ||
+        !checked_add(block, MODEL_SCRATCH_ALIGNMENT - 1, &block))
         return fail_size(job, fault);
-    if (!budget_take(job->budget, bytes, job->charge + job->body.capacity, fault))
+    block &= ~(size_t)(MODEL_SCRATCH_ALIGNMENT - 1);
+    if (!checked_mul(sizes->answer, job->in_parts ? JOB_PARTS_ROOM : 1, &bytes) ||
+        !checked_add(block, bytes, &bytes))
+        return fail_size(job, fault);
+    if (!budget_take(job->budget, bytes, job->charge + job->payload.held, fault))
         return false;
     job->charge += bytes;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
-    json_reserve(&job->writer, answer);
-    if (job->block == NULL || job->writer.failed)
+    job->block_size = block;
+    if (job->block == NULL || !reserve_answer(job, sizes->answer))
         return fault_set(fault, 503, "out of memory");
     compute_place(&job->compute, job->block);
+    job->message.codec->place(&job->message, (char *)job->block + sizes->compute);
     return true;
 }
 
-/* All but the data, which is there when it has been computed. */
-static void describe_answer(const struct job *job, struct infer_answer *answer)
+/* What stands around the outputs. */
+static void begin_answer(const struct job *job, struct infer_answer *answer)
 {
+    const struct compute *compute = &job->compute;
+    const bool final = compute_is_last_part(compute);
     *answer = (struct infer_answer){
         .model_name = job->served->name,
         .model_version = MODEL_VERSION,
-        .id = job->request.id,
-        .sequence_id = &job->request.parameters.sequence_id,
-        .steps = job->turn.steps + job->compute.binding.steps,
+        .sequence_id = &job->message.request.parameters.sequence_id,
+        .steps = job->turn.steps + (final ? compute->binding.steps : compute->part_end),
+        .part = {job->in_parts, compute->part_begin, final},
     };
-    compute_answer(&job->compute, answer);
-    for (size_t i = 0; i < answer->output_count; i++)
-        answer->outputs[i].form = infer_output_form(&job->request, i);
 }
 
 static bool is_light(const struct job *job, size_t answer)
 {
     const struct binding *binding = &job->compute.binding;
     const double flops = tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps);
-    return job->body.size <= LIGHT_BYTES && answer <= LIGHT_BYTES - job->body.size &&
-           flops <= LIGHT_FLOPS;
+    const size_t request = payload_size(&job->payload);
+    return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && flops <= LIGHT_FLOPS;
 }
 
 static bool plan(struct job *job, struct fault *fault)
 {
-    struct infer_answer message;
-    size_t block, answer;
-    describe_answer(job, &message);
-    if (!infer_answer_size(&message, &answer))
+    struct infer_answer answer;
+    struct job_sizes sizes;
+    begin_answer(job, &answer);
+    compute_largest_answer(&job->compute, &answer);
+    if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
-    job->light = is_light(job, answer) && job_turn_is_now(&job->turn);
+    job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
-    infer_answer_begin(&job->answering);
-    if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->scheduler), &block))
+    const size_t members = job->light ? 0 : scheduler_team_size(job->scheduler);
+    if (!compute_plan(&job->compute, members, &sizes.compute))
         return fail_size(job, fault);
-    return take_memory(job, block, answer, fault);
+    return take_memory(job, &sizes, fault);
 }
 
-static bool parse(struct job *job, struct fault *fault)
+static bool parse(struct job *job, const struct codec *codec, struct fault *fault)
 {
-    const size_t json_size = job->body.size - job->body.tail;
-    const struct infer_span tail = {job->body.text + json_size, job->body.tail};
-    if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
-                             job->served->name, fault))
-        return false;
-    for (size_t i = 0; i < job->request.output_count; i++)
-        if (infer_output_classification(&job->request, i) != 0)
-            return fault_set(fault, 400, "classification is not available in this build");
-    return true;
+    const struct message_model model = {job->served->name, &job->served->signature};
+    job->message.codec = codec;
+    return codec->parse(&job->message, &job->payload.bytes, &model, fault);
+}
+
+/* As asked for; else what is half a millisecond's work. */
+static size_t part_steps(const struct job *job)
+{
+    const uint64_t asked = job->message.request.parameters.stream_steps;
+    const size_t rows = job->compute.binding.rows;
+    if (asked != 0)
+        return asked < SIZE_MAX ? (size_t)asked : SIZE_MAX;
+    return tick_rule_steps(&job->served->lane->rule, rows < TICK_ROWS ? rows : TICK_ROWS,
+                           TICK_SHORT);
 }
 
 static bool brings_states(const struct binding *binding)
@@ -160,20 +191,25 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
 {
     struct binding binding;
     const struct served_model *served = job->served;
-    if (!parse(job, fault) ||
-        !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
+    struct infer_request *request = &job->message.request;
+    if (!parse(job, terms->codec, fault) ||
+        !signature_bind(&served->signature, request, served->name, &binding, fault))
         return false;
     job->arrived = terms->arrived;
-    job->work.priority = class_of(job->request.parameters.priority);
-    job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
+    job->coding = terms->coding;
+    job->coding_from = terms->coding_from;
+    job->work.priority = class_of(request->parameters.priority);
+    job->work.deadline = deadline_of(terms, request->parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
-    return job_turn_enter(&job->turn, sequences, &served->sequences, &job->request.parameters,
+    if (job->in_parts && compute_is_divisible(&job->compute))
+        compute_divide(&job->compute, part_steps(job));
+    return job_turn_enter(&job->turn, sequences, &served->sequences, &request->parameters,
                           binding.rows, brings_states(&binding), fault) &&
            plan(job, fault);
 }
 
 static struct job *allocate(const struct served_model *served, struct budget *budget, size_t held,
-                            struct fault *fault)
+                            bool in_parts, struct fault *fault)
 {
     if (!budget_take(budget, sizeof(struct job), held, fault))
         return NULL;
@@ -186,26 +222,33 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
     job->work = (struct work){.type = &work_type, .lane = served->lane};
     job->served = served;
     job->stage = JOB_DECODING;
+    job->in_parts = in_parts;
+    job->submitted = false;
     job->begun = false;
     job_turn_init(&job->turn, &turn_type);
     job->block = NULL;
+    job->deflater = NULL;
     job->budget = budget;
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
     json_writer_init(&job->writer);
+    if (in_parts)
+        job_parts_init(&job->parts);
     return job;
 }
 
-struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct scheduler *scheduler, struct sequences *sequences,
-                       const struct job_terms *terms, struct fault *fault)
+struct job *job_create(const struct served_model *served, struct payload *payload,
+                       struct budget *budget, struct scheduler *scheduler,
+                       struct sequences *sequences, const struct job_terms *terms,
+                       struct fault *fault)
 {
-    struct job *job = allocate(served, budget, body->capacity, fault);
+    struct job *job = allocate(served, budget, payload->held, terms->in_parts, fault);
     if (job == NULL) {
-        body_fini(body);
+        payload_release(payload);
         return NULL;
     }
-    body_move(&job->body, body);
+    job->payload = *payload;
+    *payload = (struct payload){0};
     job->scheduler = scheduler;
     if (prepare(job, sequences, terms, fault))
         return job;
@@ -216,9 +259,11 @@ struct job *job_create(const struct served_model *served, struct body *body, str
 /* What only the work itself needed. */
 static void release_inputs(struct job *job)
 {
-    body_fini(&job->body);
+    payload_release(&job->payload);
     free(job->block);
     job->block = NULL;
+    deflater_destroy(job->deflater);
+    job->deflater = NULL;
     json_writer_fini(&job->writer);
 }
 
@@ -226,13 +271,26 @@ static void destroy(struct job *job)
 {
     job_turn_leave(&job->turn, NULL, 0);
     release_inputs(job);
+    if (job->in_parts)
+        job_parts_fini(&job->parts);
     reply_fini(&job->reply);
     budget_give(job->budget, job->charge);
     free(job);
 }
 
+/* Of a waiter that is not to be woken any more, wherever the job is. */
+static void leave_parts(struct job *job)
+{
+    if (!scheduler_abandon(job->scheduler, &job->work) && job_parts_leave(&job->parts))
+        destroy(job);
+}
+
 void job_destroy(struct job *job)
 {
+    if (job->in_parts && job->submitted) {
+        leave_parts(job);
+        return;
+    }
     job->how = WORK_ABANDONED;
     if (job_turn_ended(&job->turn))
         destroy(job);
@@ -298,33 +356,132 @@ static enum work_next decode(struct job *job)
         return fail(job, &fault);
     if (decoded == COMPUTE_MORE)
         return WORK_SLICE;
-    body_fini(&job->body);
+    payload_release(&job->payload);
     job->stage = JOB_COMPUTED;
     return WORK_TICKS;
 }
 
+/* 0 in replies: all of it. */
+static size_t json_size_of(const struct job *job)
+{
+    return job->json_size < job->writer.size ? job->json_size : 0;
+}
+
+static enum work_next reply_as_written(struct job *job)
+{
+    const size_t json_size = json_size_of(job);
+    reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size;
+    return WORK_DONE;
+}
+
+/* Without memory for it the answer goes as it is. */
+static bool begin_packing(struct job *job)
+{
+    const struct json_writer *writer = &job->writer;
+    if (job->coding == CODING_IDENTITY || writer->size < job->coding_from || writer->failed)
+        return false;
+    job->deflater = deflater_create(job->coding, writer->text, writer->size, job->budget);
+    if (job->deflater == NULL)
+        return false;
+    job->stage = JOB_PACKING;
+    return true;
+}
+
+static enum work_next pack(struct job *job)
+{
+    const enum deflater_progress progress = deflater_step(job->deflater);
+    size_t charge;
+    if (progress == DEFLATER_MORE)
+        return WORK_SLICE;
+    if (progress == DEFLATER_NO_GAIN)
+        return reply_as_written(job);
+    job->reply = (struct reply){
+        .status = 200,
+        .json_size = json_size_of(job),
+        .coding = job->coding,
+    };
+    deflater_take(job->deflater, &job->reply.body, &job->reply.size, &charge);
+    job->charge += charge;
+    return WORK_DONE;
+}
+
+static enum work_next begin_next_part(struct job *job)
+{
+    compute_next_part(&job->compute);
+    job->stage = JOB_COMPUTED;
+    return WORK_TICKS;
+}
+
+/* The waiter may take it from here on. */
+static enum work_next hand_out_part(struct job *job)
+{
+    bool wake;
+    const bool room = job_parts_put(&job->parts, job->json_size, &wake);
+    if (wake)
+        job->done(job->context);
+    if (room)
+        return begin_next_part(job);
+    job->stage = JOB_PAUSED;
+    return WORK_PAUSE;
+}
+
+/* The last one is handed out when everything else has been done. */
+static enum work_next part_written(struct job *job)
+{
+    struct fault fault;
+    if (job_parts_writer(&job->parts)->failed) {
+        fault_set(&fault, 503, "out of memory");
+        return fail(job, &fault);
+    }
+    if (!compute_is_last_part(&job->compute))
+        return hand_out_part(job);
+    job->reply.status = 200;
+    return WORK_DONE;
+}
+
+static enum work_next answer_written(struct job *job)
+{
+    return begin_packing(job) ? WORK_SLICE : reply_as_written(job);
+}
+
 static enum work_next encode(struct job *job)
 {
-    struct infer_answer message;
-    size_t json_size;
+    const struct codec *codec = job->message.codec;
+    struct json_writer *writer = job->in_parts ? job_parts_writer(&job->parts) : &job->writer;
+    struct infer_answer answer;
     if (job->stage == JOB_COMPUTED) {
         compute_finish(&job->compute);
+        codec->begin(&job->message);
         job->stage = JOB_ENCODING;
     }
-    describe_answer(job, &message);
-    if (!infer_answer_write(&job->answering, &job->writer, &message, SLICE_NUMBERS, &json_size))
+    begin_answer(job, &answer);
+    compute_answer(&job->compute, &answer);
+    if (!codec->write(&job->message, writer, &answer, SLICE_NUMBERS, &job->json_size))
         return WORK_SLICE;
-    reply_json(&job->reply, 200, &job->writer);
-    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
-    return WORK_DONE;
+    return job->in_parts ? part_written(job) : answer_written(job);
+}
+
+static enum work_next go_on(struct job *job)
+{
+    switch (job->stage) {
+    case JOB_DECODING:
+        return decode(job);
+    case JOB_COMPUTED:
+    case JOB_ENCODING:
+        return encode(job);
+    case JOB_PACKING:
+        return pack(job);
+    case JOB_PAUSED:
+        break;
+    }
+    return begin_next_part(job);
 }
 
 static enum work_next slice(struct work *work)
 {
     struct job *job = (struct job *)work;
-    if (job->stage != JOB_DECODING)
-        return encode(job);
-    const enum work_next next = decode(job);
+    const enum work_next next = go_on(job);
     if (next != WORK_TICKS || add_strands(job))
         return next;
     work->computed = true;
@@ -361,6 +518,18 @@ static void leave_sequence(struct job *job)
     job_turn_leave(&job->turn, good ? job->compute.states : NULL, job->compute.binding.steps);
 }
 
+/* What is left of the charge is that of the parts. */
+static void end_parts(struct job *job)
+{
+    bool wake;
+    job->charge -= job->block_size;
+    budget_give(job->budget, job->block_size);
+    if (!job_parts_end(&job->parts, job->json_size, &wake))
+        destroy(job);
+    else if (wake)
+        job->done(job->context);
+}
+
 static void finish(struct job *job)
 {
     if (job->how == WORK_ABANDONED) {
@@ -372,6 +541,10 @@ static void finish(struct job *job)
     leave_sequence(job);
     count(job);
     release_inputs(job);
+    if (job->in_parts) {
+        end_parts(job);
+        return;
+    }
     move_charge(job);
     job->done(job->context);
 }
@@ -406,6 +579,7 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
     job->context = context;
     if (!scheduler_accept(job->scheduler, &job->work, fault))
         return false;
+    job->submitted = true;
     if (job_turn_accepted(&job->turn))
         scheduler_begin(job->scheduler, &job->work);
     return true;
@@ -413,7 +587,12 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
 
 bool job_abandon(struct job *job)
 {
-    return scheduler_abandon(job->scheduler, &job->work);
+    if (!job->in_parts)
+        return scheduler_abandon(job->scheduler, &job->work);
+    if (!job_parts_stop_waiting(&job->parts))
+        return false;
+    leave_parts(job);
+    return true;
 }
 
 /* ---- on the spot ---- */
@@ -437,7 +616,7 @@ static void run(struct job *job)
     const uint64_t computed = clock_now();
     times->ticks = computed - decoded;
     for (next = WORK_SLICE; next == WORK_SLICE;)
-        next = encode(job);
+        next = go_on(job);
     times->after = clock_now() - computed;
 }
 
@@ -462,4 +641,55 @@ void job_take_reply(struct job *job, struct reply *reply)
     assert(job->reply.status != 0);
     *reply = job->reply;
     job->reply = (struct reply){0};
+}
+
+/* ---- in parts ---- */
+
+static void show_part(const struct job_parts_slot *slot, struct job_part *part)
+{
+    const struct json_writer *writer = &slot->writer;
+    *part = (struct job_part){
+        .status = 200,
+        .body = writer->text,
+        .size = writer->size,
+        .json_size = slot->json_size < writer->size ? slot->json_size : 0,
+    };
+}
+
+static void show_error(const struct reply *reply, struct job_part *part)
+{
+    *part = (struct job_part){
+        .status = reply->status,
+        .body = reply->body,
+        .size = reply->size,
+    };
+}
+
+enum job_part_taken job_take_part(struct job *job, struct job_part *part)
+{
+    const struct job_parts_slot *slot;
+    bool resume;
+    const enum job_parts_taken taken = job_parts_take(&job->parts, &slot, &resume);
+    if (resume)
+        scheduler_resume(job->scheduler, &job->work);
+    switch (taken) {
+    case JOB_PARTS_NONE:
+        return JOB_NO_PART;
+    case JOB_PARTS_ONE:
+        show_part(slot, part);
+        return JOB_PART;
+    case JOB_PARTS_LAST:
+        break;
+    }
+    if (job->reply.status == 200)
+        show_part(slot, part);
+    else
+        show_error(&job->reply, part);
+    return JOB_LAST_PART;
+}
+
+void job_wait(struct job *job)
+{
+    if (!job_parts_wait(&job->parts))
+        job->done(job->context);
 }

@@ -19,7 +19,9 @@ static void served_destroy(struct served_model *served)
     if (served->lane != NULL)
         lane_fini(served->lane);
     free(served->lane);
+    model_summary_fini(&served->summary);
     model_destroy(served->model);
+    free(served->labels);
     free(served);
 }
 
@@ -75,6 +77,7 @@ static bool build(struct served_model *served, const struct model_config *config
         served->weight_count += weights->tensors[i].elements;
     set_sequences(served, config);
     return signature_init(&served->signature, served->model, config, fault) &&
+           model_summary_init(&served->summary, config, weights, fault) &&
            make_lane(served, config->max_queue_delay_us * CLOCK_NS_PER_US, fault);
 }
 
@@ -131,6 +134,8 @@ static bool load(struct served_model *served, const char *path, const struct ker
         return false;
     const bool done =
         build_from_config(served, &config, path, kernel, fault) || fault_prefix(fault, "%s", path);
+    served->labels = config.labels; /* whose signature is the only one to know them */
+    config.labels = NULL;
     model_config_fini(&config);
     return done;
 }

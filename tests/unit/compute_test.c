@@ -93,15 +93,23 @@ static void want_all_outputs(struct binding *binding)
         binding->outputs[i] = &signature.outputs[i];
 }
 
-static void place(const struct binding *binding)
+/* part_steps: 0 for one part. */
+static void place_as(const struct binding *binding, size_t part_steps)
 {
     size_t bytes;
     compute_init(&compute, model, &signature, binding);
+    if (part_steps != 0)
+        compute_divide(&compute, part_steps);
     assert_true(compute_plan(&compute, 0, &bytes));
     block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     assert_non_null(block);
     memset(block, 0xff, bytes); /* NaN wherever something was forgotten */
     compute_place(&compute, block);
+}
+
+static void place(const struct binding *binding)
+{
+    place_as(binding, 0);
 }
 
 static enum compute_decoded decode(struct fault *fault)
@@ -112,13 +120,18 @@ static enum compute_decoded decode(struct fault *fault)
     return decoded;
 }
 
-static void run(const struct binding *binding)
+static void run_as(const struct binding *binding, size_t part_steps)
 {
     struct fault fault;
-    place(binding);
+    place_as(binding, part_steps);
     if (decode(&fault) != COMPUTE_READY)
         fail_msg("%s", fault.text);
     tick_run_alone(&compute, NULL);
+}
+
+static void run(const struct binding *binding)
+{
+    run_as(binding, 0);
 }
 
 static const float *output_named(const char *name)
@@ -364,6 +377,65 @@ static void pieces_change_no_bit(void **state)
     }
 }
 
+/* Strands go on in each part with what they have left in it. */
+static void parts_together_are_the_whole(void **state)
+{
+    (void)state;
+    static const size_t lengths_of[] = {2, 3};
+    for (int batch_first = 0; batch_first < 2; batch_first++) {
+        const struct infer_input input =
+            tensor("input", DATATYPE_FP32, 6, batch_first ? ROW_MAJOR : STEP_MAJOR);
+        const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 2, "[2,3]");
+        struct binding binding = {.steps = 3, .rows = 2, .input = &input, .lengths = &lengths};
+        struct infer_answer answer;
+        make_model(false, batch_first);
+        want_all_outputs(&binding);
+        run_as(&binding, 2);
+        for (size_t part = 0, t = 0; part < 2; part++) {
+            const size_t steps = part == 0 ? 2 : 1;
+            assert_int_equal(compute_is_last_part(&compute), part == 1);
+            compute_answer(&compute, &answer);
+            assert_int_equal(answer.output_count, part == 0 ? 1 : 3);
+            assert_int_equal(answer.outputs[0].shape[batch_first], steps);
+            assert_int_equal(answer.outputs[0].shape[!batch_first], 2);
+            for (size_t i = 0; i < steps; i++, t++)
+                for (size_t b = 0; b < 2; b++)
+                    assert_true((answer.outputs[0].data[batch_first ? b * steps + i : i * 2 + b] !=
+                                 0) == (t < lengths_of[b]));
+            if (part == 0) {
+                compute_next_part(&compute);
+                assert_int_equal(compute.strands[0].live, 1);
+                tick_run_alone(&compute, NULL);
+            }
+        }
+        assert_int_equal(answer.outputs[2].wanted, 2);
+        clean_up(NULL);
+    }
+}
+
+static void what_has_no_steps_to_give_has_no_parts(void **state)
+{
+    (void)state;
+    struct binding binding = {.steps = 3, .rows = 2};
+    make_model(false, false);
+    want_all_outputs(&binding);
+    compute_init(&compute, model, &signature, &binding);
+    assert_true(compute_is_divisible(&compute));
+    binding.rows = 0;
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_is_divisible(&compute));
+    binding.rows = 2;
+    binding.output_count = 1;
+    binding.outputs[0] = &signature.outputs[1]; /* h_n */
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_is_divisible(&compute));
+    clean_up(NULL);
+    make_model(true, false);
+    want_all_outputs(&binding);
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_is_divisible(&compute));
+}
+
 /* More rows than a strand takes; each row's number is all of its input. */
 static void rows_are_cut_into_strands_evenly(void **state)
 {
@@ -568,6 +640,71 @@ static void numbers_an_embedding_does_not_have_are_named(void **state)
     }
 }
 
+/* ---- rows that stand each for itself ---- */
+
+static struct infer_input input_of_rows(enum datatype datatype, const struct tensor_row *rows,
+                                        size_t rank, const uint64_t *shape, size_t row_axis)
+{
+    struct infer_input input = {.datatype = datatype,
+                                .rank = rank,
+                                .elements = 1,
+                                .form = TENSOR_ROWS,
+                                .rows = rows,
+                                .row_axis = row_axis};
+    strcpy(input.name, "input");
+    for (size_t i = 0; i < rank; i++) {
+        input.shape[i] = shape[i];
+        input.elements *= shape[i];
+    }
+    return input;
+}
+
+static void they_say_how_long_they_are_and_are_answered_so(void **state)
+{
+    (void)state;
+    static const struct tensor_row rows[] = {
+        {"[[1],[2],[3]]", 13, 3}, {"[]", 2, 0}, {"[[4]]", 5, 1}};
+    struct infer_answer answer;
+    make_model(true, false);
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 3, "[3,0,1]");
+    const struct infer_input padded = tensor("input", DATATYPE_FP32, 9, "[1,9,4, 2,9,9, 3,9,9]");
+    struct binding binding = {.steps = 3, .rows = 3, .input = &padded, .lengths = &lengths};
+    float wanted[18];
+    want_all_outputs(&binding);
+    run(&binding);
+    memcpy(wanted, compute.output, sizeof wanted);
+    compute_answer(&compute, &answer);
+    assert_null(answer.outputs[0].row_steps);
+    free(block);
+    const struct infer_input apart =
+        input_of_rows(DATATYPE_FP32, rows, 3, (const uint64_t[]){3, 3, 1}, 1);
+    binding.input = &apart;
+    binding.lengths = NULL;
+    run(&binding);
+    assert_memory_equal(compute.output, wanted, sizeof wanted);
+    compute_answer(&compute, &answer);
+    assert_int_equal(answer.outputs[0].row_axis, 1);
+    for (size_t b = 0; b < 3; b++)
+        assert_int_equal(answer.outputs[0].row_steps[b], rows[b].steps);
+    assert_null(answer.outputs[1].row_steps);
+}
+
+/* What a shorter row lacks is no number at all. */
+static void an_embedding_s_numbers_end_where_the_row_does(void **state)
+{
+    (void)state;
+    static const struct tensor_row rows[] = {{"[2,1]", 5, 2}, {"[0]", 3, 1}};
+    double h = 0, c = 0;
+    make_text_model();
+    const struct infer_input input =
+        input_of_rows(DATATYPE_INT64, rows, 2, (const uint64_t[]){2, 2}, 0);
+    struct binding binding = {.steps = 2, .rows = 2, .input = &input};
+    want_all_outputs(&binding);
+    run(&binding);
+    step(-1, &h, &c);
+    assert_true(fabs((double)compute.output[1] - h) < 1e-6);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, clean_up)
 
 int main(void)
@@ -585,11 +722,15 @@ int main(void)
         TEST(no_rows_of_very_many_steps_take_no_time),
         TEST(sizes_that_overflow_are_refused),
         TEST(pieces_change_no_bit),
+        TEST(parts_together_are_the_whole),
+        TEST(what_has_no_steps_to_give_has_no_parts),
         TEST(rows_are_cut_into_strands_evenly),
         TEST(what_is_read_in_slices_is_the_same),
         TEST(cleared_inputs_are_zeros_of_full_length),
         TEST(a_vector_comes_out_at_each_row_s_end),
         TEST(numbers_an_embedding_does_not_have_are_named),
+        TEST(they_say_how_long_they_are_and_are_answered_so),
+        TEST(an_embedding_s_numbers_end_where_the_row_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
