@@ -78,8 +78,8 @@ static void small_weights_are_left_where_they_are(void **state)
         .weight_ih = weights, .weight_hh = weights, .weight_hr = weights};
     const struct layer_spec lstm = {
         .type = LAYER_LSTM,
-        .as.lstm = {.input_size = 5, .hidden_size = 3, .num_layers = 1, .proj_size = 2,
-                    .weights = &cell},
+        .as.lstm =
+            {.input_size = 5, .hidden_size = 3, .num_layers = 1, .proj_size = 2, .weights = &cell},
     };
     size_t bytes = 0;
     struct model *model = model_create(&lstm, 1, kernel_find("scalar"));

@@ -21,6 +21,7 @@
 static struct model *model;
 static struct signature signature;
 static struct lane lane, other_lane, slow_lane; /* the last one waits for company */
+static struct model_stats stats;
 static struct scheduler *scheduler;
 static struct fault fault;
 static atomic_int ends;
@@ -154,9 +155,9 @@ static int start(void **state)
         .workers = 1, .queue_limit = 30, .queue_rows_limit = 100};
     (void)state;
     atomic_store(&ends, 0);
-    lane_init(&lane, model, 0);
-    lane_init(&other_lane, model, 0);
-    lane_init(&slow_lane, model, DELAY);
+    lane_init(&lane, model, 0, &stats);
+    lane_init(&other_lane, model, 0, &stats);
+    lane_init(&slow_lane, model, DELAY, &stats);
     return scheduler_start(&scheduler, &config, &fault) &&
                    scheduler_reserve(scheduler, model, &fault)
                ? 0
