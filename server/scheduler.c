@@ -45,7 +45,8 @@ struct scheduler {
     size_t busy; /* pumps at a unit */
     size_t accepted;
     size_t scratch_size;
-    bool sleeping; /* one pump waits for a held work's time */
+    bool sleeping;         /* one pump waits for a held work's time */
+    uint64_t sleeps_until; /* then: the first of them when it fell asleep */
     bool stopping;
     struct pump pumps[];
 };
@@ -146,6 +147,8 @@ static void hold(struct scheduler *s, struct work *work)
         s->holding = lane;
     }
     lane_hold(lane, &s->queue, work, clock_now());
+    if (s->sleeping && work->held_until < s->sleeps_until)
+        pthread_cond_signal(&s->due);
 }
 
 /* ---- under the lock: what to do next ---- */
@@ -334,7 +337,8 @@ static bool sleep_until_due(struct scheduler *s)
 {
     if (s->holding == NULL || s->sleeping)
         return false;
-    const struct timespec until = clock_timespec(first_due(s));
+    s->sleeps_until = first_due(s);
+    const struct timespec until = clock_timespec(s->sleeps_until);
     s->sleeping = true;
     pthread_cond_clockwait(&s->due, &s->lock, CLOCK_MONOTONIC, &until);
     s->sleeping = false;

@@ -8,6 +8,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "server/clock.h"
 #include "server/compute.h"
@@ -147,19 +148,23 @@ static int drop_model(void **state)
     return 0;
 }
 
-static int start(void **state)
+static void start_workers(size_t count)
 {
     const struct scheduler_config config = {
-        .workers = 1, .queue_limit = 30, .queue_rows_limit = 100};
+        .workers = count, .queue_limit = 30, .queue_rows_limit = 100};
+    assert_true(scheduler_start(&scheduler, &config, &fault));
+    assert_true(scheduler_reserve(scheduler, model, &fault));
+}
+
+static int start(void **state)
+{
     (void)state;
     atomic_store(&ends, 0);
     lane_init(&lane, model, 0);
     lane_init(&other_lane, model, 0);
     lane_init(&slow_lane, model, DELAY);
-    return scheduler_start(&scheduler, &config, &fault) &&
-                   scheduler_reserve(scheduler, model, &fault)
-               ? 0
-               : -1;
+    start_workers(1);
+    return 0;
 }
 
 static int stop(void **state)
@@ -370,6 +375,38 @@ static void nobody_else_waits_for_a_lane_with_a_delay(void **state)
     expect_end(&held, WORK_ABANDONED);
 }
 
+/* One worker sleeps until the first lane's time; what another worker holds back meanwhile is due
+ * long before. */
+static void bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one(void **state)
+{
+    struct lane soon_lane;
+    struct request held, soon;
+    sem_t entered, open;
+    (void)state;
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    start_workers(2);
+    lane_init(&soon_lane, model, CLOCK_NS_PER_MS);
+    slow_lane.delay = 100 * CLOCK_NS_PER_S;
+    sem_init(&entered, 0, 0);
+    sem_init(&open, 0, 0);
+    request_init(&soon, &soon_lane, 1, 1);
+    soon.entered = &entered;
+    soon.open = &open;
+    submit(&soon);
+    wait_at(&entered);
+    request_init(&held, &slow_lane, 1, 1);
+    submit(&held);
+    usleep(50000); /* the other worker holds it and sleeps; if it does not yet, nothing is shown */
+    sem_post(&open);
+    struct timespec patience = clock_timespec(clock_now() + 30 * CLOCK_NS_PER_S);
+    assert_int_equal(sem_clockwait(&soon.ended, CLOCK_MONOTONIC, &patience), 0);
+    request_fini(&soon);
+    assert_int_equal(held.order, 0);
+    assert_true(scheduler_abandon(scheduler, &held.work));
+    expect_end(&held, WORK_ABANDONED);
+    lane_fini(&soon_lane);
+}
+
 static void stopping_waits_for_what_was_accepted_and_accepts_nothing(void **state)
 {
     struct request late_comer;
@@ -400,6 +437,7 @@ int main(void)
         TEST(given_up_work_ends_at_once_or_after_its_unit),
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
+        TEST(bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one),
         TEST(stopping_waits_for_what_was_accepted_and_accepts_nothing),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);
