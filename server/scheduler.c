@@ -214,8 +214,8 @@ static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, 
     if (tick->part_count == 0)
         return false;
     const bool alone = work_queue_is_empty(&s->queue);
-    tick_set_steps(tick, &lane->rule, lane->model, alone ? TICK_PATIENT : TICK_SHORT,
-                   alone ? helpers_of(s) : 0);
+    tick_set_steps(tick, &lane->rule, lane->model,
+                   alone && s->busy == 0 ? TICK_PATIENT : TICK_SHORT, alone ? helpers_of(s) : 0);
     for (size_t i = 0; i < tick->part_count; i++)
         start_running(tick->parts[i].work, now);
     pump->unit = UNIT_TICK;
