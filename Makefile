@@ -57,7 +57,7 @@ endif
 objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 CORE_O := $(call objects,core)
 PROTO_O := $(call objects,proto)
-SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server))
+SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server)) $(O)/server/pages.S.o
 # The converter is a program of its own, so that none of its libraries is in the daemon.
 CONVERT_O := $(filter-out $(O)/deploy/convert/main.o,$(call objects,deploy/convert))
 UNIT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/unit/*_test.c))
@@ -103,6 +103,11 @@ $(O)/server/%.o: server/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(O)/server/pages.S.o: server/pages.S $(wildcard server/pages/*)
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(O)/deploy/convert/%.o: deploy/convert/%.c
 	$(call say,CC,$<)

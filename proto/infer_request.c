@@ -505,6 +505,7 @@ bool infer_request_parse(struct infer_request *request, const char *json, size_t
     struct parser parser = {.request = request, .model_name = model_name, .fault = fault};
     struct tail spans = {.spans = tail, .count = tail_count};
     json_reader_init(&parser.reader, json, json_size, fault);
+    parser.reader.words = true;
     infer_request_clear(request);
     return read_request(&parser) && place_binary(&parser, &spans) && check_inputs(&parser) &&
            check_outputs(&parser);

@@ -69,7 +69,7 @@ enum json_type json_peek(struct json_reader *reader)
         return JSON_ERROR;
     skip_space(reader);
     const char byte = json_byte(reader);
-    if (byte == '-' || byte == 'N' || byte == 'I' || json_is_digit(byte))
+    if (byte == '-' || json_is_digit(byte) || (reader->words && (byte == 'N' || byte == 'I')))
         return JSON_NUMBER;
     switch (byte) {
     case '{':

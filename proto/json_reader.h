@@ -1,7 +1,7 @@
 /* A strict pull reader for JSON that arrives from strangers: RFC 8259 to the letter (valid UTF-8,
  * no trailing commas, no control characters in strings, nothing after the value), at most
- * JSON_DEPTH_MAX levels deep, no memory taken, no recursion. The one licence: the value tokens NaN,
- * Infinity and -Infinity are read as numbers, as Triton and TensorFlow Serving do.
+ * JSON_DEPTH_MAX levels deep, no memory taken, no recursion. Messages may be read with one licence:
+ * the words NaN, Infinity and -Infinity are numbers, as they are to Triton and TensorFlow Serving.
  *
  * Use: every read function returns false after the first error, which is in reader->fault (status
  * 400, a text with the byte offset), and the reader then stays failed.
@@ -37,6 +37,7 @@ struct json_reader {
     const char *begin, *at, *end;
     struct fault *fault;
     bool failed;
+    bool words; /* NaN and Infinity are numbers; json_reader_init says no */
     unsigned depth;
     bool first[JSON_DEPTH_MAX]; /* per open container: no member read yet */
     bool object[JSON_DEPTH_MAX];
@@ -65,8 +66,6 @@ bool json_read_string(struct json_reader *reader, char *out, size_t capacity);
 /* Integers written without fraction or exponent, exact over the whole range. */
 bool json_read_uint64(struct json_reader *reader, uint64_t *value);
 bool json_read_int64(struct json_reader *reader, int64_t *value);
-/* Any number of at most 128 characters; out of double's range is an error. */
-bool json_read_double(struct json_reader *reader, double *value);
 
 /* Reads over one value of any kind, checking it. *text and *size, where not NULL, get its span. */
 bool json_skip(struct json_reader *reader, const char **text, size_t *size);

@@ -126,6 +126,7 @@ static bool read_network(struct parser *p, const cJSON *root)
     const cJSON *layers = cJSON_GetObjectItemCaseSensitive(root, "layers");
     if (lstm != NULL && layers != NULL)
         return fault_set(p->fault, 400, "layers: either lstm or layers expected, got both");
+    p->config->bare_lstm = layers == NULL;
     return layers != NULL ? read_layers(p, layers) : read_short_form(p, lstm);
 }
 

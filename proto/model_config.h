@@ -47,6 +47,7 @@ struct model_config {
     size_t steps;      /* every request's T; 0: any */
     size_t input_size; /* floats of a step of the input; 0: the weights say */
     struct model_tensors tensors;
+    bool bare_lstm; /* it was the short form: one torch.nn.LSTM, which returns its states */
     size_t layer_count;
     struct layer_config *layers;
 

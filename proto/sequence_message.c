@@ -248,6 +248,7 @@ static bool read_envelope(struct sequence_message *message, const char *json, si
     char key[KEY_MAX];
     bool seen[MEMBER_COUNT + 1] = {false};
     json_reader_init(&reader, json, size, fault);
+    reader.words = true;
     if (!json_enter_object(&reader))
         return false;
     while (json_next_member(&reader, key, sizeof key)) {

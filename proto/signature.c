@@ -125,6 +125,7 @@ static bool add_output_tensor(struct maker *m)
     struct signature *s = m->signature;
     struct signature_tensor *output =
         add_output(m, ROLE_OUTPUT, name_of(m, MODEL_OUTPUT, "output"));
+    output->returned = true;
     if (!s->vector)
         return shape_output(m, output);
     if (m->config->tensors.output_layout != OUTPUT_BY_BATCH_FIRST)
@@ -154,6 +155,8 @@ static void add_state_tensor(struct maker *m, enum model_tensor which, size_t k)
     struct signature_tensor *tensor = output ? add_output(m, is_h ? ROLE_H : ROLE_C, name)
                                              : add_input(m, is_h ? ROLE_H : ROLE_C, name);
     tensor->optional = !output;
+    tensor->returned =
+        output && (m->config->bare_lstm || m->config->tensors.names[which][0] != '\0');
     tensor->state = k;
     tensor->rows_axis = m->signature->states_batch_first ? 0 : 1;
     tensor->shape[1 - tensor->rows_axis] = (int64_t)state->cells;
@@ -222,6 +225,7 @@ static void add_cell_tensor(struct maker *m, enum tensor_role role, const char *
     if (several)
         snprintf(name + strlen(name), sizeof name - strlen(name), ".%zu", nth);
     struct signature_tensor *tensor = add_output(m, role, name);
+    tensor->returned = true;
     const struct signature_state *group = &m->signature->states[state];
     tensor->state = state;
     tensor->cell = cell;

@@ -43,9 +43,11 @@ struct signature_tensor {
     char name[TENSOR_NAME_MAX];
     enum datatype datatype; /* INT64 where INT32 is taken too */
     enum tensor_role role;
-    bool optional;
-    size_t state; /* ROLE_H, ROLE_C: which of signature.states */
-    size_t cell;  /* the same, of rank 2: which of that state's cells; its [B,n] alone */
+    bool optional; /* of inputs */
+    bool returned; /* of outputs: the network itself returns it, as its framework would; else it is
+                      a state that its layers keep to themselves */
+    size_t state;  /* ROLE_H, ROLE_C: which of signature.states */
+    size_t cell;   /* the same, of rank 2: which of that state's cells; its [B,n] alone */
     size_t rank;
     int64_t shape[SIGNATURE_RANK_MAX]; /* -1: any */
     size_t rows_axis;                  /* which dimension is B */

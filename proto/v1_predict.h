@@ -9,6 +9,9 @@
  * comes first here. Rows of the model's input may differ in their number of steps; where they do,
  * they are the lengths of the sequences.
  *
+ * signature_name is "serving_default", or none: what the network itself returns is answered; or
+ * "with_states": its final states too, of networks that keep them to themselves.
+ *
  * Answer: {"predictions":[row, ...]} to instances, {"outputs": column} to inputs: nested lists, of
  * one output bare, of several as objects. A row has as many steps as it really has. */
 #ifndef PROTO_V1_PREDICT_H
@@ -20,8 +23,12 @@
 #include "proto/infer_message.h"
 #include "proto/signature.h"
 
+#define V1_SIGNATURE        "serving_default"
+#define V1_SIGNATURE_STATES "with_states"
+
 struct v1_request {
     bool columns;     /* "inputs" were given, "outputs" are wanted */
+    bool states;      /* signature_name: V1_SIGNATURE_STATES */
     size_t row_count; /* in all inputs together: so many struct tensor_row does the index take */
     /* private */
     const char *body; /* borrowed */
@@ -32,8 +39,8 @@ struct v1_request {
 /* Fills request as if it were one of infer_request_parse's, without decoding a number: inputs of
  * form TENSOR_ROWS with names, shapes (in the signature's layout, the longest row's steps) and
  * datatypes as the signature has them, at least one row each, to be held against it by
- * signature_bind like any other; no outputs, id or parameters. body and signature must outlive
- * request and v1. On failure fault has status 400. */
+ * signature_bind like any other; the outputs that signature_name says; no id or parameters. body
+ * and signature must outlive request and v1. On failure fault has status 400. */
 bool v1_request_parse(struct v1_request *v1, struct infer_request *request, const char *body,
                       size_t size, const struct signature *signature, struct fault *fault);
 

@@ -282,12 +282,13 @@ static bool take_columns(struct walk *walk)
 
 /* ---- the body ---- */
 
-static bool check_signature_name(struct walk *walk)
+static bool read_signature_name(struct walk *walk)
 {
     char name[TENSOR_NAME_MAX];
     if (!json_read_string(&walk->reader, name, sizeof name))
         return false;
-    return name[0] == '\0' || strcmp(name, "serving_default") == 0 ||
+    walk->v1->states = strcmp(name, V1_SIGNATURE_STATES) == 0;
+    return name[0] == '\0' || strcmp(name, V1_SIGNATURE) == 0 || walk->v1->states ||
            fault_set(walk->fault, 400, "Serving signature name: \"%s\" not found in signature def",
                      excerpt_of(name).text);
 }
@@ -296,7 +297,7 @@ static bool take_key(struct walk *walk, const char *key)
 {
     const bool instances = strcmp(key, "instances") == 0, inputs = strcmp(key, "inputs") == 0;
     if (strcmp(key, "signature_name") == 0)
-        return check_signature_name(walk);
+        return read_signature_name(walk);
     if (!instances && !inputs)
         return json_skip(&walk->reader, NULL, NULL);
     if (walk->list != NULL)
@@ -321,6 +322,7 @@ static bool walk_body(struct walk *walk)
     struct json_reader *reader = &walk->reader;
     char key[TENSOR_NAME_MAX];
     json_reader_init(reader, walk->v1->body, walk->v1->size, walk->fault);
+    reader->words = true;
     if (json_peek(reader) != JSON_OBJECT)
         return !reader->failed && fail_not_object(walk);
     json_enter_object(reader);
@@ -399,6 +401,20 @@ static bool set_shapes(struct walk *walk)
     return true;
 }
 
+/* ---- outputs ---- */
+
+static void want_outputs(const struct v1_request *v1, struct infer_request *request)
+{
+    for (size_t i = 0; i < v1->signature->output_count; i++) {
+        const struct signature_tensor *output = &v1->signature->outputs[i];
+        if (!v1->states && !output->returned)
+            continue;
+        struct infer_output *wanted = &request->outputs[request->output_count++];
+        *wanted = (struct infer_output){0};
+        strcpy(wanted->name, output->name);
+    }
+}
+
 /* ---- both walks ---- */
 
 bool v1_request_parse(struct v1_request *v1, struct infer_request *request, const char *body,
@@ -407,8 +423,10 @@ bool v1_request_parse(struct v1_request *v1, struct infer_request *request, cons
     struct walk walk = {.v1 = v1, .request = request, .signature = signature, .fault = fault};
     *v1 = (struct v1_request){.body = body, .size = size, .signature = signature};
     infer_request_clear(request);
-    if (walk_body(&walk))
+    if (walk_body(&walk)) {
+        want_outputs(v1, request);
         return set_shapes(&walk) && check_lengths(&walk);
+    }
     if (walk.reader.failed)
         fault_prefix(fault, "JSON Parse error");
     return false;

@@ -10,6 +10,7 @@
 #include "server/api_stats.h"
 #include "server/api_v1.h"
 #include "server/api_v2.h"
+#include "server/pages.h"
 
 static bool (*const handlers[ROUTE_COUNT])(struct api_call *call, struct fault *fault) = {
     [ROUTE_SERVER_METADATA] = api_v2_server,
@@ -41,6 +42,14 @@ void api_write_member(struct json_writer *writer, const char *key, const char *v
     json_string(writer, value);
 }
 
+/* ---- models ---- */
+
+/* So many of a name's bytes are worth repeating to whoever sent it. */
+static int shown_size(size_t size)
+{
+    return size < 64 ? (int)size : 64;
+}
+
 /* There is one version of each model: it is the stable one. */
 static bool check_label(const struct route *route, struct fault *fault)
 {
@@ -49,7 +58,31 @@ static bool check_label(const struct route *route, struct fault *fault)
                                  memcmp(route->label, stable, route->label_size) == 0))
         return true;
     return fault_set(fault, 404, "unknown label '%.*s': the one there is, is '%s'",
-                     (int)(route->label_size < 64 ? route->label_size : 64), route->label, stable);
+                     shown_size(route->label_size), route->label, stable);
+}
+
+/* In TensorFlow Serving's words, which its clients look for. */
+static void say_servable_not_found(const struct route *route, struct fault *fault)
+{
+    const int model_size = shown_size(route->model_size);
+    if (route->version == NULL)
+        fault_set(fault, 404, "Servable not found for request: Latest(%.*s)", model_size,
+                  route->model);
+    else
+        fault_set(fault, 404, "Servable not found for request: Specific(%.*s, %.*s)", model_size,
+                  route->model, shown_size(route->version_size), route->version);
+}
+
+const struct served_model *api_find_model(const struct service *service, const struct route *route,
+                                          struct fault *fault)
+{
+    const struct served_model *served =
+        model_store_find(service->models, route->model, route->model_size, route->version,
+                         route->version_size, fault);
+    if (served == NULL &&
+        (route->kind == ROUTE_V1_PREDICT || route->kind == ROUTE_V1_MODEL_METADATA))
+        say_servable_not_found(route, fault);
+    return served != NULL && check_label(route, fault) ? served : NULL;
 }
 
 /* The repository's doors may name a model that is not there. */
@@ -59,10 +92,11 @@ static bool find_model(struct api_call *call, struct fault *fault)
     if (route->model == NULL || route->kind == ROUTE_MODEL_LOAD ||
         route->kind == ROUTE_MODEL_UNLOAD)
         return true;
-    call->served = model_store_find(call->service->models, route->model, route->model_size,
-                                    route->version, route->version_size, fault);
-    return call->served != NULL && check_label(route, fault);
+    call->served = api_find_model(call->service, route, fault);
+    return call->served != NULL;
 }
+
+/* ---- answers ---- */
 
 static void answer_json(struct api_call *call, struct reply *reply)
 {
@@ -91,6 +125,6 @@ void api_answer(struct service *service, const struct route *route, const char *
                             .status = 200};
     if (route->kind == ROUTE_METRICS)
         api_metrics(service, reply);
-    else
+    else if (!pages_answer(route->kind, reply))
         answer_json(&call, reply);
 }

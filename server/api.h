@@ -24,8 +24,12 @@ struct api_call {
     size_t charge; /* taken out of the budget for what was written; the reply gives it back */
 };
 
-/* route is any but ROUTE_NONE and ROUTE_INFER; body may be NULL when its size is 0. Always leaves a
- * reply, an error's where need be. */
+/* The model that the route names, by version or label where it says one; NULL, with a 404. */
+const struct served_model *api_find_model(const struct service *service, const struct route *route,
+                                          struct fault *fault);
+
+/* route is any but ROUTE_NONE and those of requests to compute; body may be NULL when its size is
+ * 0. Always leaves a reply, an error's where need be. */
 void api_answer(struct service *service, const struct route *route, const char *body,
                 size_t body_size, struct reply *reply);
 

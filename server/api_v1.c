@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/v1_predict.h"
+
 /* ---- status ---- */
 
 /* What KServe's v1 clients ask of "/". */
@@ -63,20 +65,27 @@ static const char *tensorflow_type(enum datatype datatype)
     }
 }
 
-static void write_shape(struct json_writer *writer, const struct signature_tensor *tensor)
+static void write_dimension(struct json_writer *writer, int64_t dimension)
 {
     char size[24];
+    snprintf(size, sizeof size, "%" PRId64, dimension);
+    json_open_object(writer);
+    api_write_member(writer, "size", size);
+    api_write_member(writer, "name", "");
+    json_close_object(writer);
+}
+
+/* The batch comes first in this protocol, whatever the model's own layout is. */
+static void write_shape(struct json_writer *writer, const struct signature_tensor *tensor)
+{
     json_key(writer, "tensor_shape");
     json_open_object(writer);
     json_key(writer, "dim");
     json_open_array(writer);
-    for (size_t i = 0; i < tensor->rank; i++) {
-        snprintf(size, sizeof size, "%" PRId64, tensor->shape[i]);
-        json_open_object(writer);
-        api_write_member(writer, "size", size);
-        api_write_member(writer, "name", "");
-        json_close_object(writer);
-    }
+    write_dimension(writer, tensor->shape[tensor->rows_axis]);
+    for (size_t i = 0; i < tensor->rank; i++)
+        if (i != tensor->rows_axis)
+            write_dimension(writer, tensor->shape[i]);
     json_close_array(writer);
     json_key(writer, "unknown_rank");
     json_bool(writer, false);
@@ -97,8 +106,10 @@ static void write_tensor(struct json_writer *writer, const struct signature_tens
 
 /* A signature there knows no optional tensor: every one it lists has to be sent, so these are left
  * out. */
-static void write_signature(struct json_writer *writer, const struct signature *signature)
+static void write_signature(struct json_writer *writer, const struct signature *signature,
+                            const char *name, bool states)
 {
+    json_key(writer, name);
     json_open_object(writer);
     json_key(writer, "inputs");
     json_open_object(writer);
@@ -109,13 +120,22 @@ static void write_signature(struct json_writer *writer, const struct signature *
     json_key(writer, "outputs");
     json_open_object(writer);
     for (size_t i = 0; i < signature->output_count; i++)
-        write_tensor(writer, &signature->outputs[i]);
+        if (states || signature->outputs[i].returned)
+            write_tensor(writer, &signature->outputs[i]);
     json_close_object(writer);
     api_write_member(writer, "method_name", "tensorflow/serving/predict");
     json_key(writer, "defaults");
     json_open_object(writer);
     json_close_object(writer);
     json_close_object(writer);
+}
+
+static bool keeps_states(const struct signature *signature)
+{
+    for (size_t i = 0; i < signature->output_count; i++)
+        if (!signature->outputs[i].returned)
+            return true;
+    return false;
 }
 
 static void write_spec(struct json_writer *writer, const char *name)
@@ -131,6 +151,7 @@ static void write_spec(struct json_writer *writer, const char *name)
 bool api_v1_metadata(struct api_call *call, struct fault *fault)
 {
     struct json_writer *writer = call->writer;
+    const struct signature *signature = &call->served->signature;
     (void)fault;
     json_open_object(writer);
     write_spec(writer, call->served->name);
@@ -140,8 +161,9 @@ bool api_v1_metadata(struct api_call *call, struct fault *fault)
     json_open_object(writer);
     json_key(writer, "signature_def");
     json_open_object(writer);
-    json_key(writer, "serving_default");
-    write_signature(writer, &call->served->signature);
+    write_signature(writer, signature, V1_SIGNATURE, false);
+    if (keeps_states(signature))
+        write_signature(writer, signature, V1_SIGNATURE_STATES, true);
     json_close_object(writer);
     json_close_object(writer);
     json_close_object(writer);

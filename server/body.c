@@ -58,12 +58,22 @@ void body_fini(struct body *body)
     free(body->text);
     budget_give(body->budget, body->capacity);
     body->text = NULL;
-    body->size = body->capacity = body->tail = 0;
+    body->size = body->capacity = 0;
 }
 
-void body_move(struct body *to, struct body *from)
+void body_move(struct body *body, size_t head_size, struct payload *payload)
 {
-    *to = *from;
-    from->text = NULL;
-    from->size = from->capacity = from->tail = 0;
+    const size_t tail_size = body->size - head_size;
+    assert(head_size <= body->size);
+    *payload = (struct payload){
+        .bytes = {.head = {body->text, head_size}, .tail_count = tail_size != 0},
+        .release = free,
+        .owner = body->text,
+        .budget = body->budget,
+        .held = body->capacity,
+    };
+    if (tail_size != 0)
+        payload->bytes.tail[0] = (struct infer_span){body->text + head_size, tail_size};
+    body->text = NULL;
+    body->size = body->capacity = 0;
 }

@@ -9,6 +9,7 @@
 
 #include "proto/fault.h"
 #include "server/budget.h"
+#include "server/payload.h"
 
 struct body {
     char *text; /* NUL-terminated once something was appended; NULL before */
@@ -16,7 +17,6 @@ struct body {
     size_t capacity; /* bytes held and charged to the budget */
     size_t limit;
     size_t expected; /* bytes announced, 0 when unknown */
-    size_t tail;     /* the last so many bytes are binary tensors, what is before them is JSON */
     struct budget *budget;
 };
 
@@ -30,7 +30,8 @@ bool body_append(struct body *body, const char *data, size_t size, struct fault 
 /* Frees everything, gives the charge back. The body is then empty and may take more. */
 void body_fini(struct body *body);
 
-/* Moves the contents and their charge to a body that is empty. */
-void body_move(struct body *to, struct body *from);
+/* Moves the contents and their charge to payload: the first head_size bytes, and what is behind
+ * them, if anything. The body is then as after body_fini. */
+void body_move(struct body *body, size_t head_size, struct payload *payload);
 
 #endif

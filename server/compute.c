@@ -37,6 +37,12 @@ static void *take(struct layout *layout, size_t a, size_t b, size_t c, size_t el
     return take_bytes(layout, layout->fits ? bytes : 0);
 }
 
+/* Rows that stand each for itself say by themselves how long they are. */
+static bool has_own_rows(const struct binding *binding)
+{
+    return binding->input != NULL && binding->input->form == TENSOR_ROWS;
+}
+
 static bool wants(const struct binding *binding, enum tensor_role role, size_t state)
 {
     for (size_t i = 0; i < binding->output_count; i++)
@@ -125,6 +131,9 @@ static void lay_out(struct compute *compute, struct layout *layout)
     compute->apart =
         take(layout, signature->output_apart ? rows : 0, signature->output_size, 1, sizeof(float));
     compute->lengths = take(layout, rows, 1, 1, sizeof *compute->lengths);
+    compute->row_steps = NULL;
+    if (has_own_rows(&compute->binding))
+        compute->row_steps = take(layout, rows, 1, 1, sizeof *compute->row_steps);
     compute->states = take(layout, rows, model_state_size(compute->model), 1, sizeof(float));
     lay_out_states(compute, layout);
     lay_out_strands(compute, layout);
@@ -277,6 +286,8 @@ static size_t clear_padding(const struct compute *compute, size_t row)
     const size_t length = length_of(compute, row), out = compute->signature->output_size;
     const size_t own = length > 0 ? model_output_steps(compute->model, length) : 0;
     assert(own <= compute->output_steps);
+    if (compute->row_steps != NULL)
+        compute->row_steps[row] = (int64_t)own;
     for (size_t t = own; t < compute->output_steps; t++)
         memset(output_of_row(compute, row, t), 0, out * sizeof(float));
     return (compute->output_steps - own) * out;
@@ -411,11 +422,20 @@ static bool check_lengths(const struct compute *compute, size_t begin, size_t en
     return true;
 }
 
+static void set_own_lengths(struct compute *compute)
+{
+    for (size_t b = 0; b < compute->binding.rows; b++)
+        compute->lengths[b] = (int64_t)compute->binding.input->rows[b].steps;
+}
+
 static bool read_lengths(struct compute *compute, size_t *left, struct fault *fault)
 {
     const struct infer_input *input = compute->binding.lengths;
     if (input == NULL) {
-        set_full_lengths(compute);
+        if (has_own_rows(&compute->binding))
+            set_own_lengths(compute);
+        else
+            set_full_lengths(compute);
         use(left, compute->binding.rows);
         return true;
     }
@@ -438,20 +458,6 @@ static bool read_state(struct compute *compute, size_t index, size_t *left, stru
     return input == NULL || read_floats(compute, input, out, left, fault);
 }
 
-/* An embedding's input: whole numbers that it has vectors for. */
-static bool take_tokens(struct compute *compute, size_t begin, size_t end, struct fault *fault)
-{
-    const size_t vocabulary = compute->signature->vocabulary;
-    for (size_t i = begin; i < end; i++) {
-        const int64_t token = compute->tokens[i];
-        if (token < 0 || (uint64_t)token >= vocabulary)
-            return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %lld",
-                             compute->binding.input->name, i, vocabulary - 1, (long long)token);
-        compute->input[i] = (float)token;
-    }
-    return true;
-}
-
 static bool read_tokens(struct compute *compute, size_t *left, struct fault *fault)
 {
     const struct infer_input *input = compute->binding.input;
@@ -461,7 +467,46 @@ static bool read_tokens(struct compute *compute, size_t *left, struct fault *fau
         return false;
     use(left, cursor->index - first);
     compute->progress.reading = cursor->index < input->elements;
-    return take_tokens(compute, first, cursor->index, fault);
+    return true;
+}
+
+/* Of rows that came each for itself, what the shorter ones lack. */
+static bool is_left_out(const struct compute *compute, size_t element)
+{
+    const struct binding *binding = &compute->binding;
+    if (!has_own_rows(binding))
+        return false;
+    const bool rows_first = compute->signature->batch_first;
+    const size_t inner = rows_first ? binding->steps : binding->rows;
+    const size_t row = rows_first ? element / inner : element % inner;
+    const size_t step = rows_first ? element % inner : element / inner;
+    return step >= length_of(compute, row);
+}
+
+/* An embedding's input: whole numbers that it has vectors for. */
+static bool take_tokens(struct compute *compute, size_t slice, size_t *left, struct fault *fault)
+{
+    const size_t vocabulary = compute->signature->vocabulary;
+    const size_t elements = compute->binding.input->elements, begin = slice * SLICE_FLOATS;
+    const size_t end = elements - begin < SLICE_FLOATS ? elements : begin + SLICE_FLOATS;
+    for (size_t i = begin; i < end; i++) {
+        const int64_t token = compute->tokens[i];
+        if (is_left_out(compute, i))
+            continue;
+        if (token < 0 || (uint64_t)token >= vocabulary)
+            return fault_set(fault, 400, "input '%s' element %zu: 0 to %zu expected, got %lld",
+                             compute->binding.input->name, i, vocabulary - 1, (long long)token);
+        compute->input[i] = (float)token;
+    }
+    use(left, end - begin);
+    return true;
+}
+
+static size_t token_slices(const struct compute *compute)
+{
+    const size_t tokens =
+        compute->signature->vocabulary != 0 ? compute->binding.input->elements : 0;
+    return tokens / SLICE_FLOATS + (tokens % SLICE_FLOATS != 0);
 }
 
 static bool read_input(struct compute *compute, size_t *left, struct fault *fault)
@@ -475,6 +520,8 @@ static bool read_input(struct compute *compute, size_t *left, struct fault *faul
 static size_t things_in(const struct compute *compute)
 {
     switch (compute->progress.stage) {
+    case TAKE_TOKENS:
+        return token_slices(compute);
     case READ_STATES:
         return 2 * compute->signature->state_count;
     case BEGIN_STRANDS:
@@ -492,6 +539,8 @@ static bool do_some(struct compute *compute, size_t *left, struct fault *fault)
         return read_input(compute, left, fault);
     case READ_LENGTHS:
         return read_lengths(compute, left, fault);
+    case TAKE_TOKENS:
+        return take_tokens(compute, index, left, fault);
     case READ_STATES:
         return read_state(compute, index, left, fault);
     case BEGIN_STRANDS:
@@ -563,6 +612,8 @@ void compute_answer(const struct compute *compute, struct infer_answer *answer)
         *out = (struct infer_answer_tensor){.datatype = DATATYPE_FP32};
         out->name = tensor->name;
         out->rank = tensor->rank;
+        out->row_axis = tensor->rows_axis;
+        out->row_steps = tensor->steps_axis != SIGNATURE_NO_AXIS ? compute->row_steps : NULL;
         out->data = data_of(compute, tensor);
         signature_output_shape(compute->signature, tensor, binding->steps, binding->rows,
                                out->shape);

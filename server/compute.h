@@ -30,8 +30,8 @@ struct strand {
 
 /* What compute_decode has come to. */
 struct compute_progress {
-    enum { READ_INPUT, READ_LENGTHS, READ_STATES, BEGIN_STRANDS, DECODED } stage;
-    size_t index;               /* of the stage's next thing: state tensor, strand */
+    enum { READ_INPUT, READ_LENGTHS, TAKE_TOKENS, READ_STATES, BEGIN_STRANDS, DECODED } stage;
+    size_t index;               /* of the stage's next thing: slice, state tensor, strand */
     bool reading;               /* in the middle of a tensor */
     struct infer_cursor cursor; /* then */
 };
@@ -52,6 +52,7 @@ struct compute {
     int64_t *tokens;                /* as input, where that is an embedding's */
     float *apart;                   /* [B,O], where the output's directions stand apart */
     int64_t *lengths;               /* [B] */
+    int64_t *row_steps;             /* [B], of output, where rows came each for itself; else NULL */
     float *h[SIGNATURE_STATES_MAX]; /* [cells,B,P] or [B,cells,P]: first h_0, then h_n; NULL when
                                        neither is */
     float *c[SIGNATURE_STATES_MAX]; /* [cells,B,H] */

@@ -54,7 +54,8 @@ struct exchange {
     enum exchange_state state;
     struct http_head_facts facts;
     struct route route;
-    const struct served_model *served; /* ROUTE_INFER */
+    const struct codec *codec;         /* of a request to compute; else NULL */
+    const struct served_model *served; /* for which model it is */
     uint64_t accepted;                 /* when the job was created; 0: not yet */
     bool client_left;
     struct body body;
@@ -126,6 +127,12 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         snprintf(size, sizeof size, "%zu", reply->json_size);
         MHD_add_response_header(response, "Inference-Header-Content-Length", size);
     }
+    if (reply->page != NULL) {
+        MHD_add_response_header(response, "Content-Security-Policy", "default-src 'self'");
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
+    }
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->retry_after)
@@ -137,11 +144,12 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
 /* The text stays in the exchange until the library says that the request is over. */
 static struct MHD_Response *make_response(const struct reply *reply)
 {
-    static char no_memory[] = "{\"error\":\"out of memory\"}";
-    return reply->body != NULL
-               ? MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_PERSISTENT)
-               : MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory,
-                                                 MHD_RESPMEM_PERSISTENT);
+    static const char no_memory[] = "{\"error\":\"out of memory\"}";
+    const char *body = reply->page != NULL ? reply->page : reply->body;
+    const size_t size = body != NULL ? reply->size : sizeof no_memory - 1;
+    /* The library's interface knows no const; memory that is persistent it only reads. */
+    const uintptr_t bytes = (uintptr_t)(body != NULL ? body : no_memory);
+    return MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_PERSISTENT);
 }
 
 static void set_reply_deadline(const struct exchange *exchange)
@@ -191,9 +199,10 @@ static enum MHD_Result send_refusal(struct exchange *exchange)
 /* ---- infer ---- */
 
 /* The header that Triton's clients put beside a body whose tail is binary; the C++ one always. */
-static bool check_json_size(struct exchange *exchange)
+static bool find_json_size(struct exchange *exchange, size_t *json_size)
 {
     const struct http_head_facts *facts = &exchange->facts;
+    *json_size = exchange->body.size;
     if (!facts->json_size_given || facts->json_size == exchange->body.size)
         return true;
     if (facts->json_size > exchange->body.size)
@@ -203,7 +212,7 @@ static bool check_json_size(struct exchange *exchange)
     if (facts->json_size == 0)
         return fault_set(&exchange->refusal, 400,
                          "a body without a JSON header is not supported by this server");
-    exchange->body.tail = exchange->body.size - (size_t)facts->json_size;
+    *json_size = (size_t)facts->json_size;
     return true;
 }
 
@@ -213,6 +222,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
     const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
     const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
     return (struct job_terms){
+        .codec = exchange->codec,
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
     };
@@ -221,11 +231,14 @@ static struct job_terms job_terms(const struct exchange *exchange)
 static bool prepare_job(struct exchange *exchange)
 {
     const struct job_terms terms = job_terms(exchange);
-    if (!check_json_size(exchange))
+    size_t json_size;
+    struct payload payload;
+    if (!find_json_size(exchange, &json_size))
         return false;
     if (exchange->body.size == 0)
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
-    exchange->job = job_create(exchange->served, &exchange->body, &exchange->http->service->budget,
+    body_move(&exchange->body, json_size, &payload);
+    exchange->job = job_create(exchange->served, &payload, &exchange->http->service->budget,
                                exchange->http->service->scheduler,
                                exchange->http->service->sequences, &terms, &exchange->refusal);
     exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
@@ -321,14 +334,26 @@ static bool check_head(struct exchange *exchange, const char *method, const char
                             &exchange->refusal);
 }
 
+/* The form of what is to be computed; NULL for what is not. */
+static const struct codec *find_codec(enum route_kind kind)
+{
+    switch (kind) {
+    case ROUTE_INFER:
+        return &infer_codec;
+    case ROUTE_V1_PREDICT:
+        return &v1_codec;
+    default:
+        return NULL;
+    }
+}
+
 /* Everything that can be said against the request before its body is there. */
 static void check_request(struct exchange *exchange)
 {
-    const struct route *route = &exchange->route;
-    if (route->kind == ROUTE_INFER) {
+    exchange->codec = find_codec(exchange->route.kind);
+    if (exchange->codec != NULL) {
         exchange->served =
-            model_store_find(exchange->http->service->models, route->model, route->model_size,
-                             route->version, route->version_size, &exchange->refusal);
+            api_find_model(exchange->http->service, &exchange->route, &exchange->refusal);
         if (exchange->served == NULL)
             return;
     }
@@ -395,14 +420,25 @@ static void note_query(struct exchange *exchange)
     route->after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after");
 }
 
+/* Browsers name text/html; clients that ask whether the server is alive do not. */
+static void note_accept(struct exchange *exchange)
+{
+    const char *accept =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    if (accept != NULL && strstr(accept, "text/html") != NULL)
+        exchange->route.kind = ROUTE_CONSOLE;
+}
+
 static enum MHD_Result body_arrived(struct exchange *exchange)
 {
     if (exchange->refusal.status != 0)
         return send_refusal(exchange);
-    if (exchange->route.kind == ROUTE_INFER)
+    if (exchange->codec != NULL)
         return start_job(exchange);
     if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
         note_query(exchange);
+    if (exchange->route.kind == ROUTE_V1_LIVE)
+        note_accept(exchange);
     api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
                &exchange->reply);
     return send_reply(exchange);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "core/checked.h"
-#include "proto/infer_message.h"
 #include "proto/json_writer.h"
 #include "proto/signature.h"
 #include "server/clock.h"
@@ -29,14 +28,13 @@ struct job {
     const struct served_model *served;
     enum job_stage stage;
     bool light;
-    struct body body; /* what request points into */
-    struct infer_request request;
+    struct payload payload; /* what message points into */
+    struct message message;
     struct job_turn turn;
     bool begun; /* on its turn, the sequence's state is known */
     struct compute compute;
     void *block;
     struct json_writer writer;
-    struct infer_answer_cursor answering;
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
@@ -65,20 +63,30 @@ static bool fail_size(const struct job *job, struct fault *fault)
                      job->budget->limit);
 }
 
-/* Block and answer, charged and taken together. */
-static bool take_memory(struct job *job, size_t block, size_t answer, struct fault *fault)
+/* Bytes: of the block, the compute's and then the message's, and of the answer. */
+struct job_sizes {
+    size_t compute, message, answer;
+};
+
+/* All charged and taken together. */
+static bool take_memory(struct job *job, const struct job_sizes *sizes, struct fault *fault)
 {
-    size_t bytes;
-    if (!checked_add(block, answer, &bytes))
+    size_t block, bytes;
+    if (!checked_add(sizes->compute, sizes->message, &block) ||
+        !checked_add(block, MODEL_SCRATCH_ALIGNMENT - 1, &block))
         return fail_size(job, fault);
-    if (!budget_take(job->budget, bytes, job->charge + job->body.capacity, fault))
+    block &= ~(size_t)(MODEL_SCRATCH_ALIGNMENT - 1);
+    if (!checked_add(block, sizes->answer, &bytes))
+        return fail_size(job, fault);
+    if (!budget_take(job->budget, bytes, job->charge + job->payload.held, fault))
         return false;
     job->charge += bytes;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
-    json_reserve(&job->writer, answer);
+    json_reserve(&job->writer, sizes->answer);
     if (job->block == NULL || job->writer.failed)
         return fault_set(fault, 503, "out of memory");
     compute_place(&job->compute, job->block);
+    job->message.codec->place(&job->message, (char *)job->block + sizes->compute);
     return true;
 }
 
@@ -88,49 +96,50 @@ static void describe_answer(const struct job *job, struct infer_answer *answer)
     *answer = (struct infer_answer){
         .model_name = job->served->name,
         .model_version = MODEL_VERSION,
-        .id = job->request.id,
-        .sequence_id = &job->request.parameters.sequence_id,
+        .sequence_id = &job->message.request.parameters.sequence_id,
         .steps = job->turn.steps + job->compute.binding.steps,
     };
     compute_answer(&job->compute, answer);
-    for (size_t i = 0; i < answer->output_count; i++)
-        answer->outputs[i].form = infer_output_form(&job->request, i);
 }
 
 static bool is_light(const struct job *job, size_t answer)
 {
     const struct binding *binding = &job->compute.binding;
     const double flops = tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps);
-    return job->body.size <= LIGHT_BYTES && answer <= LIGHT_BYTES - job->body.size &&
-           flops <= LIGHT_FLOPS;
+    const size_t request = payload_size(&job->payload);
+    return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && flops <= LIGHT_FLOPS;
 }
 
 static bool plan(struct job *job, struct fault *fault)
 {
-    struct infer_answer message;
-    size_t block, answer;
-    describe_answer(job, &message);
-    if (!infer_answer_size(&message, &answer))
+    struct infer_answer answer;
+    struct job_sizes sizes;
+    describe_answer(job, &answer);
+    if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
-    job->light = is_light(job, answer) && job_turn_is_now(&job->turn);
+    job->light = is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
-    infer_answer_begin(&job->answering);
-    if (!compute_plan(&job->compute, job->light ? 0 : scheduler_team_size(job->scheduler), &block))
+    const size_t members = job->light ? 0 : scheduler_team_size(job->scheduler);
+    if (!compute_plan(&job->compute, members, &sizes.compute))
         return fail_size(job, fault);
-    return take_memory(job, block, answer, fault);
+    return take_memory(job, &sizes, fault);
 }
 
-static bool parse(struct job *job, struct fault *fault)
+static bool asks_for_classes(const struct infer_request *request)
 {
-    const size_t json_size = job->body.size - job->body.tail;
-    const struct infer_span tail = {job->body.text + json_size, job->body.tail};
-    if (!infer_request_parse(&job->request, job->body.text, json_size, &tail, tail.size != 0,
-                             job->served->name, fault))
-        return false;
-    for (size_t i = 0; i < job->request.output_count; i++)
-        if (infer_output_classification(&job->request, i) != 0)
-            return fault_set(fault, 400, "classification is not available in this build");
-    return true;
+    for (size_t i = 0; i < request->output_count; i++)
+        if (infer_output_classification(request, i) != 0)
+            return true;
+    return false;
+}
+
+static bool parse(struct job *job, const struct codec *codec, struct fault *fault)
+{
+    const struct message_model model = {job->served->name, &job->served->signature};
+    job->message.codec = codec;
+    return codec->parse(&job->message, &job->payload.bytes, &model, fault) &&
+           (!asks_for_classes(&job->message.request) ||
+            fault_set(fault, 400, "classification is not available in this build"));
 }
 
 static bool brings_states(const struct binding *binding)
@@ -160,14 +169,15 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
 {
     struct binding binding;
     const struct served_model *served = job->served;
-    if (!parse(job, fault) ||
-        !signature_bind(&served->signature, &job->request, served->name, &binding, fault))
+    struct infer_request *request = &job->message.request;
+    if (!parse(job, terms->codec, fault) ||
+        !signature_bind(&served->signature, request, served->name, &binding, fault))
         return false;
     job->arrived = terms->arrived;
-    job->work.priority = class_of(job->request.parameters.priority);
-    job->work.deadline = deadline_of(terms, job->request.parameters.timeout_us);
+    job->work.priority = class_of(request->parameters.priority);
+    job->work.deadline = deadline_of(terms, request->parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
-    return job_turn_enter(&job->turn, sequences, &served->sequences, &job->request.parameters,
+    return job_turn_enter(&job->turn, sequences, &served->sequences, &request->parameters,
                           binding.rows, brings_states(&binding), fault) &&
            plan(job, fault);
 }
@@ -196,16 +206,18 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
     return job;
 }
 
-struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct scheduler *scheduler, struct sequences *sequences,
-                       const struct job_terms *terms, struct fault *fault)
+struct job *job_create(const struct served_model *served, struct payload *payload,
+                       struct budget *budget, struct scheduler *scheduler,
+                       struct sequences *sequences, const struct job_terms *terms,
+                       struct fault *fault)
 {
-    struct job *job = allocate(served, budget, body->capacity, fault);
+    struct job *job = allocate(served, budget, payload->held, fault);
     if (job == NULL) {
-        body_fini(body);
+        payload_release(payload);
         return NULL;
     }
-    body_move(&job->body, body);
+    job->payload = *payload;
+    *payload = (struct payload){0};
     job->scheduler = scheduler;
     if (prepare(job, sequences, terms, fault))
         return job;
@@ -216,7 +228,7 @@ struct job *job_create(const struct served_model *served, struct body *body, str
 /* What only the work itself needed. */
 static void release_inputs(struct job *job)
 {
-    body_fini(&job->body);
+    payload_release(&job->payload);
     free(job->block);
     job->block = NULL;
     json_writer_fini(&job->writer);
@@ -298,21 +310,23 @@ static enum work_next decode(struct job *job)
         return fail(job, &fault);
     if (decoded == COMPUTE_MORE)
         return WORK_SLICE;
-    body_fini(&job->body);
+    payload_release(&job->payload);
     job->stage = JOB_COMPUTED;
     return WORK_TICKS;
 }
 
 static enum work_next encode(struct job *job)
 {
-    struct infer_answer message;
+    const struct codec *codec = job->message.codec;
+    struct infer_answer answer;
     size_t json_size;
     if (job->stage == JOB_COMPUTED) {
         compute_finish(&job->compute);
+        codec->begin(&job->message);
         job->stage = JOB_ENCODING;
     }
-    describe_answer(job, &message);
-    if (!infer_answer_write(&job->answering, &job->writer, &message, SLICE_NUMBERS, &json_size))
+    describe_answer(job, &answer);
+    if (!codec->write(&job->message, &job->writer, &answer, SLICE_NUMBERS, &json_size))
         return WORK_SLICE;
     reply_json(&job->reply, 200, &job->writer);
     job->reply.json_size = json_size < job->reply.size ? json_size : 0;

@@ -1,4 +1,5 @@
-/* One infer request from the moment its body is there to its reply, whatever the wire.
+/* One infer request from the moment its bytes are there to its reply, whatever the wire and
+ * whatever the form of its message (proto/codec.h).
  *
  * The connection's thread parses the message without decoding a number, holds it against the model,
  * and takes all the memory the job will ever need, so that what does not fit is refused at once.
@@ -14,27 +15,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/codec.h"
 #include "proto/fault.h"
-#include "server/body.h"
 #include "server/budget.h"
 #include "server/model_store.h"
+#include "server/payload.h"
 #include "server/reply.h"
 #include "server/scheduler.h"
 
 struct job;
 
-/* What the wire knows of a request beside its body. Moments of clock_now's. */
+/* What the wire knows of a request beside its bytes. Moments of clock_now's. */
 struct job_terms {
-    uint64_t arrived;  /* with its last byte */
-    uint64_t deadline; /* for its answer, by the wire's own rules */
+    const struct codec *codec; /* what form it is of */
+    uint64_t arrived;          /* with its last byte */
+    uint64_t deadline;         /* for its answer, by the wire's own rules */
 };
 
-/* Takes over body's content, also on failure. NULL: 400 what is wrong with the request, 413 it
- * needs more than the whole budget, 503 more than is left of it. served and scheduler must outlive
- * the job. */
-struct job *job_create(const struct served_model *served, struct body *body, struct budget *budget,
-                       struct scheduler *scheduler, struct sequences *sequences,
-                       const struct job_terms *terms, struct fault *fault);
+/* Takes over the payload, also on failure. NULL: 400 what is wrong with the request, 413 it needs
+ * more than the whole budget, 503 more than is left of it. served and scheduler must outlive the
+ * job. */
+struct job *job_create(const struct served_model *served, struct payload *payload,
+                       struct budget *budget, struct scheduler *scheduler,
+                       struct sequences *sequences, const struct job_terms *terms,
+                       struct fault *fault);
 void job_destroy(struct job *job);
 
 /* The deadline it is held to: that of the terms, or the request's own when it is earlier. */

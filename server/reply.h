@@ -13,7 +13,8 @@
 struct reply {
     int status;       /* 0: there is no reply yet */
     char *body;       /* owned; NULL when there was no memory for it, the status then says 503 */
-    size_t size;      /* bytes of body */
+    size_t size;      /* bytes of body, or of page */
+    const char *page; /* instead of body: what a browser is shown, static */
     size_t json_size; /* so many of them are JSON, the rest binary tensors; 0: all are JSON */
     const char *content_type; /* static text; NULL: what json_size says */
     const char *allow;        /* 405: the verbs there are, static text; else NULL */

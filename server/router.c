@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* In a pattern: one path segment, or what is left of it before the pattern's next character. */
+/* In a pattern: one path segment; of all but a sequence's, only what is before a colon. */
 #define MODEL    '$'
 #define VERSION  '#'
 #define LABEL    '@'
@@ -49,6 +49,9 @@ static const struct row {
     {"/v2/logging", ROUTE_LOGGING_UPDATE, POSTING, BOTH},
     {"/", ROUTE_V1_LIVE, READING, NULL},
     {"/v1/models", ROUTE_MODEL_LIST, READING, NULL},
+    {"/v1/models/$:predict", ROUTE_V1_PREDICT, POSTING, NULL},
+    {"/v1/models/$/versions/#:predict", ROUTE_V1_PREDICT, POSTING, NULL},
+    {"/v1/models/$/labels/@:predict", ROUTE_V1_PREDICT, POSTING, NULL},
     {"/v1/models/$", ROUTE_V1_MODEL_STATUS, READING, NULL},
     {"/v1/models/$/versions/#", ROUTE_V1_MODEL_STATUS, READING, NULL},
     {"/v1/models/$/labels/@", ROUTE_V1_MODEL_STATUS, READING, NULL},
@@ -56,6 +59,11 @@ static const struct row {
     {"/v1/models/$/versions/#/metadata", ROUTE_V1_MODEL_METADATA, READING, NULL},
     {"/v1/models/$/labels/@/metadata", ROUTE_V1_MODEL_METADATA, READING, NULL},
     {"/metrics", ROUTE_METRICS, READING, NULL},
+    {"/docs", ROUTE_DOCS, READING, NULL},
+    {"/docs/console.js", ROUTE_CONSOLE_SCRIPT, READING, NULL},
+    {"/docs/docs.js", ROUTE_DOCS_SCRIPT, READING, NULL},
+    {"/docs/style.css", ROUTE_DOCS_STYLE, READING, NULL},
+    {"/docs/openapi.json", ROUTE_OPENAPI, READING, NULL},
 };
 
 static void note_span(struct route *route, char placeholder, const char *text, size_t size)
@@ -83,8 +91,7 @@ static bool match(struct route *route, const char *pattern, const char *path)
                 return false;
             continue;
         }
-        const char ends[] = {'/', pattern[1], '\0'};
-        const size_t size = strcspn(path, ends);
+        const size_t size = strcspn(path, *pattern == SEQUENCE ? "/" : "/:");
         if (size == 0)
             return false;
         note_span(route, *pattern, path, size);

@@ -15,7 +15,10 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=1:second_deadlock_stack=1}
 
 output=$(mktemp) || exit 1
-trap 'rm -f "$output"' EXIT
+# What the wire tests are answered is held against the interface's description at the end.
+WIRE_RECORD=$(mktemp -d) || exit 1
+export WIRE_RECORD
+trap 'rm -rf "$output" "$WIRE_RECORD"' EXIT
 passed=0 failed=0
 
 count() {
@@ -73,6 +76,7 @@ run_one tests/lint.sh bash -c lint
 for program in "$@"; do
     run_one "${program#"$BIN"/}" "$program"
 done
+run_one tests/wire/openapi_test.py /usr/bin/python3 -B tests/wire/openapi_test.py "$WIRE_RECORD"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

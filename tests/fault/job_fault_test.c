@@ -12,6 +12,7 @@
 #include <semaphore.h>
 #include <string.h>
 
+#include "server/body.h"
 #include "server/clock.h"
 #include "server/job.h"
 #include "tests/fault/failing_calls.h"
@@ -81,12 +82,14 @@ static void stop(void)
 
 static struct job *create_from(const char *text, struct fault *fault)
 {
-    const struct job_terms terms = {clock_now(), UINT64_MAX};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
     struct body body;
+    struct payload payload;
     body_init(&body, &budget, 1000, 0);
     if (!body_append(&body, text, strlen(text), fault))
         return NULL;
-    return job_create(&served, &body, &budget, scheduler, sequences, &terms, fault);
+    body_move(&body, body.size, &payload);
+    return job_create(&served, &payload, &budget, scheduler, sequences, &terms, fault);
 }
 
 static struct job *create(struct fault *fault)

@@ -35,6 +35,7 @@ static bool is_json_number(const char *text, size_t size)
     struct json_reader reader;
     struct fault fault = {0};
     json_reader_init(&reader, text, size, &fault);
+    reader.words = true;
     return json_peek(&reader) == JSON_NUMBER && reader.at == text &&
            json_skip(&reader, NULL, NULL) && reader.at == text + size;
 }

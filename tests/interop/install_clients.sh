@@ -6,6 +6,7 @@
 # FOLDER becomes a Python virtual environment with tritonclient, KServe's client, the client that
 # was generated from the Open Inference Protocol's OpenAPI, and
 #   FOLDER/perf/bin/perf_analyzer    Triton's load generator, out of a tritonclient that carries it
+#   FOLDER/schemathesis             an environment of its own, for its dependencies are its own
 #   FOLDER/perf/lib                  the CUDA runtime it is linked to (nothing of it is used)
 # Nothing outside FOLDER is touched.
 set -eu
@@ -20,6 +21,8 @@ echo "installing the clients into $venv (0.6 GB)"
 python3 -m venv "$venv"
 pip="$venv/bin/python -m pip --quiet --disable-pip-version-check"
 $pip install --upgrade 'tritonclient[http]' aiohttp requests kserve open-inference-openapi
+python3 -m venv "$venv/schemathesis"
+"$venv/schemathesis/bin/python" -m pip --quiet --disable-pip-version-check install schemathesis
 
 wheels=$venv/wheels
 rm -rf "$wheels" "$venv/perf"

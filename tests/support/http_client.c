@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "tests/support/die.h"
+#include "tests/support/exchange_record.h"
 
 struct received {
     char *text;
@@ -106,8 +107,10 @@ bool http_send(struct http_client *client, const char *method, const char *path,
     *response = (struct http_response){
         .headers = head.text, .body = content.text, .body_size = content.size};
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &response->status);
-    if (code == CURLE_OK)
+    if (code == CURLE_OK) {
+        exchange_record(method, path, body, body != NULL ? body_size : 0, response);
         return true;
+    }
     fprintf(stderr, "# %s %s: %s\n", method, path, curl_easy_strerror(code));
     http_response_fini(response);
     return false;

@@ -142,6 +142,7 @@ bool infer_result_parse(struct infer_result *result, const char *body, size_t si
     char key[64];
     *result = (struct infer_result){0};
     json_reader_init(&reader, body, size, fault);
+    reader.words = true;
     if (json_enter_object(&reader))
         while (json_next_member(&reader, key, sizeof key))
             if (!read_member(&reader, key, result))

@@ -106,16 +106,38 @@ static void a_used_up_budget_is_503_and_leaves_what_was_there(void **state)
 static void a_moved_body_takes_its_charge_along(void **state)
 {
     (void)state;
-    struct body from, to;
+    struct body body;
+    struct payload payload;
     budget_init(&budget, 1 << 20);
-    body_init(&from, &budget, 100, 0);
-    assert_true(body_append(&from, "abc", 3, &fault));
-    body_move(&to, &from);
-    body_fini(&from);
-    assert_string_equal(to.text, "abc");
-    assert_int_equal(atomic_load(&budget.used), to.capacity);
-    body_fini(&to);
+    body_init(&body, &budget, 100, 0);
+    assert_true(body_append(&body, "abc", 3, &fault));
+    body_move(&body, 3, &payload);
+    body_fini(&body);
+    assert_int_equal(payload.bytes.tail_count, 0);
+    assert_int_equal(payload.bytes.head.size, 3);
+    assert_memory_equal(payload.bytes.head.data, "abc", 3);
+    assert_true(payload.held != 0);
+    assert_int_equal(atomic_load(&budget.used), payload.held);
+    payload_release(&payload);
     assert_int_equal(atomic_load(&budget.used), 0);
+    payload_release(&payload);
+}
+
+static void a_moved_body_is_cut_where_its_head_ends(void **state)
+{
+    (void)state;
+    struct body body;
+    struct payload payload;
+    budget_init(&budget, 1 << 20);
+    body_init(&body, &budget, 100, 0);
+    assert_true(body_append(&body, "{}abc", 5, &fault));
+    body_move(&body, 2, &payload);
+    assert_int_equal(payload.bytes.head.size, 2);
+    assert_int_equal(payload.bytes.tail_count, 1);
+    assert_int_equal(payload.bytes.tail[0].size, 3);
+    assert_memory_equal(payload.bytes.tail[0].data, "abc", 3);
+    assert_int_equal(payload_size(&payload), 5);
+    payload_release(&payload);
 }
 
 int main(void)
@@ -128,6 +150,7 @@ int main(void)
         cmocka_unit_test(one_byte_over_the_limit_is_413),
         cmocka_unit_test(a_used_up_budget_is_503_and_leaves_what_was_there),
         cmocka_unit_test(a_moved_body_takes_its_charge_along),
+        cmocka_unit_test(a_moved_body_is_cut_where_its_head_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -568,6 +568,71 @@ static void numbers_an_embedding_does_not_have_are_named(void **state)
     }
 }
 
+/* ---- rows that stand each for itself ---- */
+
+static struct infer_input input_of_rows(enum datatype datatype, const struct tensor_row *rows,
+                                        size_t rank, const uint64_t *shape, size_t row_axis)
+{
+    struct infer_input input = {.datatype = datatype,
+                                .rank = rank,
+                                .elements = 1,
+                                .form = TENSOR_ROWS,
+                                .rows = rows,
+                                .row_axis = row_axis};
+    strcpy(input.name, "input");
+    for (size_t i = 0; i < rank; i++) {
+        input.shape[i] = shape[i];
+        input.elements *= shape[i];
+    }
+    return input;
+}
+
+static void they_say_how_long_they_are_and_are_answered_so(void **state)
+{
+    (void)state;
+    static const struct tensor_row rows[] = {
+        {"[[1],[2],[3]]", 13, 3}, {"[]", 2, 0}, {"[[4]]", 5, 1}};
+    struct infer_answer answer;
+    make_model(true, false);
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 3, "[3,0,1]");
+    const struct infer_input padded = tensor("input", DATATYPE_FP32, 9, "[1,9,4, 2,9,9, 3,9,9]");
+    struct binding binding = {.steps = 3, .rows = 3, .input = &padded, .lengths = &lengths};
+    float wanted[18];
+    want_all_outputs(&binding);
+    run(&binding);
+    memcpy(wanted, compute.output, sizeof wanted);
+    compute_answer(&compute, &answer);
+    assert_null(answer.outputs[0].row_steps);
+    free(block);
+    const struct infer_input apart =
+        input_of_rows(DATATYPE_FP32, rows, 3, (const uint64_t[]){3, 3, 1}, 1);
+    binding.input = &apart;
+    binding.lengths = NULL;
+    run(&binding);
+    assert_memory_equal(compute.output, wanted, sizeof wanted);
+    compute_answer(&compute, &answer);
+    assert_int_equal(answer.outputs[0].row_axis, 1);
+    for (size_t b = 0; b < 3; b++)
+        assert_int_equal(answer.outputs[0].row_steps[b], rows[b].steps);
+    assert_null(answer.outputs[1].row_steps);
+}
+
+/* What a shorter row lacks is no number at all. */
+static void an_embedding_s_numbers_end_where_the_row_does(void **state)
+{
+    (void)state;
+    static const struct tensor_row rows[] = {{"[2,1]", 5, 2}, {"[0]", 3, 1}};
+    double h = 0, c = 0;
+    make_text_model();
+    const struct infer_input input =
+        input_of_rows(DATATYPE_INT64, rows, 2, (const uint64_t[]){2, 2}, 0);
+    struct binding binding = {.steps = 2, .rows = 2, .input = &input};
+    want_all_outputs(&binding);
+    run(&binding);
+    step(-1, &h, &c);
+    assert_true(fabs((double)compute.output[1] - h) < 1e-6);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, clean_up)
 
 int main(void)
@@ -590,6 +655,8 @@ int main(void)
         TEST(cleared_inputs_are_zeros_of_full_length),
         TEST(a_vector_comes_out_at_each_row_s_end),
         TEST(numbers_an_embedding_does_not_have_are_named),
+        TEST(they_say_how_long_they_are_and_are_answered_so),
+        TEST(an_embedding_s_numbers_end_where_the_row_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

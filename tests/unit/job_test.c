@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/body.h"
 #include "server/clock.h"
 #include "server/job.h"
 
@@ -146,13 +147,13 @@ static int stop(void **state)
 
 static struct job *create_until(uint64_t deadline, const char *text)
 {
-    const struct job_terms terms = {clock_now(), deadline};
+    const struct job_terms terms = {&infer_codec, clock_now(), deadline};
     struct body body;
+    struct payload payload;
     body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
-    struct job *job = job_create(&served, &body, &budget, scheduler, sequences, &terms, &fault);
-    body_fini(&body);
-    return job;
+    body_move(&body, body.size, &payload);
+    return job_create(&served, &payload, &budget, scheduler, sequences, &terms, &fault);
 }
 
 static struct job *create(const char *text)
@@ -203,6 +204,42 @@ static void a_light_job_can_be_run_on_the_spot(void **state)
     assert_true(job_is_light(job));
     job_run(job);
     expect_reply(job, 200, ANSWER);
+}
+
+static void count_release(void *owner)
+{
+    ++*(size_t *)owner;
+}
+
+#define BINARY(name, shape, size)                                                                  \
+    "{\"name\":\"" name "\",\"datatype\":\"FP32\",\"shape\":" shape                                \
+    ",\"parameters\":{\"binary_data_size\":" size "}}"
+
+/* As a wire of frames has it. */
+static void the_bytes_may_stand_apart_and_are_released_once(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"id\":\"7\",\"inputs\":[" BINARY("input", "[2,1,1]", "8") "," BINARY(
+            "c_0", "[1,1,1]", "4") "],\"outputs\":[{\"name\":\"c_n\"}]}";
+    static const float input[] = {1, 2}, c_0[] = {4};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    size_t released = 0;
+    struct payload payload = {
+        .bytes = {.head = {json, sizeof json - 1},
+                  .tail_count = 2,
+                  .tail = {{(const char *)input, sizeof input}, {(const char *)c_0, sizeof c_0}}},
+        .release = count_release,
+        .owner = &released,
+    };
+    struct job *job = job_create(&served, &payload, &budget, scheduler, sequences, &terms, &fault);
+    assert_non_null(job);
+    payload_release(&payload);
+    assert_int_equal(released, 0);
+    job_run(job);
+    assert_int_equal(released, 1);
+    expect_reply(job, 200, ANSWER);
+    assert_int_equal(released, 1);
 }
 
 static void wrong_numbers_are_found_by_the_worker(void **state)
@@ -535,6 +572,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
+        TEST(the_bytes_may_stand_apart_and_are_released_once),
         TEST(wrong_numbers_are_found_by_the_worker),
         TEST(answers_and_failures_are_counted),
         TEST(what_is_wrong_before_the_numbers_is_found_at_once),

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/body.h"
 #include "server/clock.h"
 #include "server/job.h"
 #include "tests/support/random.h"
@@ -107,7 +108,7 @@ static void say_done(void *context)
 static bool create_until(struct request *request, size_t id, const char *parameters,
                          uint64_t deadline)
 {
-    const struct job_terms terms = {clock_now(), deadline};
+    const struct job_terms terms = {&infer_codec, clock_now(), deadline};
     const bool starts = strstr(parameters, "start") != NULL;
     char text[512];
     const int size = snprintf(text, sizeof text,
@@ -115,13 +116,15 @@ static bool create_until(struct request *request, size_t id, const char *paramet
                               "\"outputs\":[{\"name\":\"c_n\"}]}",
                               id, parameters, starts ? STATES : "");
     struct body body;
+    struct payload payload;
     body_init(&body, &budget, 1000, 0);
     request->fault = (struct fault){0};
     sem_init(&request->done, 0, 0);
     if (!body_append(&body, text, (size_t)size, &request->fault))
         return false;
+    body_move(&body, body.size, &payload);
     request->job =
-        job_create(&served, &body, &budget, scheduler, sequences, &terms, &request->fault);
+        job_create(&served, &payload, &budget, scheduler, sequences, &terms, &request->fault);
     return request->job != NULL;
 }
 

@@ -25,8 +25,7 @@ static const struct text good[] = {
     /* numbers */
     T("-0"), T("0.0"), T("-0.0e0"), T("10"), T("1234567890"), T("1.5"), T("1e5"), T("1E5"),
     T("1e+5"), T("1e-5"), T("1.25E+005"), T("0e0"), T("0E-0"), T("-1.0"), T("1e99999999999999999"),
-    T("123456789012345678901234567890.123456789012345678901234567890"), T("1e-400"), T("NaN"),
-    T("Infinity"), T("-Infinity"), T("[NaN,Infinity,-Infinity]"),
+    T("123456789012345678901234567890.123456789012345678901234567890"), T("1e-400"),
     /* arrays */
     T("[1]"), T("[ ]"), T("[\n]"), T("[1,2]"), T("[1 , 2]"), T("[[]]"), T("[[],[[]],{}]"),
     T("[null,true,false,\"\",0,[],{}]"), T("[1,null,null,null,2]"), T(" [1]"), T("[2] "),
@@ -59,6 +58,7 @@ static const struct text bad[] = {
     /* literals */
     T("True"), T("NULL"), T("nan"), T("inf"), T("NAN"), T("-NaN"), T("+Infinity"), T("undefined"),
     T("tRue"), T("[nul]"), T("[fals]"), T("TRUE"), T("infinity"), T("Infinityy"), T("NaN1"),
+    T("NaN"), T("Infinity"), T("-Infinity"), T("[NaN]"), T("{\"a\":-Infinity}"),
     /* numbers */
     T("+1"), T("01"), T("-01"), T("00"), T("1."), T("-1."), T(".5"), T("-.5"), T("1.e1"), T("1e"),
     T("1e+"), T("1E-"), T("1e1.5"), T("1.2.3"), T("0x10"), T("0xF"), T("1_000"), T("1 000"),
@@ -142,7 +142,7 @@ static void every_cut_of_a_text_is_refused(void **state)
 {
     (void)state;
     static const struct text whole =
-        T("{\"a\":[1.5e-3,true,null,\"\\u00e9\\ud834\\udd1e\xe2\x82\xac\"],\"b\":{\"c\":NaN}}");
+        T("{\"a\":[1.5e-3,true,null,\"\\u00e9\\ud834\\udd1e\xe2\x82\xac\"],\"b\":{\"c\":-0}}");
     struct fault fault = {0};
     assert_true(accepts(&whole, &fault));
     for (size_t size = 0; size < whole.size; size++) {
@@ -229,7 +229,7 @@ static void array_is_read_element_by_element(void **state)
                                            JSON_NUMBER, JSON_STRING, JSON_ARRAY,  JSON_OBJECT};
     struct json_reader reader;
     struct fault fault;
-    begin(&reader, "[null,false,-1,NaN,-Infinity,\"s\",[2],{\"a\":3}]", &fault);
+    begin(&reader, "[null,false,-1,2.5,-0e1,\"s\",[2],{\"a\":3}]", &fault);
     assert_true(json_enter_array(&reader));
     size_t count = 0;
     while (json_next_element(&reader)) {

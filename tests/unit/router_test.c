@@ -80,6 +80,22 @@ static void version_1_is_found(void **state)
     assert_int_equal(route.label_size, 1);
 }
 
+static void predictions_are_behind_a_colon(void **state)
+{
+    (void)state;
+    expect_route("POST", "/v1/models/m:predict", ROUTE_V1_PREDICT, "m", NULL);
+    expect_route("POST", "/v1/models/m/versions/7:predict", ROUTE_V1_PREDICT, "m", "7");
+    expect_route("POST", "/v1/models/m/labels/x:predict", ROUTE_V1_PREDICT, "m", NULL);
+    assert_int_equal(route.label_size, 1);
+    expect_status("GET", "/v1/models/m:predict", 405);
+    assert_string_equal(route.allow, "POST");
+    expect_status("POST", "/v1/models/m:classify", 404);
+    expect_status("POST", "/v1/models/:predict", 404);
+    expect_status("POST", "/v1/models/m:predict:predict", 404);
+    expect_route("GET", "/v2/models/m/sequences/a:b", ROUTE_SEQUENCE_EXPORT, "m", NULL);
+    assert_int_equal(route.sequence_size, 3);
+}
+
 static void a_path_may_mean_another_door_for_another_verb(void **state)
 {
     (void)state;
@@ -207,6 +223,7 @@ int main(void)
         cmocka_unit_test(every_door_is_found),
         cmocka_unit_test(triton_s_extensions_are_found),
         cmocka_unit_test(version_1_is_found),
+        cmocka_unit_test(predictions_are_behind_a_colon),
         cmocka_unit_test(a_path_may_mean_another_door_for_another_verb),
         cmocka_unit_test(a_body_is_optional_in_the_repository_alone),
         cmocka_unit_test(sequences_are_found_by_verb),

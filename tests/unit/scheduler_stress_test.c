@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "proto/json_writer.h"
+#include "server/body.h"
 #include "server/clock.h"
 #include "server/job.h"
 #include "tests/support/random.h"
@@ -367,14 +368,16 @@ static void give_up(struct asker *asker, struct slot *slot)
 static void submit(struct asker *asker, struct slot *slot)
 {
     struct random *random = &asker->random;
-    const struct job_terms terms = {clock_now(), UINT64_MAX};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
     struct body body;
+    struct payload payload;
     struct fault fault = {0};
     slot->timeout_us = random_size(random, 0, 9) == 0 ? random_size(random, 1, 3000) : 0;
     ask(&slot->question, random);
     write_question(&body, &slot->question, random_size(random, 0, 3), slot->timeout_us);
-    slot->job =
-        job_create(&served[slot->question.model], &body, &budget, scheduler, NULL, &terms, &fault);
+    body_move(&body, body.size, &payload);
+    slot->job = job_create(&served[slot->question.model], &payload, &budget, scheduler, NULL,
+                           &terms, &fault);
     assert_non_null(slot->job);
     if (job_is_light(slot->job) && random_size(random, 0, 1) == 0) {
         job_run(slot->job);

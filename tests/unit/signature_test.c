@@ -117,6 +117,26 @@ static void one_lstm_has_input_states_and_lengths(void **state)
     assert_int_equal(s.outputs[2].role, ROLE_C);
 }
 
+/* nn.LSTM's states are what it returns; those of layers in a network are not, unless the config
+ * names them. */
+static void what_a_network_returns_is_told_from_what_it_keeps(void **state)
+{
+    (void)state;
+    static const struct model_config configs[] = {
+        {.bare_lstm = false},
+        {.bare_lstm = true},
+        {.tensors.names[MODEL_H_N] = "Y_h"},
+    };
+    static const bool h_n[] = {false, true, true}, c_n[] = {false, true, false};
+    const struct layer_spec layer = lstm(10, 7, 1, false);
+    for (size_t i = 0; i < 3; i++) {
+        const struct signature s = signature_for(&layer, 1, &configs[i]);
+        assert_true(s.outputs[0].returned);
+        assert_int_equal(s.outputs[1].returned, h_n[i]);
+        assert_int_equal(s.outputs[2].returned, c_n[i]);
+    }
+}
+
 static void layers_and_directions_share_one_pair_of_states(void **state)
 {
     (void)state;
@@ -645,6 +665,7 @@ int main(void)
         cmocka_unit_test(tensors_that_cannot_be_are_refused),
         cmocka_unit_test(fixed_steps_are_asked_for),
         cmocka_unit_test(one_lstm_has_input_states_and_lengths),
+        cmocka_unit_test(what_a_network_returns_is_told_from_what_it_keeps),
         cmocka_unit_test(layers_and_directions_share_one_pair_of_states),
         cmocka_unit_test(a_projection_makes_h_narrower_than_c),
         cmocka_unit_test(a_chain_of_equal_lstms_counts_all_their_cells),

@@ -500,9 +500,40 @@ static void more_inputs_than_there_may_be_are_refused(void **state)
     refuse(body, "at most 32 inputs are wanted, got more");
 }
 
+static void outputs_are_those_of_the_signature_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        size_t count;
+        const char *names[2];
+    } cases[] = {
+        {"{\"instances\":[[]]}", 1, {"y"}},
+        {"{\"instances\":[[]],\"signature_name\":\"serving_default\"}", 1, {"y"}},
+        {"{\"signature_name\":\"with_states\",\"instances\":[[]]}", 2, {"y", "h"}},
+    };
+    struct signature signature = signatures[TIME_FIRST];
+    signature.output_count = 2;
+    signature.outputs[0] = (struct signature_tensor){.name = "y", .returned = true};
+    signature.outputs[1] = (struct signature_tensor){.name = "h"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct v1_request v1;
+        struct infer_request request;
+        struct fault fault;
+        assert_true(v1_request_parse(&v1, &request, cases[i].body, strlen(cases[i].body),
+                                     &signature, &fault));
+        assert_int_equal(request.output_count, cases[i].count);
+        for (size_t k = 0; k < cases[i].count; k++) {
+            assert_string_equal(request.outputs[k].name, cases[i].names[k]);
+            assert_false(request.outputs[k].form_given);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outputs_are_those_of_the_signature_named),
         cmocka_unit_test(input_is_the_same_in_every_form),
         cmocka_unit_test(inputs_of_all_ranks_are_read),
         cmocka_unit_test(rows_may_differ_in_length),

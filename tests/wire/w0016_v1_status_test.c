@@ -64,8 +64,8 @@ static void a_model_s_metadata_is_a_signature(void **state)
         "\"metadata\":{\"signature_def\":{\"signature_def\":{\"serving_default\":{"
         "\"inputs\":{" TENSOR("input", "-1", "-1", "10") "},\"outputs\":{" TENSOR(
             "output", "-1", "-1",
-            "7") "," TENSOR("h_n", "1", "-1",
-                            "7") "," TENSOR("c_n", "1", "-1",
+            "7") "," TENSOR("h_n", "-1", "1",
+                            "7") "," TENSOR("c_n", "-1", "1",
                                             "7") "},\"method_name\":\"tensorflow/serving/"
                                                  "predict\",\"defaults\":{}}}}}}";
     (void)state;
@@ -78,7 +78,8 @@ static void what_is_not_there_is_404(void **state)
 {
     (void)state;
     expect_get_error(&fixture.client, "/v1/models/nobody", 404, "'nobody' is not found");
-    expect_get_error(&fixture.client, "/v1/models/nobody/metadata", 404, "'nobody' is not found");
+    expect_get_error(&fixture.client, "/v1/models/nobody/metadata", 404,
+                     "Servable not found for request: Latest(nobody)");
     expect_get_error(&fixture.client, "/v1/models/nobody/labels/stable", 404, "'nobody'");
     expect_get_error(&fixture.client, "/v1/models/simple/versions/2", 404,
                      "version 2 is not found");
