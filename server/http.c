@@ -216,6 +216,13 @@ static bool find_json_size(struct exchange *exchange, size_t *json_size)
     return true;
 }
 
+static uint64_t client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info != NULL ? address_client(info->client_addr) : 0;
+}
+
 /* Counted from the request's last byte. */
 static struct job_terms job_terms(const struct exchange *exchange)
 {
@@ -225,6 +232,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
         .codec = exchange->codec,
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
+        .client = client_of(exchange->connection),
     };
 }
 

@@ -174,6 +174,7 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
         !signature_bind(&served->signature, request, served->name, &binding, fault))
         return false;
     job->arrived = terms->arrived;
+    job->work.client = terms->client;
     job->work.priority = class_of(request->parameters.priority);
     job->work.deadline = deadline_of(terms, request->parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
@@ -211,7 +212,10 @@ struct job *job_create(const struct served_model *served, struct payload *payloa
                        struct sequences *sequences, const struct job_terms *terms,
                        struct fault *fault)
 {
-    struct job *job = allocate(served, budget, payload->held, fault);
+    /* What would be refused anyway is not parsed first where that takes its time. */
+    const bool refused = payload_size(payload) > LIGHT_BYTES &&
+                         !scheduler_has_room(scheduler, served->lane, terms->client, fault);
+    struct job *job = refused ? NULL : allocate(served, budget, payload->held, fault);
     if (job == NULL) {
         payload_release(payload);
         return NULL;

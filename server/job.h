@@ -30,6 +30,7 @@ struct job_terms {
     const struct codec *codec; /* what form it is of */
     uint64_t arrived;          /* with its last byte */
     uint64_t deadline;         /* for its answer, by the wire's own rules */
+    uint64_t client;           /* whose request it is (server/work.h) */
 };
 
 /* Takes over the payload, also on failure. NULL: 400 what is wrong with the request, 413 it needs

@@ -15,7 +15,7 @@ void lane_init(struct lane *lane, const struct model *model, uint64_t delay)
 
 void lane_fini(const struct lane *lane)
 {
-    assert(lane->requests == 0);
+    assert(lane->admission.requests == 0);
 }
 
 void lane_put_slice(struct lane *lane, struct work_queue *queue, struct work *work)

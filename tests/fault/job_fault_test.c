@@ -82,7 +82,7 @@ static void stop(void)
 
 static struct job *create_from(const char *text, struct fault *fault)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, 0};
     struct body body;
     struct payload payload;
     body_init(&body, &budget, 1000, 0);

@@ -147,7 +147,7 @@ static int stop(void **state)
 
 static struct job *create_until(uint64_t deadline, const char *text)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), deadline};
+    const struct job_terms terms = {&infer_codec, clock_now(), deadline, 0};
     struct body body;
     struct payload payload;
     body_init(&body, &budget, 1 << 20, 0);
@@ -223,7 +223,7 @@ static void the_bytes_may_stand_apart_and_are_released_once(void **state)
         "{\"id\":\"7\",\"inputs\":[" BINARY("input", "[2,1,1]", "8") "," BINARY(
             "c_0", "[1,1,1]", "4") "],\"outputs\":[{\"name\":\"c_n\"}]}";
     static const float input[] = {1, 2}, c_0[] = {4};
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, 0};
     size_t released = 0;
     struct payload payload = {
         .bytes = {.head = {json, sizeof json - 1},

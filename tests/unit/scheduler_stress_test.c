@@ -368,7 +368,7 @@ static void give_up(struct asker *asker, struct slot *slot)
 static void submit(struct asker *asker, struct slot *slot)
 {
     struct random *random = &asker->random;
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, 0};
     struct body body;
     struct payload payload;
     struct fault fault = {0};

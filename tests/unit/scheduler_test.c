@@ -148,10 +148,12 @@ static int drop_model(void **state)
     return 0;
 }
 
-static void start_workers(size_t count)
+static void start_workers(size_t count, unsigned client_percent, size_t requests)
 {
-    const struct scheduler_config config = {
-        .workers = count, .queue_limit = 30, .queue_rows_limit = 100};
+    const struct scheduler_config config = {.workers = count,
+                                            .queue_limit = requests,
+                                            .queue_rows_limit = 100,
+                                            .client_percent = client_percent};
     assert_true(scheduler_start(&scheduler, &config, &fault));
     assert_true(scheduler_reserve(scheduler, model, &fault));
 }
@@ -163,7 +165,7 @@ static int start(void **state)
     lane_init(&lane, model, 0);
     lane_init(&other_lane, model, 0);
     lane_init(&slow_lane, model, DELAY);
-    start_workers(1);
+    start_workers(1, 100, 30);
     return 0;
 }
 
@@ -222,6 +224,39 @@ static void rows_and_requests_of_a_lane_are_bounded(void **state)
     submit(&few);
     expect_end(&few, WORK_ANSWERED);
     request_fini(&tiny[30]);
+}
+
+static void a_client_leaves_room_for_another(void **state)
+{
+    struct gate gate;
+    struct request first[3], fourth, other;
+    (void)state;
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    start_workers(1, 75, 4);
+    gate_close(&gate);
+    for (size_t i = 0; i < 3; i++) {
+        request_init(&first[i], &lane, 1, 1);
+        first[i].work.client = 1;
+        assert_true(scheduler_has_room(scheduler, &lane, 1, &fault));
+        submit(&first[i]);
+    }
+    request_init(&fourth, &lane, 1, 1);
+    fourth.work.client = 1;
+    assert_false(scheduler_has_room(scheduler, &lane, 1, &fault));
+    assert_false(scheduler_accept(scheduler, &fourth.work, &fault));
+    assert_int_equal(fault.status, 503);
+    assert_string_equal(fault.text, "Exceeds maximum queue size: the rest is left to other clients "
+                                    "(queue_client_percent)");
+    request_init(&other, &lane, 1, 1);
+    other.work.client = 2;
+    assert_true(scheduler_has_room(scheduler, &lane, 2, &fault));
+    submit(&other);
+    gate_open(&gate);
+    for (size_t i = 0; i < 3; i++)
+        expect_end(&first[i], WORK_ANSWERED);
+    expect_end(&other, WORK_ANSWERED);
+    submit(&fourth);
+    expect_end(&fourth, WORK_ANSWERED);
 }
 
 static void short_ones_overtake_a_long_one(void **state)
@@ -384,7 +419,7 @@ static void bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_o
     sem_t entered, open;
     (void)state;
     assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
-    start_workers(2);
+    start_workers(2, 100, 30);
     lane_init(&soon_lane, model, CLOCK_NS_PER_MS);
     slow_lane.delay = 100 * CLOCK_NS_PER_S;
     sem_init(&entered, 0, 0);
@@ -429,6 +464,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_request_goes_through_its_stages),
         TEST(rows_and_requests_of_a_lane_are_bounded),
+        TEST(a_client_leaves_room_for_another),
         TEST(short_ones_overtake_a_long_one),
         TEST(a_long_one_of_another_model_does_not_wait_for_its_end),
         TEST(the_higher_class_goes_first),
