@@ -88,6 +88,16 @@ static void print_model(const struct served_model *served, int width, FILE *out)
             input, output, served->weight_count, model_memory(served->model));
 }
 
+static bool print_layers(const struct served_model *served, FILE *out, struct fault *fault)
+{
+    char *text = model_summary_text(&served->summary);
+    if (text == NULL)
+        return fault_set(fault, 503, "model '%s': out of memory", served->name);
+    fprintf(out, "\n%s\n%s", served->name, text);
+    free(text);
+    return true;
+}
+
 bool check_models(const struct model_store *models, FILE *out, struct fault *fault)
 {
     const int width = name_width(models);
@@ -98,5 +108,8 @@ bool check_models(const struct model_store *models, FILE *out, struct fault *fau
             return false;
         print_model(models->models[i], width, out);
     }
+    for (size_t i = 0; i < models->count; i++)
+        if (!print_layers(models->models[i], out, fault))
+            return false;
     return true;
 }

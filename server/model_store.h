@@ -10,6 +10,7 @@
 #include "core/model.h"
 #include "proto/fault.h"
 #include "proto/model_config.h"
+#include "proto/model_summary.h"
 #include "proto/signature.h"
 #include "server/lane.h"
 #include "server/sequences.h"
@@ -20,6 +21,7 @@ struct served_model {
     char name[MODEL_NAME_MAX];
     struct model *model;
     struct signature signature;
+    struct model_summary summary;
     struct lane *lane; /* where its requests wait */
     struct sequence_owner sequences;
     size_t layer_count;  /* of the config */
