@@ -20,6 +20,7 @@ static void served_destroy(struct served_model *served)
     free(served->lane);
     model_summary_fini(&served->summary);
     model_destroy(served->model);
+    free(served->labels);
     free(served);
 }
 
@@ -131,6 +132,8 @@ static bool load(struct served_model *served, const char *path, const struct ker
         return false;
     const bool done =
         build_from_config(served, &config, path, kernel, fault) || fault_prefix(fault, "%s", path);
+    served->labels = config.labels; /* whose signature is the only one to know them */
+    config.labels = NULL;
     model_config_fini(&config);
     return done;
 }
