@@ -27,8 +27,6 @@ static bool (*const handlers[ROUTE_COUNT])(struct api_call *call, struct fault *
     [ROUTE_SEQUENCE_IMPORT] = api_sequences_import,
     [ROUTE_SEQUENCE_DROP] = api_sequences_drop,
     [ROUTE_REPOSITORY_INDEX] = api_repository_index,
-    [ROUTE_MODEL_LOAD] = api_repository_control,
-    [ROUTE_MODEL_UNLOAD] = api_repository_control,
     [ROUTE_LOGGING] = api_logging,
     [ROUTE_LOGGING_UPDATE] = api_logging_update,
     [ROUTE_V1_LIVE] = api_v1_live,
@@ -73,27 +71,31 @@ static void say_servable_not_found(const struct route *route, struct fault *faul
                   route->model, shown_size(route->version_size), route->version);
 }
 
-const struct served_model *api_find_model(const struct service *service, const struct route *route,
-                                          struct fault *fault)
+struct served_model *api_find_model(const struct service *service, const struct route *route,
+                                    struct fault *fault)
 {
-    const struct served_model *served =
-        model_store_find(service->models, route->model, route->model_size, route->version,
-                         route->version_size, fault);
-    if (served == NULL &&
+    struct served_model *served =
+        model_store_acquire(service->models, route->model, route->model_size, route->version,
+                            route->version_size, fault);
+    if (served == NULL && fault->status == 404 &&
         (route->kind == ROUTE_V1_PREDICT || route->kind == ROUTE_V1_MODEL_METADATA))
         say_servable_not_found(route, fault);
-    return served != NULL && check_label(route, fault) ? served : NULL;
+    if (served == NULL || check_label(route, fault))
+        return served;
+    served_model_release(served);
+    return NULL;
 }
 
-/* The repository's doors may name a model that is not there. */
+/* Whether a model is ready may also be asked of one that is known but not loaded. */
 static bool find_model(struct api_call *call, struct fault *fault)
 {
     const struct route *route = call->route;
-    if (route->model == NULL || route->kind == ROUTE_MODEL_LOAD ||
-        route->kind == ROUTE_MODEL_UNLOAD)
+    if (route->model == NULL)
         return true;
     call->served = api_find_model(call->service, route, fault);
-    return call->served != NULL;
+    return call->served != NULL ||
+           (route->kind == ROUTE_MODEL_READY &&
+            model_store_is_absent(call->service->models, route->model, route->model_size));
 }
 
 /* ---- answers ---- */
@@ -113,6 +115,8 @@ static void answer_json(struct api_call *call, struct reply *reply)
         reply_fault(reply, &fault);
     }
     json_writer_fini(&writer);
+    if (call->served != NULL)
+        served_model_release(call->served);
 }
 
 void api_answer(struct service *service, const struct route *route, const char *body,

@@ -79,7 +79,7 @@ static void write_memory(struct json_writer *writer, size_t bytes)
 
 static void write_model(struct json_writer *writer, const struct served_model *served)
 {
-    struct model_stats *stats = &served->lane->stats;
+    struct model_stats *stats = served->lane->stats;
     json_open_object(writer);
     api_write_member(writer, "name", served->name);
     api_write_member(writer, "version", MODEL_VERSION);
@@ -118,11 +118,13 @@ bool api_stats_model(struct api_call *call, struct fault *fault)
 
 bool api_stats_all(struct api_call *call, struct fault *fault)
 {
-    const struct model_store *models = call->service->models;
+    struct model_table *models = model_store_table(call->service->models);
     (void)fault;
     open_list(call->writer);
     for (size_t i = 0; i < models->count; i++)
-        write_model(call->writer, models->models[i]);
+        if (models->entries[i].served != NULL)
+            write_model(call->writer, models->entries[i].served);
     close_list(call->writer);
+    model_table_release(models);
     return true;
 }

@@ -33,7 +33,8 @@ bool api_v2_server(struct api_call *call, struct fault *fault)
 
 static bool is_ready(struct api_call *call)
 {
-    const bool ready = !atomic_load(&call->service->draining);
+    const bool absent = call->route->model != NULL && call->served == NULL;
+    const bool ready = !absent && !atomic_load(&call->service->draining);
     call->status = ready ? 200 : 503;
     return ready;
 }
@@ -64,7 +65,8 @@ bool api_v2_model_ready(struct api_call *call, struct fault *fault)
 {
     (void)fault;
     json_open_object(call->writer);
-    api_write_member(call->writer, "name", call->served->name);
+    json_key(call->writer, "name");
+    json_string_n(call->writer, call->route->model, call->route->model_size);
     json_key(call->writer, "ready");
     json_bool(call->writer, is_ready(call));
     json_close_object(call->writer);
@@ -75,15 +77,17 @@ bool api_v2_model_ready(struct api_call *call, struct fault *fault)
 
 bool api_v2_model_list(struct api_call *call, struct fault *fault)
 {
-    const struct model_store *models = call->service->models;
+    struct model_table *models = model_store_table(call->service->models);
     (void)fault;
     json_open_object(call->writer);
     json_key(call->writer, "models");
     json_open_array(call->writer);
     for (size_t i = 0; i < models->count; i++)
-        json_string(call->writer, models->models[i]->name);
+        if (models->entries[i].served != NULL)
+            json_string(call->writer, models->entries[i].name);
     json_close_array(call->writer);
     json_close_object(call->writer);
+    model_table_release(models);
     return true;
 }
 

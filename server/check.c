@@ -1,51 +1,10 @@
 #include "server/check.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/compute.h"
-#include "server/tick.h"
-
-enum { TRIAL_STEPS = 2, TRIAL_ROWS = 1 };
-
-static bool all_finite(const float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i]))
-            return false;
-    return true;
-}
-
-static bool try_run(const struct served_model *served, struct compute *compute, struct fault *fault)
-{
-    compute_clear(compute);
-    tick_run_alone(compute, NULL);
-    const size_t count = compute->output_steps * TRIAL_ROWS * served->signature.output_size;
-    return all_finite(compute->output, count) ||
-           fault_set(fault, 500, "model '%s' answers zeros with what is not a finite number",
-                     served->name);
-}
-
-static bool try_model(const struct served_model *served, struct fault *fault)
-{
-    const struct signature_tensor *input = &served->signature.inputs[0];
-    const int64_t steps = input->shape[input->steps_axis]; /* -1: any */
-    struct binding binding = {.steps = steps < 0 ? TRIAL_STEPS : (size_t)steps, .rows = TRIAL_ROWS};
-    struct compute compute;
-    size_t bytes;
-    void *block = NULL;
-    compute_init(&compute, served->model, &served->signature, &binding);
-    if (compute_plan(&compute, 0, &bytes))
-        block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
-    if (block == NULL)
-        return fault_set(fault, 503, "model '%s': out of memory", served->name);
-    compute_place(&compute, block);
-    const bool done = try_run(served, &compute, fault);
-    free(block);
-    return done;
-}
+#include "server/model_trial.h"
 
 static const struct signature_tensor *find_role(const struct signature_tensor *tensors,
                                                 size_t count, enum tensor_role role)
@@ -67,12 +26,12 @@ static void shape_text(const struct signature_tensor *tensor, char *text, size_t
 }
 
 /* Columns as wide as the longest name. */
-static int name_width(const struct model_store *models)
+static int name_width(const struct model_table *models)
 {
     size_t width = strlen("model");
     for (size_t i = 0; i < models->count; i++)
-        if (strlen(models->models[i]->name) > width)
-            width = strlen(models->models[i]->name);
+        if (strlen(models->entries[i].name) > width)
+            width = strlen(models->entries[i].name);
     return (int)width;
 }
 
@@ -98,18 +57,19 @@ static bool print_layers(const struct served_model *served, FILE *out, struct fa
     return true;
 }
 
-bool check_models(const struct model_store *models, FILE *out, struct fault *fault)
+bool check_models(const struct model_table *models, FILE *out, struct fault *fault)
 {
     const int width = name_width(models);
     fprintf(out, "%-*s %6s  %-16s %-16s %12s %12s\n", width, "model", "layers", "input", "output",
             "parameters", "bytes");
     for (size_t i = 0; i < models->count; i++) {
-        if (!try_model(models->models[i], fault))
+        const struct served_model *served = models->entries[i].served;
+        if (!model_trial_run(served, fault))
             return false;
-        print_model(models->models[i], width, out);
+        print_model(served, width, out);
     }
     for (size_t i = 0; i < models->count; i++)
-        if (!print_layers(models->models[i], out, fault))
+        if (!print_layers(models->entries[i].served, out, fault))
             return false;
     return true;
 }

@@ -6,10 +6,10 @@
 #include <stdio.h>
 
 #include "proto/fault.h"
-#include "server/model_store.h"
+#include "server/model_table.h"
 
 /* Runs every model once, on zeros, and prints a line about each, then each one's layers. The fault
  * names the model that gave what is not a number, or for which there was no memory. */
-bool check_models(const struct model_store *models, FILE *out, struct fault *fault);
+bool check_models(const struct model_table *models, FILE *out, struct fault *fault);
 
 #endif

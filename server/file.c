@@ -69,3 +69,43 @@ bool file_read(const char *path, size_t max_size, char **data, size_t *size, str
     close(fd);
     return done;
 }
+
+/* ---- stamps ---- */
+
+/* Coarser than any file system's clock that matters. */
+#define CLOCK_GRAIN_S 2
+
+static bool is_before(const struct timespec *time, const struct timespec *now)
+{
+    return time->tv_sec < now->tv_sec - CLOCK_GRAIN_S;
+}
+
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+void file_stamp_read(struct file_stamp *stamp, const char *path)
+{
+    struct stat st;
+    struct timespec now;
+    *stamp = (struct file_stamp){0};
+    if (stat(path, &st) != 0)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *stamp = (struct file_stamp){
+        .certain = is_before(&st.st_mtim, &now) && is_before(&st.st_ctim, &now),
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .size = st.st_size,
+        .modified = st.st_mtim,
+        .changed = st.st_ctim,
+    };
+}
+
+bool file_stamp_is_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+    return a->certain && b->certain && a->device == b->device && a->inode == b->inode &&
+           a->size == b->size && is_same_time(&a->modified, &b->modified) &&
+           is_same_time(&a->changed, &b->changed);
+}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/api.h"
+#include "server/api_repository.h"
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/compression.h"
@@ -24,6 +25,9 @@
 #define IDLE_GRACE (300 * CLOCK_NS_PER_MS)
 /* And the replies of what was given up may take this long to leave. */
 #define LAST_WORDS CLOCK_NS_PER_S
+
+/* For a model to be loaded. */
+#define COMMAND_TIMEOUT (600 * CLOCK_NS_PER_S)
 
 /* The library's for a request's head and the pieces of its body. */
 #define CONNECTION_MEMORY (32 << 10)
@@ -55,16 +59,17 @@ struct exchange {
     enum exchange_state state;
     struct http_head_facts facts;
     struct route route;
-    const struct codec *codec;         /* of a request to compute; else NULL */
-    const struct served_model *served; /* for which model it is */
-    uint64_t accepted;                 /* when the job was created; 0: not yet */
+    const struct codec *codec;   /* of a request to compute; else NULL */
+    struct served_model *served; /* for which model it is: a reference */
+    uint64_t accepted;           /* when the job was created; 0: not yet */
     bool client_left;
     struct body body;
     struct inflater *inflater; /* of a body that comes packed; else NULL */
     uint64_t body_since;
-    size_t received;      /* bytes of body, thrown away ones too */
-    struct job *job;      /* WORK, unless given up */
-    struct fault refusal; /* status 0: none */
+    size_t received;               /* bytes of body, thrown away ones too */
+    struct job *job;               /* WORK, unless given up */
+    struct model_command *command; /* the same */
+    struct fault refusal;          /* status 0: none */
     struct reply reply;
 };
 
@@ -93,13 +98,25 @@ static void resume(void *argument)
     pthread_mutex_unlock(&http->lock);
 }
 
+static bool abandon_work(struct exchange *exchange)
+{
+    const bool abandoned =
+        exchange->command != NULL
+            ? model_control_abandon(exchange->http->service->control, exchange->command)
+            : job_abandon(exchange->job);
+    if (abandoned) {
+        exchange->command = NULL;
+        exchange->job = NULL;
+    }
+    return abandoned;
+}
+
 /* With a client that has left goes its request, computed half or not at all. */
 static bool give_up(void *argument, enum give_up_reason reason)
 {
     struct exchange *exchange = argument;
-    if (!job_abandon(exchange->job))
+    if (!abandon_work(exchange))
         return false;
-    exchange->job = NULL;
     exchange->client_left = reason == GIVE_UP_GONE;
     if (reason == GIVE_UP_LATE)
         fault_set(&exchange->refusal, 504, "Request timeout expired");
@@ -188,7 +205,7 @@ static void count_refusal(const struct exchange *exchange)
 {
     const uint64_t accepted = exchange->accepted;
     if (exchange->served != NULL)
-        model_stats_failure(&exchange->served->lane->stats,
+        model_stats_failure(exchange->served->lane->stats,
                             exchange->client_left ? FAILURE_CANCELED
                                                   : request_failure_of(exchange->refusal.status),
                             accepted != 0 ? clock_now() - accepted : 0);
@@ -320,10 +337,54 @@ static enum MHD_Result start_job(struct exchange *exchange)
     return send_job_reply(exchange);
 }
 
-/* The connection was resumed: the job is done, or it was given up. */
-static enum MHD_Result finish_job(struct exchange *exchange)
+/* ---- the models themselves ---- */
+
+static void drop_command(struct exchange *exchange)
+{
+    model_command_destroy(exchange->command);
+    exchange->command = NULL;
+}
+
+/* As hand_over; a model may be large and the disk slow. */
+static enum MHD_Result start_command(struct exchange *exchange)
+{
+    struct http *http = exchange->http;
+    struct service *service = http->service;
+    exchange->command = api_repository_command(service, &exchange->route, exchange->body.text,
+                                               exchange->body.size, &exchange->refusal);
+    if (exchange->command == NULL)
+        return send_refusal(exchange);
+    if (!enter_suspension(http)) {
+        drop_command(exchange);
+        fault_set(&exchange->refusal, 503, "the server is shutting down");
+        return send_refusal(exchange);
+    }
+    exchange->state = WORK;
+    MHD_suspend_connection(exchange->connection);
+    if (model_control_submit(service->control, exchange->command, resume, exchange,
+                             &exchange->refusal)) {
+        connections_work(http->connections, exchange->slot, exchange,
+                         clock_now() + COMMAND_TIMEOUT);
+        return MHD_YES;
+    }
+    drop_command(exchange);
+    resume(exchange);
+    return MHD_YES;
+}
+
+static enum MHD_Result send_command_reply(struct exchange *exchange)
+{
+    api_repository_answer(exchange->command, &exchange->reply);
+    drop_command(exchange);
+    return send_reply(exchange);
+}
+
+/* The connection was resumed: what it waited for is done, or was given up. */
+static enum MHD_Result finish_work(struct exchange *exchange)
 {
     set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
+    if (exchange->command != NULL)
+        return send_command_reply(exchange);
     if (exchange->job == NULL)
         return send_refusal(exchange);
     return send_job_reply(exchange);
@@ -493,6 +554,8 @@ static enum MHD_Result body_arrived(struct exchange *exchange)
         return send_refusal(exchange);
     if (exchange->codec != NULL)
         return start_job(exchange);
+    if (exchange->route.kind == ROUTE_MODEL_LOAD || exchange->route.kind == ROUTE_MODEL_UNLOAD)
+        return start_command(exchange);
     if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
         note_query(exchange);
     if (exchange->route.kind == ROUTE_V1_LIVE)
@@ -511,7 +574,7 @@ static enum MHD_Result go_on(struct exchange *exchange, const char *target, cons
     case BODY:
         return *size != 0 ? take_body(exchange, data, size) : body_arrived(exchange);
     case WORK:
-        return finish_job(exchange);
+        return finish_work(exchange);
     case ANSWERED:
         break;
     }
@@ -570,6 +633,10 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
                     clock_now() + exchange->http->config.idle_timeout);
     if (exchange->job != NULL)
         drop_job(exchange);
+    if (exchange->command != NULL)
+        drop_command(exchange);
+    if (exchange->served != NULL)
+        served_model_release(exchange->served);
     drop_inflater(exchange);
     if (exchange->body.budget != NULL)
         body_fini(&exchange->body);

@@ -27,7 +27,7 @@ struct job {
     struct work work; /* first: the scheduler's work is the job */
     uint64_t arrived; /* from then on its time is counted */
     struct scheduler *scheduler;
-    const struct served_model *served;
+    struct served_model *served; /* a reference */
     enum job_stage stage;
     bool light;
     bool in_parts, submitted;
@@ -217,7 +217,7 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
            plan(job, fault);
 }
 
-static struct job *allocate(const struct served_model *served, struct budget *budget, size_t held,
+static struct job *allocate(struct served_model *served, struct budget *budget, size_t held,
                             bool in_parts, struct fault *fault)
 {
     if (!budget_take(budget, sizeof(struct job), held, fault))
@@ -230,6 +230,7 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
     }
     job->work = (struct work){.type = &work_type, .lane = served->lane};
     job->served = served;
+    served_model_acquire(served);
     job->stage = JOB_DECODING;
     job->in_parts = in_parts;
     job->submitted = false;
@@ -246,10 +247,9 @@ static struct job *allocate(const struct served_model *served, struct budget *bu
     return job;
 }
 
-struct job *job_create(const struct served_model *served, struct payload *payload,
-                       struct budget *budget, struct scheduler *scheduler,
-                       struct sequences *sequences, const struct job_terms *terms,
-                       struct fault *fault)
+struct job *job_create(struct served_model *served, struct payload *payload, struct budget *budget,
+                       struct scheduler *scheduler, struct sequences *sequences,
+                       const struct job_terms *terms, struct fault *fault)
 {
     /* What would be refused anyway is not parsed first where that takes its time. */
     const bool refused = payload_size(payload) > LIGHT_BYTES &&
@@ -288,6 +288,7 @@ static void destroy(struct job *job)
         job_parts_fini(&job->parts);
     reply_fini(&job->reply);
     budget_give(job->budget, job->charge);
+    served_model_release(job->served);
     free(job);
 }
 
@@ -508,7 +509,7 @@ static void count(const struct job *job)
 {
     const struct work_times *times = &job->work.times;
     const uint64_t parsing = times->accepted - job->arrived;
-    struct model_stats *stats = &job->served->lane->stats;
+    struct model_stats *stats = job->served->lane->stats;
     const struct request_times counted = {
         .queue = times->total - times->before - times->ticks - times->after,
         .compute_input = parsing + times->before,
@@ -625,7 +626,7 @@ static void run(struct job *job)
     times->before = decoded - times->accepted;
     if (next == WORK_DONE)
         return;
-    tick_run_alone(&job->compute, &job->served->lane->stats);
+    tick_run_alone(&job->compute, job->served->lane->stats);
     const uint64_t computed = clock_now();
     times->ticks = computed - decoded;
     for (next = WORK_SLICE; next == WORK_SLICE;)

@@ -18,10 +18,10 @@
 #include "proto/codec.h"
 #include "proto/fault.h"
 #include "server/budget.h"
-#include "server/model_store.h"
 #include "server/payload.h"
 #include "server/reply.h"
 #include "server/scheduler.h"
+#include "server/served_model.h"
 
 struct job;
 
@@ -38,12 +38,11 @@ struct job_terms {
 };
 
 /* Takes over the payload, also on failure. NULL: 400 what is wrong with the request, 413 it needs
- * more than the whole budget, 503 more than is left of it. served and scheduler must outlive the
- * job. */
-struct job *job_create(const struct served_model *served, struct payload *payload,
-                       struct budget *budget, struct scheduler *scheduler,
-                       struct sequences *sequences, const struct job_terms *terms,
-                       struct fault *fault);
+ * more than the whole budget, 503 more than is left of it. The job takes a reference of served;
+ * the others must outlive it. */
+struct job *job_create(struct served_model *served, struct payload *payload, struct budget *budget,
+                       struct scheduler *scheduler, struct sequences *sequences,
+                       const struct job_terms *terms, struct fault *fault);
 void job_destroy(struct job *job);
 
 /* The deadline it is held to: that of the terms, or the request's own when it is earlier. */

@@ -4,11 +4,12 @@
 
 #include "server/compute.h"
 
-void lane_init(struct lane *lane, const struct model *model, uint64_t delay)
+void lane_init(struct lane *lane, const struct model *model, uint64_t delay,
+               struct model_stats *stats)
 {
-    *lane = (struct lane){.model = model, .delay = delay, .held.queue = WORK_QUEUE_COUNT};
+    *lane = (struct lane){
+        .model = model, .delay = delay, .stats = stats, .held.queue = WORK_QUEUE_COUNT};
     tick_rule_init(&lane->rule, model);
-    model_stats_init(&lane->stats);
     for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
         lane->slices[i].queue = lane->ticks[i].queue = i;
 }

@@ -21,7 +21,7 @@ struct lane {
     struct tick_rule rule;
     uint64_t delay; /* ns that a request may be held to wait for others */
 
-    struct model_stats stats; /* has no need of the lock */
+    struct model_stats *stats; /* where its work is counted; has no need of the lock */
 
     struct admission admission; /* of works that have not ended */
     struct work_list slices[WORK_QUEUE_COUNT], ticks[WORK_QUEUE_COUNT];
@@ -30,7 +30,9 @@ struct lane {
     struct lane *next, *prev; /* among the lanes that hold anything */
 };
 
-void lane_init(struct lane *lane, const struct model *model, uint64_t delay);
+/* stats: stays as long as the lane. */
+void lane_init(struct lane *lane, const struct model *model, uint64_t delay,
+               struct model_stats *stats);
 /* Nothing may be accepted and not ended. */
 void lane_fini(const struct lane *lane);
 

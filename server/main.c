@@ -13,6 +13,7 @@
 #include "server/http.h"
 #include "server/log.h"
 #include "server/machine.h"
+#include "server/model_control.h"
 #include "server/model_store.h"
 #include "server/options.h"
 #include "server/scheduler.h"
@@ -43,26 +44,36 @@ static void exit_at_once(int signal)
     _exit(EXIT_FAILED);
 }
 
-/* Before the first thread: all of them inherit the mask, and only wait_for_signal takes any. */
+/* Before the first thread: all of them inherit the mask, and only next_signal takes any. */
 static void hold_signals(sigset_t *set)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* From the first signal on, a second one ends the process. */
-static void wait_for_signal(const sigset_t *set)
+static int next_signal(const sigset_t *set)
 {
     int got;
     while (sigwait(set, &got) != 0)
         continue;
+    return got;
+}
+
+/* Told to stop: from now on a second word ends the process. What is asked by SIGHUP then comes too
+ * late, and stays blocked. */
+static void heed_second_signal(void)
+{
+    sigset_t set;
     signal(SIGTERM, exit_at_once);
     signal(SIGINT, exit_at_once);
-    pthread_sigmask(SIG_UNBLOCK, set, NULL);
-    log_line("lstmd: %s, stopping", got == SIGTERM ? "SIGTERM" : "SIGINT");
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* ---- serving ---- */
@@ -74,6 +85,18 @@ struct setup {
     struct model_store models;
 };
 
+static struct model_places places_of(const struct setup *setup)
+{
+    const struct options *options = &setup->options;
+    return (struct model_places){
+        .folders = (const char *const *)options->models.items,
+        .folder_count = options->models.count,
+        .files = (const char *const *)options->model.items,
+        .file_count = options->model.count,
+        .kernel = setup->kernel,
+    };
+}
+
 static void pause_ms(size_t ms)
 {
     struct timespec left = clock_timespec(ms * CLOCK_NS_PER_MS);
@@ -81,14 +104,32 @@ static void pause_ms(size_t ms)
         continue;
 }
 
-static void serve_until_signal(const struct setup *setup, struct service *service,
-                               struct http *http, const sigset_t *signals)
+static void tell_ready(struct setup *setup, const struct http *http)
 {
     char address[ADDRESS_TEXT_MAX];
+    struct model_table *table = model_store_table(&setup->models);
     address_print(http_address(http), address);
     log_line("lstmd ready http=%s zmq=none workers=%zu kernel=%s models=%zu", address,
-             setup->options.workers, setup->kernel->name, setup->models.count);
-    wait_for_signal(signals);
+             setup->options.workers, setup->kernel->name, table->count);
+    model_table_release(table);
+}
+
+static void serve_until_told(struct service *service, const sigset_t *signals)
+{
+    int signal;
+    while ((signal = next_signal(signals)) == SIGHUP) {
+        log_line("lstmd: SIGHUP, reloading");
+        model_control_reload(service->control);
+    }
+    heed_second_signal();
+    log_line("lstmd: %s, stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static void serve_and_drain(struct setup *setup, struct service *service, struct http *http,
+                            const sigset_t *signals)
+{
+    tell_ready(setup, http);
+    serve_until_told(service, signals);
     atomic_store(&service->draining, true);
     pause_ms(setup->options.drain_delay_ms);
     http_stop(http, clock_now() + setup->options.drain_timeout_ms * CLOCK_NS_PER_MS);
@@ -107,13 +148,26 @@ static bool start_scheduler(const struct setup *setup, struct scheduler **schedu
     return scheduler_start(scheduler, &config, fault);
 }
 
-static bool reserve_scratch(const struct setup *setup, struct scheduler *scheduler,
-                            struct fault *fault)
+static bool reserve_scratch(struct setup *setup, struct scheduler *scheduler, struct fault *fault)
 {
-    for (size_t i = 0; i < setup->models.count; i++)
-        if (!scheduler_reserve(scheduler, setup->models.models[i]->model, fault))
-            return false;
-    return true;
+    struct model_table *table = model_store_table(&setup->models);
+    bool done = true;
+    for (size_t i = 0; done && i < table->count; i++)
+        done = scheduler_reserve(scheduler, table->entries[i].served->model, fault);
+    model_table_release(table);
+    return done;
+}
+
+static bool start_control(struct setup *setup, struct service *service, struct fault *fault)
+{
+    const struct model_control_config config = {
+        .models = &setup->models,
+        .scheduler = service->scheduler,
+        .sequences = service->sequences,
+        .places = places_of(setup),
+        .allowed = setup->options.allow_model_control,
+    };
+    return model_control_start(&service->control, &config, fault);
 }
 
 /* ---- sequences ---- */
@@ -122,14 +176,16 @@ static bool reserve_scratch(const struct setup *setup, struct scheduler *schedul
 #define MODEL_IN_FILE ((size_t)64 << 10)
 
 /* Takes up what the last run has left. From here on it is this run's to leave. */
-static bool take_up_sequences(const struct setup *setup, struct sequences *sequences,
-                              struct fault *fault)
+static bool take_up_sequences(struct setup *setup, struct sequences *sequences, struct fault *fault)
 {
     const struct options *options = &setup->options;
-    const size_t max_size = options->sequence_bytes_limit + setup->models.count * MODEL_IN_FILE;
+    struct model_table *table = model_store_table(&setup->models);
+    const size_t max_size = options->sequence_bytes_limit + table->count * MODEL_IN_FILE;
     size_t count;
-    if (!sequence_file_load(options->sequence_file, max_size, sequences, &setup->models, &count,
-                            fault))
+    const bool loaded =
+        sequence_file_load(options->sequence_file, max_size, sequences, table, &count, fault);
+    model_table_release(table);
+    if (!loaded)
         return fault_prefix(fault, "sequence_file (move it away to start without it)");
     if (!sequence_file_remove(options->sequence_file, fault))
         return fault_prefix(fault, "sequence_file");
@@ -138,8 +194,7 @@ static bool take_up_sequences(const struct setup *setup, struct sequences *seque
     return true;
 }
 
-static bool open_sequences(const struct setup *setup, struct sequences **sequences,
-                           struct fault *fault)
+static bool open_sequences(struct setup *setup, struct sequences **sequences, struct fault *fault)
 {
     const struct options *options = &setup->options;
     const struct sequences_config config = {
@@ -156,14 +211,16 @@ static bool open_sequences(const struct setup *setup, struct sequences **sequenc
 }
 
 /* No request is running any more; those that were given up change no sequence. */
-static bool leave_sequences(const struct setup *setup, struct sequences *sequences,
-                            struct fault *fault)
+static bool leave_sequences(struct setup *setup, struct sequences *sequences, struct fault *fault)
 {
     const char *path = setup->options.sequence_file;
     size_t count;
     if (path == NULL)
         return true;
-    if (!sequence_file_save(path, sequences, &setup->models, &count, fault))
+    struct model_table *table = model_store_table(&setup->models);
+    const bool saved = sequence_file_save(path, sequences, table, &count, fault);
+    model_table_release(table);
+    if (!saved)
         return fault_prefix(fault, "the sequences are lost: sequence_file");
     log_line("lstmd: %zu sequences kept in %s", count, path);
     return true;
@@ -171,24 +228,37 @@ static bool leave_sequences(const struct setup *setup, struct sequences *sequenc
 
 /* ---- start and stop ---- */
 
+/* false: something could not be started. *stopped: not when a model is still being loaded. */
+static bool serve_http(struct setup *setup, struct service *service, const sigset_t *signals,
+                       bool *stopped, struct fault *fault)
+{
+    struct http *http;
+    *stopped = true;
+    if (!start_control(setup, service, fault))
+        return false;
+    const bool started = http_start(&http, &setup->http, service, fault);
+    if (started)
+        serve_and_drain(setup, service, http, signals);
+    *stopped = model_control_stop(service->control, clock_now() + LAST_TASK);
+    return started;
+}
+
 /* *started: it has served until the signal. false: a request is still running. */
 static bool serve_requests(struct setup *setup, struct service *service, const sigset_t *signals,
                            bool *started)
 {
-    struct http *http;
     struct fault fault;
+    bool stopped = true;
     *started = start_scheduler(setup, &service->scheduler, &fault);
     if (!*started) {
         fail(EXIT_FAILED, &fault);
         return true;
     }
     *started = reserve_scratch(setup, service->scheduler, &fault) &&
-               http_start(&http, &setup->http, service, &fault);
-    if (*started)
-        serve_until_signal(setup, service, http, signals);
-    else
+               serve_http(setup, service, signals, &stopped, &fault);
+    if (!*started)
         fail(EXIT_FAILED, &fault);
-    return scheduler_stop(service->scheduler, clock_now() + LAST_TASK);
+    return scheduler_stop(service->scheduler, clock_now() + LAST_TASK) && stopped;
 }
 
 static int serve_with_sequences(struct setup *setup, struct service *service,
@@ -285,23 +355,36 @@ static bool check_options(struct setup *setup, struct fault *fault)
            machine_allow_files(options->connection_limit + SPARE_FILES, fault);
 }
 
-static bool load_models(struct setup *setup, struct fault *fault)
-{
-    const struct options *options = &setup->options;
-    return model_store_load(&setup->models, (const char *const *)options->models.items,
-                            options->models.count, (const char *const *)options->model.items,
-                            options->model.count, setup->kernel, fault);
-}
-
+/* Tries every model without serving, and says what it found. */
 static int check(const struct setup *setup)
 {
+    const struct model_places places = places_of(setup);
+    struct model_list list;
     struct fault fault;
-    if (!check_models(&setup->models, stdout, &fault))
+    if (!model_loader_load_all(&places, NULL, &list, &fault))
         return fail(EXIT_FAILED, &fault);
-    if (fflush(stdout) == 0)
-        return EXIT_GOOD;
-    fault_set(&fault, 503, "standard output: %s", strerror(errno));
-    return fail(EXIT_FAILED, &fault);
+    struct model_table *table = model_list_table(&list);
+    model_list_fini(&list);
+    bool done = table != NULL ? check_models(table, stdout, &fault)
+                              : fault_set(&fault, 503, "out of memory");
+    if (table != NULL)
+        model_table_release(table);
+    if (done && fflush(stdout) != 0)
+        done = fault_set(&fault, 503, "standard output: %s", strerror(errno));
+    return done ? EXIT_GOOD : fail(EXIT_FAILED, &fault);
+}
+
+static int load_and_serve(struct setup *setup)
+{
+    const struct model_places places = places_of(setup);
+    struct model_table *table;
+    struct fault fault;
+    if (!model_control_load(&places, &table, &fault))
+        return fail(EXIT_CONFIG, &fault);
+    model_store_init(&setup->models, table);
+    const int code = serve(setup);
+    model_store_fini(&setup->models);
+    return code;
 }
 
 static int run(struct setup *setup)
@@ -309,11 +392,7 @@ static int run(struct setup *setup)
     struct fault fault;
     if (!check_options(setup, &fault))
         return fail(EXIT_CONFIG, &fault);
-    if (!load_models(setup, &fault))
-        return fail(setup->options.check ? EXIT_FAILED : EXIT_CONFIG, &fault);
-    const int code = setup->options.check ? check(setup) : serve(setup);
-    model_store_fini(&setup->models);
-    return code;
+    return setup->options.check ? check(setup) : load_and_serve(setup);
 }
 
 int main(int argc, char **argv)

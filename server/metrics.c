@@ -295,10 +295,23 @@ static void print_sequences(FILE *out, const struct sequences_counts *sequences)
                  sequences->started, 1);
     print_number(out, "lstmd_sequences_ended_total", "counter", "Sequences their clients ended",
                  sequences->ended, 1);
-    print_number(out, "lstmd_sequences_evicted_total", "counter", "Sequences idle for too long",
-                 sequences->evicted, 1);
+    print_number(out, "lstmd_sequences_evicted_total", "counter",
+                 "Sequences idle for too long, or of a model that is gone", sequences->evicted, 1);
     print_number(out, "lstmd_sequences_rejected_total", "counter",
                  "Sequences there was no room for", sequences->rejected, 1);
+}
+
+static void print_reloads(FILE *out, const struct model_control_counts *reloads)
+{
+    static const char name[] = "lstmd_model_reloads_total";
+    print_family(out, name, "counter", "Times that models were loaded anew, by outcome");
+    fprintf(out, "%s{result=\"success\"} %" PRIu64 "\n", name, reloads->succeeded);
+    fprintf(out, "%s{result=\"failure\"} %" PRIu64 "\n", name, reloads->failed);
+    print_number(out, "lstmd_model_last_reload_successful", "gauge",
+                 "Whether what the files say is served", reloads->last_failed ? 0 : 1, 1);
+    print_number(out, "lstmd_model_last_reload_success_timestamp_seconds", "gauge",
+                 "When models were last loaded, in seconds since 1970", reloads->last_success_ms,
+                 1000);
 }
 
 static void print_process(FILE *out, const struct process_usage *process)
@@ -332,6 +345,7 @@ void metrics_print(FILE *out, const struct metrics_source *source)
                  source->memory_limit, 1);
     print_responses(out, source->http_responses);
     print_sequences(out, source->sequences);
+    print_reloads(out, source->reloads);
     if (source->process != NULL)
         print_process(out, source->process);
 }

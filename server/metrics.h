@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "server/model_control.h"
 #include "server/model_stats.h"
 #include "server/process_usage.h"
 #include "server/sequences.h"
@@ -32,6 +33,7 @@ struct metrics_source {
     size_t memory_in_flight, memory_limit; /* of requests, in bytes */
     struct status_counts *http_responses;  /* only counts above 0 are shown */
     const struct sequences_counts *sequences;
+    const struct model_control_counts *reloads;
     const struct process_usage *process; /* NULL: not known */
 };
 

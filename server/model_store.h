@@ -1,49 +1,45 @@
-/* The models that are served: loaded once, looked up by name, never changed.
+/* The models that are served now: the current table, which requests look into and a reload replaces
+ * as a whole.
  *
- * Threads: once loaded, any thread may read; the lanes are the scheduler's. */
+ * Threads: any. Looking up takes no lock and waits for nobody: a few atomic additions. Whoever
+ * replaces the table waits until nobody looks into the old one any more, which is some hundred
+ * nanoseconds, and only then lets go of it. */
 #ifndef SERVER_MODEL_STORE_H
 #define SERVER_MODEL_STORE_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/model.h"
 #include "proto/fault.h"
-#include "proto/model_config.h"
-#include "proto/model_summary.h"
-#include "proto/signature.h"
-#include "server/lane.h"
-#include "server/sequences.h"
-
-#define MODEL_VERSION "1" /* files have no versions; the protocol wants one */
-
-struct served_model {
-    char name[MODEL_NAME_MAX];
-    struct model *model;
-    struct signature signature;
-    const char **labels; /* that the signature looks at; or NULL */
-    struct model_summary summary;
-    struct lane *lane; /* where its requests wait */
-    struct sequence_owner sequences;
-    size_t layer_count;  /* of the config */
-    size_t weight_count; /* numbers in the weights file */
-};
+#include "server/model_table.h"
 
 struct model_store {
-    struct served_model **models; /* [count], in the order loaded */
-    size_t count;
+    _Atomic(struct model_table *) current;
+    atomic_uint phase;        /* which of the two counts those who begin to look */
+    atomic_size_t looking[2]; /* at this moment */
+    pthread_mutex_t replacing;
 };
 
-/* Loads the configs in each folder (every *.json in it, by name; at least one), then each file. On
- * failure nothing is held, and the text starts with the file's path. */
-bool model_store_load(struct model_store *store, const char *const *folders, size_t folder_count,
-                      const char *const *files, size_t file_count, const struct kernel *kernel,
-                      struct fault *fault);
+/* Takes the table over. */
+void model_store_init(struct model_store *store, struct model_table *table);
 void model_store_fini(struct model_store *store);
 
-/* By name, which need not be NUL-terminated; version may be NULL for any. NULL with a 404. */
-const struct served_model *model_store_find(const struct model_store *store, const char *name,
-                                            size_t name_size, const char *version,
-                                            size_t version_size, struct fault *fault);
+/* The current table; model_table_release is due. */
+struct model_table *model_store_table(struct model_store *store);
+
+/* Takes the table over; from now on it is the current one. */
+void model_store_replace(struct model_store *store, struct model_table *table);
+
+/* The model of that name, which need not be NUL-terminated; version may be NULL for any.
+ * served_model_release is due. NULL: 404 there is no such model, or it is not loaded; 503 it is
+ * just being loaded. */
+struct served_model *model_store_acquire(struct model_store *store, const char *name,
+                                         size_t name_size, const char *version, size_t version_size,
+                                         struct fault *fault);
+
+/* Is it a model that is known, but not loaded at this moment? */
+bool model_store_is_absent(struct model_store *store, const char *name, size_t name_size);
 
 #endif

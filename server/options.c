@@ -93,6 +93,8 @@ static const struct option table[] = {
      60000, NULL, "N", "until a sequence without requests is dropped; 0: never"},
     {"sequence_file", PATH, ANYWHERE, AT(sequence_file), 0, 0, 0, NULL, "FILE",
      "keep the sequences in FILE from a stop to the next start"},
+    {"allow_model_control", FLAG, ANYWHERE, AT(allow_model_control), 0, 0, 0, NULL, NULL,
+     "let clients load and unload the configured models over HTTP"},
     {"drain_delay_ms", SIZE, ANYWHERE, AT(drain_delay_ms), 0, DAY_MS, 0, NULL, "N",
      "when told to stop: serve on for so long, not ready"},
     {"drain_timeout_ms", SIZE, ANYWHERE, AT(drain_timeout_ms), 0, DAY_MS, 20000, NULL, "N",

@@ -11,7 +11,7 @@
 
 #include "proto/fault.h"
 
-#define OPTIONS_COUNT_MAX 32
+#define OPTIONS_COUNT_MAX 64
 
 struct option_list {
     char **items;
@@ -38,6 +38,7 @@ struct options {
     size_t min_rate_bytes; /* per second, for bodies and replies */
     size_t drain_delay_ms, drain_timeout_ms;
     bool ignore_half_close;
+    bool allow_model_control;
     bool check, version, help;
 
     int set_by[OPTIONS_COUNT_MAX]; /* per row of the table: enum option_source */

@@ -381,8 +381,7 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
         tick_run(&pump->tick, pump->lane->model, s->pool);
     const uint64_t now = clock_now(), ns = now - started;
     if (pump->unit == UNIT_TICK)
-        model_stats_tick(&pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick),
-                         ns);
+        model_stats_tick(pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick), ns);
     pthread_mutex_lock(&s->lock);
     s->busy--;
     work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);

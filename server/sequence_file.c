@@ -43,15 +43,17 @@ static bool save_sequence(void *context, const struct sequence_view *view)
     return true;
 }
 
-static bool write_all(FILE *file, struct sequences *sequences, const struct model_store *models,
+static bool write_all(FILE *file, struct sequences *sequences, const struct model_table *models,
                       size_t *count)
 {
     const struct sequence_id first = sequence_id_of_number(0);
     struct saving saving = {.writer = {.write = write_to_file, .context = file}};
     sequence_snapshot_begin(&saving.writer);
     for (size_t i = 0; i < models->count; i++) {
-        saving.served = models->models[i];
+        saving.served = models->entries[i].served;
         saving.begun = false;
+        if (saving.served == NULL)
+            continue;
         sequences_each(sequences, saving.served->name, &first, save_sequence, &saving);
         if (saving.begun)
             sequence_snapshot_end_model(&saving.writer);
@@ -61,7 +63,7 @@ static bool write_all(FILE *file, struct sequences *sequences, const struct mode
 }
 
 /* fclose is called whatever happens. */
-static bool write_and_close(int fd, struct sequences *sequences, const struct model_store *models,
+static bool write_and_close(int fd, struct sequences *sequences, const struct model_table *models,
                             size_t *count)
 {
     FILE *file = fdopen(fd, "wb");
@@ -96,7 +98,7 @@ static bool sync_folder(const char *path)
 }
 
 static bool save_beside(const char *path, const char *beside, struct sequences *sequences,
-                        const struct model_store *models, size_t *count, struct fault *fault)
+                        const struct model_table *models, size_t *count, struct fault *fault)
 {
     /* For the owner alone: the states say something about what the clients sent. */
     const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -116,7 +118,7 @@ static bool save_beside(const char *path, const char *beside, struct sequences *
 }
 
 bool sequence_file_save(const char *path, struct sequences *sequences,
-                        const struct model_store *models, size_t *count, struct fault *fault)
+                        const struct model_table *models, size_t *count, struct fault *fault)
 {
     char *beside;
     if (asprintf(&beside, "%s.tmp", path) < 0)
@@ -160,11 +162,10 @@ static bool load_sequences(struct sequence_snapshot_reader *reader, struct seque
 }
 
 static const struct served_model *find_model(const struct sequence_snapshot_model *model,
-                                             const struct model_store *models, struct fault *fault)
+                                             const struct model_table *models, struct fault *fault)
 {
-    struct fault unknown;
-    const struct served_model *served =
-        model_store_find(models, model->name, strlen(model->name), NULL, 0, &unknown);
+    const struct model_entry *entry = model_table_find(models, model->name, strlen(model->name));
+    const struct served_model *served = entry != NULL ? entry->served : NULL;
     if (served == NULL)
         fault_set(fault, 400, "holds sequences of model '%s', which is not served", model->name);
     else if (!sequence_snapshot_fits(model, served->model))
@@ -177,7 +178,7 @@ static const struct served_model *find_model(const struct sequence_snapshot_mode
 }
 
 static bool load_models(const char *bytes, size_t size, struct sequences *sequences,
-                        const struct model_store *models, size_t *count, struct fault *fault)
+                        const struct model_table *models, size_t *count, struct fault *fault)
 {
     struct sequence_snapshot_reader reader;
     struct sequence_snapshot_model model;
@@ -193,7 +194,7 @@ static bool load_models(const char *bytes, size_t size, struct sequences *sequen
 }
 
 bool sequence_file_load(const char *path, size_t max_size, struct sequences *sequences,
-                        const struct model_store *models, size_t *count, struct fault *fault)
+                        const struct model_table *models, size_t *count, struct fault *fault)
 {
     char *bytes;
     size_t size;

@@ -8,20 +8,20 @@
 #include <stddef.h>
 
 #include "proto/fault.h"
-#include "server/model_store.h"
+#include "server/model_table.h"
 #include "server/sequences.h"
 
 /* Writes all that are alive. The file is there whole or not at all: it is written beside its place
  * (PATH.tmp), synced and renamed. No request may be running. *count: how many. */
 bool sequence_file_save(const char *path, struct sequences *sequences,
-                        const struct model_store *models, size_t *count, struct fault *fault);
+                        const struct model_table *models, size_t *count, struct fault *fault);
 
 /* Reads them into an empty table, as if each had just been used; without a file there are none.
  * max_size: bytes. Fails (400) when the file is damaged, when a model of it is not served or has
  * other states now, and when the table has no room; some may be in the table then. Texts start with
  * the path. */
 bool sequence_file_load(const char *path, size_t max_size, struct sequences *sequences,
-                        const struct model_store *models, size_t *count, struct fault *fault);
+                        const struct model_table *models, size_t *count, struct fault *fault);
 
 /* What was loaded is in use now. One that is not there is no failure. */
 bool sequence_file_remove(const char *path, struct fault *fault);

@@ -20,7 +20,9 @@ struct sequence {
     struct sequence_node node;            /* first: the index's node is the sequence */
     struct deadline idle_end;             /* in the heap while at rest, if there is a time-out */
     struct sequence_ticket *first, *last; /* it is the first's turn */
-    bool alive; /* a start has been completed; else there are tickets and no state */
+    bool alive;   /* a start has been completed; else there are tickets and no state */
+    bool retired; /* it is of a model that is served no more */
+    uint64_t layout;
     size_t rows, state_size;
     float *state; /* [rows][state_size] */
     uint64_t steps;
@@ -158,6 +160,13 @@ static struct sequence *first_to_evict(const struct sequences *sequences)
                          : (struct sequence *)((char *)first - offsetof(struct sequence, idle_end));
 }
 
+static void drop_evicted(struct sequences *sequences, struct sequence *sequence)
+{
+    drop_sequence(sequences, sequence);
+    sequences->counts.evicted++;
+    sequences->counts.alive--;
+}
+
 /* At most EVICTED_AT_ONCE. */
 static void evict(struct sequences *sequences, uint64_t now)
 {
@@ -165,9 +174,7 @@ static void evict(struct sequences *sequences, uint64_t now)
         struct sequence *sequence = first_to_evict(sequences);
         if (sequence == NULL || sequence->idle_end.at > now)
             break;
-        drop_sequence(sequences, sequence);
-        sequences->counts.evicted++;
-        sequences->counts.alive--;
+        drop_evicted(sequences, sequence);
     }
 }
 
@@ -233,17 +240,24 @@ struct outlook {
     bool possible; /* that it is alive, if one or the other fails too */
     bool alive;
     size_t rows, state_size;
+    uint64_t layout;
 };
+
+static struct outlook look_now(const struct sequence *sequence)
+{
+    return (struct outlook){sequence->alive, sequence->alive, sequence->rows, sequence->state_size,
+                            sequence->layout};
+}
 
 static struct outlook look_ahead(const struct sequence *sequence)
 {
-    struct outlook outlook = {sequence->alive, sequence->alive, sequence->rows,
-                              sequence->state_size};
+    struct outlook outlook = look_now(sequence);
     for (const struct sequence_ticket *t = sequence->first; t != NULL; t = t->behind) {
         if (t->start) {
             outlook.possible = true;
             outlook.rows = t->rows;
             outlook.state_size = t->owner->state_size;
+            outlook.layout = t->owner->layout;
         }
         outlook.alive = (outlook.alive || t->start) && !t->end;
     }
@@ -285,10 +299,15 @@ static bool fail_rows(const struct sequence_owner *owner, const struct sequence_
 }
 
 /* A model that was loaded anew may have another state: its old sequences are unknown to it. */
+static bool is_of(const struct sequence_owner *owner, size_t state_size, uint64_t layout)
+{
+    return state_size == owner->state_size && layout == owner->layout;
+}
+
 static bool check_continuation(const struct sequence_owner *owner, const struct sequence_id *id,
                                const struct outlook *outlook, size_t rows, struct fault *fault)
 {
-    if (!outlook->possible || outlook->state_size != owner->state_size)
+    if (!outlook->possible || !is_of(owner, outlook->state_size, outlook->layout))
         return fail_unknown(owner, id, fault);
     return outlook->rows == rows || fail_rows(owner, id, outlook->rows, rows, fault);
 }
@@ -329,6 +348,7 @@ static struct sequence *add_sequence(struct sequences *sequences,
         return NULL;
     sequence->rows = rows;
     sequence->state_size = owner->state_size;
+    sequence->layout = owner->layout;
     sequence->state = take_state(sequences, rows, owner->state_size, fault);
     if (sequence->state == NULL) {
         give_sequence(sequences, sequence);
@@ -456,7 +476,7 @@ static bool admit_at_rest(struct sequences *sequences, const struct sequence_id 
                          sequence_id_excerpt(id).text, owner->model_name);
     if (ticket->start)
         return start(sequences, owner, id, sequence, ticket, fault);
-    if (sequence == NULL || sequence->state_size != owner->state_size)
+    if (sequence == NULL || !is_of(owner, sequence->state_size, sequence->layout))
         return fault_set(fault, 404, "model '%s' has no sequence %s", owner->model_name,
                          sequence_id_excerpt(id).text);
     ticket->rows = sequence->rows;
@@ -492,8 +512,7 @@ bool sequences_state(const struct sequence_ticket *ticket, const float **state, 
         *steps = 0;
         return true;
     }
-    const struct outlook now = {sequence->alive, sequence->alive, sequence->rows,
-                                sequence->state_size};
+    const struct outlook now = look_now(sequence);
     if (!check_continuation(owner, id, &now, ticket->rows, fault))
         return false;
     *state = sequence->state;
@@ -525,6 +544,8 @@ static void complete_start(struct sequences *sequences, struct sequence *sequenc
     else
         sequences->counts.alive++;
     sequence->alive = true;
+    sequence->retired = ticket->owner->retired;
+    sequence->layout = ticket->owner->layout;
     sequence->steps = 0;
 }
 
@@ -572,7 +593,9 @@ void sequences_leave(struct sequences *sequences, struct sequence_ticket *ticket
         complete(sequences, sequence, ticket, steps);
     give_up_ticket(sequences, ticket);
     struct sequence_ticket *next = sequence->first;
-    if (next == NULL && sequence->alive)
+    if (next == NULL && sequence->alive && sequence->retired)
+        drop_evicted(sequences, sequence);
+    else if (next == NULL && sequence->alive)
         rest(sequences, sequence);
     else if (next == NULL)
         drop_sequence(sequences, sequence);
@@ -589,6 +612,47 @@ bool sequences_withdraw(struct sequences *sequences, struct sequence_ticket *tic
         give_up_ticket(sequences, ticket);
     pthread_mutex_unlock(&sequences->lock);
     return waiting;
+}
+
+/* ---- retiring ---- */
+
+static void retire(struct sequences *sequences, struct sequence *sequence,
+                   const struct sequence_owner *owner)
+{
+    if (!sequence->alive || !is_of(owner, sequence->state_size, sequence->layout))
+        return;
+    if (sequence->first == NULL)
+        drop_evicted(sequences, sequence);
+    else
+        sequence->retired = true;
+}
+
+/* The owner's behind *after, EVICTED_AT_ONCE at most. false: there are no more. */
+static bool retire_some(struct sequences *sequences, const struct sequence_owner *owner,
+                        struct sequence_id *after)
+{
+    struct sequence_node *node = sequence_index_after(&sequences->index, owner->model_name, after);
+    for (size_t i = 0; i < EVICTED_AT_ONCE; i++) {
+        if (node == NULL || strcmp(node->model_name, owner->model_name) != 0)
+            return false;
+        struct sequence *sequence = (struct sequence *)node;
+        *after = node->id;
+        node = node->next[0];
+        retire(sequences, sequence, owner);
+    }
+    return true;
+}
+
+void sequences_retire(struct sequences *sequences, struct sequence_owner *owner)
+{
+    struct sequence_id after = {.kind = SEQUENCE_ID_NONE};
+    bool more = true;
+    while (more) {
+        pthread_mutex_lock(&sequences->lock);
+        owner->retired = true;
+        more = retire_some(sequences, owner, &after);
+        pthread_mutex_unlock(&sequences->lock);
+    }
 }
 
 /* ---- watching ---- */

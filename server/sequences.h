@@ -30,10 +30,14 @@ struct sequences_config {
     uint64_t idle_timeout; /* ns at rest until a sequence is evicted; 0: never */
 };
 
-/* What a model says about its sequences; stays as long as a ticket of them is held. */
+/* What a model says about its sequences; stays as long as a ticket of them is held. Models of one
+ * name whose states are interchangeable have the same layout: their sequences go on from one to the
+ * other. */
 struct sequence_owner {
     const char *model_name;
-    size_t state_size;     /* floats a row */
+    size_t state_size; /* floats a row */
+    uint64_t layout;
+    bool retired;          /* the table's: sequences_retire */
     bool causal;           /* else sequences have to be sent whole, and none is kept */
     bool strict;           /* to start one that is alive is an error; else it begins anew */
     uint64_t idle_timeout; /* of its own, ns; 0: the table's */
@@ -106,6 +110,10 @@ bool sequences_sleep(struct sequences *sequences, uint64_t until);
 /* Ends all sleep, for ever. */
 void sequences_wake(struct sequences *sequences);
 
+/* The owner's model is served no more, and none with its states comes after it: those of its
+ * sequences that are at rest are evicted now, the others when their last request has left. */
+void sequences_retire(struct sequences *sequences, struct sequence_owner *owner);
+
 /* ---- watching ---- */
 
 /* One that is alive. */
@@ -128,8 +136,9 @@ void sequences_each(struct sequences *sequences, const char *model_name,
 struct sequences_counts {
     size_t alive, bytes;     /* now */
     uint64_t started, ended; /* so far; one that begins anew counts for both */
-    uint64_t evicted;        /* for being idle; not in ended: started - ended - evicted are alive */
-    uint64_t rejected;       /* not started: no room */
+    uint64_t evicted;  /* idle, or their model is gone; not in ended: started - ended - evicted are
+                          alive */
+    uint64_t rejected; /* not started: no room */
 };
 void sequences_count(struct sequences *sequences, struct sequences_counts *counts);
 

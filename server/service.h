@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "server/budget.h"
+#include "server/model_control.h"
 #include "server/model_store.h"
 #include "server/scheduler.h"
 #include "server/sequences.h"
@@ -17,12 +18,13 @@
 #define SERVICE_NAME "lstmd"
 
 struct service {
-    const struct model_store *models;
+    struct model_store *models;
     struct scheduler *scheduler;
     struct sequences *sequences;
     struct budget budget;
     const char *kernel; /* the name of what models are computed with */
     size_t workers;
+    struct model_control *control; /* reloads */
     struct status_counts http_responses;
     atomic_bool draining; /* not ready any more */
 };

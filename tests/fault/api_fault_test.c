@@ -18,10 +18,10 @@ enum { RUNS_MAX = 100 };
 static const float zeros[4];
 static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
 
+static struct model_stats stats;
 static struct lane lane;
-static struct served_model served = {.name = "m", .lane = &lane};
-static struct served_model *list[] = {&served};
-static const struct model_store models = {list, 1};
+static struct served_model served = {.references = 1, .name = "m", .lane = &lane};
+static struct model_store models;
 static struct service service = {.models = &models, .kernel = "scalar", .workers = 1};
 
 static int start(void **state)
@@ -42,7 +42,11 @@ static int start(void **state)
     if (served.model == NULL ||
         !signature_init(&served.signature, served.model, &(struct model_config){0}, &fault))
         return -1;
-    lane_init(&lane, served.model, 0);
+    lane_init(&lane, served.model, 0, &stats);
+    served.record = model_record_create();
+    struct model_table *table = model_table_create(1);
+    model_table_add(table, &served);
+    model_store_init(&models, table);
     return sequences_create(&service.sequences, &sequences, &fault) &&
                    scheduler_start(&service.scheduler, &config, &fault)
                ? 0
@@ -54,6 +58,8 @@ static int stop(void **state)
     (void)state;
     assert_true(scheduler_stop(service.scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
     sequences_destroy(service.sequences);
+    model_store_fini(&models);
+    model_record_release(served.record);
     lane_fini(&lane);
     model_destroy(served.model);
     return 0;
@@ -112,7 +118,6 @@ static void every_door_survives_the_lack_of_memory(void **state)
         {"GET", "/v2/models/stats", ""},
         {"POST", "/v2/repository/index", ""},
         {"POST", "/v2/repository/index", "{\"ready\":1}"},
-        {"POST", "/v2/repository/models/m/load", ""},
         {"GET", "/v2/logging", ""},
         {"POST", "/v2/logging", "{\"log_verbose_level\":0}"},
         {"GET", "/v2/models/m/sequences", ""},

@@ -23,8 +23,9 @@ enum { WORKERS = 3, RUNS_MAX = 100 };
 static const float zeros[4];
 static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
 
+static struct model_stats stats;
 static struct lane lane;
-static struct served_model served = {.name = "m", .lane = &lane};
+static struct served_model served = {.references = 1, .name = "m", .lane = &lane};
 static struct budget budget;
 static struct scheduler *scheduler;
 static struct sequences *sequences;
@@ -51,7 +52,7 @@ static int make_model(void **state)
     budget_init(&budget, 1 << 20);
     sem_init(&done_count, 0, 0);
     served.model = model_create(&layer, 1, kernel_find("scalar"));
-    lane_init(&lane, served.model, 0);
+    lane_init(&lane, served.model, 0, &stats);
     return served.model != NULL && signature_init(&served.signature, served.model,
                                                   &(struct model_config){0}, &fault)
                ? 0

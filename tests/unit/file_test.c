@@ -5,6 +5,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,49 @@ static void what_is_no_file_is_refused_at_once(void **state)
     expect_failure(5, "not a regular file");
 }
 
+/* ---- stamps ---- */
+
+static void set_age(time_t seconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec -= seconds;
+    const struct timespec times[2] = {now, now};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Setting its time is a change too, of this moment. */
+static void a_file_of_this_moment_is_not_known_to_be_the_same(void **state)
+{
+    struct file_stamp before, after;
+    (void)state;
+    write_file("hello");
+    set_age(3600);
+    file_stamp_read(&before, path);
+    file_stamp_read(&after, path);
+    assert_false(before.certain);
+    assert_false(file_stamp_is_same(&before, &after));
+    file_stamp_read(&before, "/no/such/file");
+    assert_false(file_stamp_is_same(&before, &before));
+}
+
+static void a_file_of_old_is_the_same_until_it_changes(void **state)
+{
+    struct file_stamp before, after;
+    (void)state;
+    file_stamp_read(&before, "/bin/sh");
+    file_stamp_read(&after, "/bin/sh");
+    assert_true(file_stamp_is_same(&before, &after));
+    after.inode++;
+    assert_false(file_stamp_is_same(&before, &after));
+    after = before;
+    after.changed.tv_nsec++;
+    assert_false(file_stamp_is_same(&before, &after));
+    after = before;
+    after.size++;
+    assert_false(file_stamp_is_same(&before, &after));
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, remove_files)
 
 int main(void)
@@ -126,6 +170,8 @@ int main(void)
         TEST(what_is_too_large_is_refused),
         TEST(what_is_not_there_is_named),
         TEST(what_is_no_file_is_refused_at_once),
+        TEST(a_file_of_this_moment_is_not_known_to_be_the_same),
+        TEST(a_file_of_old_is_the_same_until_it_changes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

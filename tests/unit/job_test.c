@@ -20,8 +20,9 @@
 static const float zeros[4];
 static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
 
+static struct model_stats stats;
 static struct lane lane;
-static struct served_model served = {.name = "m"};
+static struct served_model served = {.references = 1, .name = "m"};
 static struct budget budget;
 static struct scheduler *scheduler;
 static struct sequences *sequences;
@@ -69,7 +70,7 @@ static const struct work_type gate_type = {gate_slice, gate_end};
 
 static void close_gate(void)
 {
-    lane_init(&gate.lane, served.model, 0);
+    lane_init(&gate.lane, served.model, 0, &stats);
     gate.work = (struct work){.type = &gate_type, .lane = &gate.lane, .deadline = UINT64_MAX};
     assert_true(scheduler_accept(scheduler, &gate.work, &fault));
     scheduler_begin(scheduler, &gate.work);
@@ -91,7 +92,7 @@ static int make_model(void **state)
     (void)state;
     served.model = model_create(&layer, 1, kernel_find("scalar"));
     served.lane = &lane;
-    lane_init(&lane, served.model, 0);
+    lane_init(&lane, served.model, 0, &stats);
     return served.model != NULL && signature_init(&served.signature, served.model,
                                                   &(struct model_config){0}, &fault)
                ? 0
@@ -115,7 +116,7 @@ static int start(void **state)
     served.sequences = (struct sequence_owner){
         .model_name = "m", .state_size = model_state_size(served.model), .causal = true};
     budget_init(&budget, 1 << 20);
-    model_stats_init(&lane.stats);
+    model_stats_init(&stats);
     sem_init(&done_count, 0, 0);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
@@ -611,7 +612,7 @@ static void without_the_output_there_is_one_part(void **state)
 
 static size_t steps_done(void)
 {
-    return atomic_load(&lane.stats.pass_steps);
+    return atomic_load(&stats.pass_steps);
 }
 
 /* What else the worker might do has had its turn. */
@@ -725,14 +726,13 @@ static void parts_can_be_given_up_at_any_time(void **state)
 /* Four durations are parts of the fifth. */
 static void expect_whole(size_t answers)
 {
-    struct model_stats *stats = &lane.stats;
     struct histogram_counts queue, infer, request;
-    histogram_read(&stats->queue, &queue);
-    histogram_read(&stats->infer, &infer);
-    histogram_read(&stats->request, &request);
+    histogram_read(&stats.queue, &queue);
+    histogram_read(&stats.infer, &infer);
+    histogram_read(&stats.request, &request);
     assert_int_equal(request.count, answers);
-    assert_int_equal(queue.sum + atomic_load(&stats->compute_input) + infer.sum +
-                         atomic_load(&stats->compute_output),
+    assert_int_equal(queue.sum + atomic_load(&stats.compute_input) + infer.sum +
+                         atomic_load(&stats.compute_output),
                      request.sum);
     assert_true(infer.sum > 0);
 }
@@ -746,17 +746,17 @@ static void answers_and_failures_are_counted(void **state)
     job_run(wrong);
     job_destroy(light);
     job_destroy(wrong);
-    assert_int_equal(atomic_load(&lane.stats.rows), 1);
-    assert_int_equal(atomic_load(&lane.stats.pass_steps), 2);
-    assert_int_equal(atomic_load(&lane.stats.failures[FAILURE_INVALID]), 1);
+    assert_int_equal(atomic_load(&stats.rows), 1);
+    assert_int_equal(atomic_load(&stats.pass_steps), 2);
+    assert_int_equal(atomic_load(&stats.failures[FAILURE_INVALID]), 1);
     expect_whole(1);
 
     struct job *handed_over = create_good();
     assert_true(job_submit(handed_over, done, NULL, &fault));
     wait_done();
     job_destroy(handed_over);
-    assert_int_equal(atomic_load(&lane.stats.rows), 2);
-    assert_int_equal(atomic_load(&lane.stats.pass_steps), 4);
+    assert_int_equal(atomic_load(&stats.rows), 2);
+    assert_int_equal(atomic_load(&stats.pass_steps), 4);
     expect_whole(2);
 
     struct job *in_parts = submit_in_parts(IN_PARTS("", "[1,2,3]"));
@@ -765,7 +765,7 @@ static void answers_and_failures_are_counted(void **state)
     while (take(in_parts, &part) != JOB_LAST_PART)
         continue;
     job_destroy(in_parts);
-    assert_int_equal(atomic_load(&lane.stats.pass_steps), 7);
+    assert_int_equal(atomic_load(&stats.pass_steps), 7);
     expect_whole(3);
 }
 

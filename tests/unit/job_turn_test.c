@@ -27,8 +27,9 @@ enum { WORKERS = 3 };
 static const float zeros[4];
 static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
 
+static struct model_stats stats;
 static struct lane lane;
-static struct served_model served = {.name = "m", .lane = &lane};
+static struct served_model served = {.references = 1, .name = "m", .lane = &lane};
 static struct budget budget;
 static struct scheduler *scheduler;
 static struct sequences *sequences;
@@ -44,7 +45,7 @@ static int make_model(void **state)
     served.model = model_create(&layer, 1, kernel_find("scalar"));
     served.sequences =
         (struct sequence_owner){.model_name = served.name, .state_size = 2, .causal = true};
-    lane_init(&lane, served.model, 0);
+    lane_init(&lane, served.model, 0, &stats);
     return served.model != NULL && signature_init(&served.signature, served.model,
                                                   &(struct model_config){0}, &fault)
                ? 0

@@ -15,6 +15,7 @@ enum { WORKS = 40, STRANDS = 4 };
 
 static struct model *model;
 static struct lane lane;
+static struct model_stats stats;
 static struct work_queue queue;
 static struct tick tick;
 static struct work *late;
@@ -46,7 +47,7 @@ static int drop_model(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    lane_init(&lane, model, 0);
+    lane_init(&lane, model, 0, &stats);
     queue = (struct work_queue){0};
     tick_clear(&tick);
     late = NULL;

@@ -15,6 +15,7 @@ static struct model_stats stats[2];
 static struct status_counts responses;
 static struct metrics_model models[2];
 static const struct sequences_counts sequences = {1, 2, 3, 4, 5, 6};
+static const struct model_control_counts reloads = {7, 8, true, 1500};
 static struct metrics_source source;
 static char *text;
 
@@ -34,7 +35,8 @@ static int setup(void **state)
                                      .memory_in_flight = 5,
                                      .memory_limit = 6,
                                      .http_responses = &responses,
-                                     .sequences = &sequences};
+                                     .sequences = &sequences,
+                                     .reloads = &reloads};
     return 0;
 }
 
@@ -181,6 +183,16 @@ static void sequences_are_shown(void **state)
     expect("lstmd_sequences_rejected_total", 6);
 }
 
+static void reloads_are_shown(void **state)
+{
+    (void)state;
+    print();
+    expect("lstmd_model_reloads_total{result=\"success\"}", 7);
+    expect("lstmd_model_reloads_total{result=\"failure\"}", 8);
+    expect("lstmd_model_last_reload_successful", 0);
+    expect_line("lstmd_model_last_reload_success_timestamp_seconds 1.5\n");
+}
+
 static void the_process_is_shown_where_it_is_known(void **state)
 {
     const struct process_usage process = {.cpu_ns = 1234567890,
@@ -220,6 +232,7 @@ int main(void)
         TEST(labels_are_escaped),
         TEST(the_server_tells_of_itself),
         TEST(sequences_are_shown),
+        TEST(reloads_are_shown),
         TEST(the_process_is_shown_where_it_is_known),
         TEST(no_model_is_well_formed_too),
     };

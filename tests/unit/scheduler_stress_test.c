@@ -24,6 +24,7 @@
 enum { MODELS = 5, THREADS = 4, JOBS_EACH = 400, AT_ONCE = 6, STEPS_MAX = 300, WORKERS = 3 };
 
 static struct served_model served[MODELS];
+static struct model_stats stats[MODELS];
 static struct budget budget;
 static struct scheduler *scheduler;
 
@@ -83,7 +84,8 @@ static void make_model(size_t index, struct random *random)
     m->name[0] = (char)('a' + index);
     assert_true(signature_init(&m->signature, m->model,
                                &(struct model_config){.batch_first = s->batch_first}, &fault));
-    lane_init(m->lane, m->model, s->delay_us * CLOCK_NS_PER_US);
+    atomic_init(&m->references, 1);
+    lane_init(m->lane, m->model, s->delay_us * CLOCK_NS_PER_US, &stats[index]);
     while (count > 0)
         free(blocks[--count]);
 }

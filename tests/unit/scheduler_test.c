@@ -22,6 +22,7 @@
 static struct model *model;
 static struct signature signature;
 static struct lane lane, other_lane, slow_lane; /* the last one waits for company */
+static struct model_stats stats;
 static struct scheduler *scheduler;
 static struct fault fault;
 static atomic_int ends;
@@ -163,9 +164,9 @@ static int start(void **state)
 {
     (void)state;
     atomic_store(&ends, 0);
-    lane_init(&lane, model, 0);
-    lane_init(&other_lane, model, 0);
-    lane_init(&slow_lane, model, DELAY);
+    lane_init(&lane, model, 0, &stats);
+    lane_init(&other_lane, model, 0, &stats);
+    lane_init(&slow_lane, model, DELAY, &stats);
     start_workers(1, 100, 30);
     return 0;
 }
@@ -421,7 +422,7 @@ static void bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_o
     (void)state;
     assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
     start_workers(2, 100, 30);
-    lane_init(&soon_lane, model, CLOCK_NS_PER_MS);
+    lane_init(&soon_lane, model, CLOCK_NS_PER_MS, &stats);
     slow_lane.delay = 100 * CLOCK_NS_PER_S;
     sem_init(&entered, 0, 0);
     sem_init(&open, 0, 0);

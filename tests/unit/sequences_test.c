@@ -696,6 +696,75 @@ static void who_sleeps_can_be_woken(void **state)
     assert_false(sequences_sleep(table, UINT64_MAX));
 }
 
+/* ---- models that go ---- */
+
+/* The next model of the name, whose states are of the same size but mean something else. */
+static const struct sequence_owner next_model = {
+    .model_name = "m", .state_size = STATE, .layout = 1, .causal = true};
+
+static void those_of_a_model_that_is_gone_are_evicted(void **state)
+{
+    struct sequence_owner old = model;
+    struct request request;
+    (void)state;
+    for (uint64_t i = 1; i <= 70; i++)
+        run(i, true, false, 1);
+    assert_true(enter_as(&request, &strict, sequence_id_of_number(1), true, false, 1));
+    compute(&request, 0);
+    sequences_retire(table, &old);
+    assert_int_equal(counts().evicted, 70);
+    assert_int_equal(counts().alive, 1);
+    assert_unknown(1);
+}
+
+static void a_request_under_way_finishes_before_its_sequence_goes(void **state)
+{
+    struct sequence_owner old = model;
+    struct request first, second;
+    (void)state;
+    run(1, true, false, 1);
+    assert_true(enter(&first, 1, false, false, 1));
+    assert_true(enter(&second, 1, false, false, 1));
+    sequences_retire(table, &old);
+    compute(&first, 0);
+    assert_int_equal(second.turns, 1);
+    compute(&second, 0);
+    assert_int_equal(counts().evicted, 1);
+    assert_unknown(1);
+}
+
+static void a_start_on_a_model_that_is_gone_leaves_nothing(void **state)
+{
+    struct sequence_owner old = model;
+    struct request request;
+    (void)state;
+    sequences_retire(table, &old);
+    assert_true(enter_as(&request, &old, sequence_id_of_number(1), true, false, 1));
+    compute(&request, 0);
+    assert_int_equal(counts().evicted, 1);
+    assert_unknown(1);
+}
+
+static void the_next_model_does_not_know_them_but_may_start_them(void **state)
+{
+    struct sequence_owner old = model;
+    struct request running, request;
+    (void)state;
+    run(1, true, false, 1);
+    assert_true(enter(&running, 1, false, false, 1));
+    sequences_retire(table, &old);
+    assert_false(enter_as(&request, &next_model, sequence_id_of_number(1), false, false, 1));
+    assert_refused(404);
+    assert_true(enter_as(&request, &next_model, sequence_id_of_number(1), true, false, 1));
+    compute(&running, 0);
+    assert_int_equal(request.turns, 1);
+    compute(&request, 0);
+    assert_int_equal(counts().evicted, 0);
+    assert_int_equal(counts().alive, 1);
+    assert_true(enter_as(&request, &next_model, sequence_id_of_number(1), false, false, 1));
+    compute(&request, 0);
+}
+
 /* ---- watching ---- */
 
 struct listing {
@@ -924,6 +993,10 @@ int main(void)
         TEST(without_a_time_none_is_evicted, never_idle),
         TEST(who_evicts_is_woken_by_the_first_at_rest, soon_idle),
         TEST(who_sleeps_can_be_woken, roomy_table),
+        TEST(those_of_a_model_that_is_gone_are_evicted, roomy_table),
+        TEST(a_request_under_way_finishes_before_its_sequence_goes, roomy_table),
+        TEST(a_start_on_a_model_that_is_gone_leaves_nothing, roomy_table),
+        TEST(the_next_model_does_not_know_them_but_may_start_them, roomy_table),
         TEST(a_listing_shows_those_alive, roomy_table),
         TEST(a_listing_goes_on_where_it_stopped, roomy_table),
         TEST(many_threads_keep_the_order, roomy_table),
