@@ -31,6 +31,7 @@ struct job_terms {
     uint64_t arrived;          /* with its last byte */
     uint64_t deadline;         /* for its answer, by the wire's own rules */
     bool in_parts;             /* the waiter takes the answer in parts, see below */
+    uint64_t client;           /* whose request it is (server/work.h) */
     /* An answer of coding_from bytes or more is packed, unless it says that something is wrong. */
     enum content_coding coding;
     size_t coding_from;
@@ -89,7 +90,8 @@ void job_take_reply(struct job *job, struct reply *reply);
  * job pauses, computes nothing and has no deadline; but it keeps its memory, its place in the queue
  * and its turn in the sequence, so that a waiter which cannot go on has to give it up in time.
  *
- * Giving it up: job_abandon while it waits, from any thread; job_destroy while it holds the job. */
+ * Giving it up: job_abandon while it waits, from any thread; job_destroy while it holds the job,
+ * which counts what had not ended as canceled. */
 
 struct job_part {
     int status;       /* 200; anything else: an error */
