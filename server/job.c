@@ -62,6 +62,23 @@ static void finish_on_turn(struct job_turn *turn);
 
 static const struct job_turn_type turn_type = {.begin = begin_on_turn, .finish = finish_on_turn};
 
+/* ---- overload ---- */
+
+static bool note_refusal(struct served_model *served, struct scheduler *scheduler)
+{
+    const struct lane_load load = scheduler_load(scheduler, served->lane);
+    overload_refused(&served->lane->overload, served->name, load.requests);
+    return false;
+}
+
+static void note_end(const struct job *job)
+{
+    struct overload *overload = &job->served->lane->overload;
+    if (overload_is_on(overload))
+        overload_eased(overload, job->served->name,
+                       scheduler_load(job->scheduler, job->served->lane).requests);
+}
+
 /* ---- creation ---- */
 
 static bool fail_size(const struct job *job, struct fault *fault)
@@ -132,7 +149,8 @@ static bool is_light(const struct job *job, size_t answer)
 
 static bool has_room(const struct job *job, struct fault *fault)
 {
-    return scheduler_has_room(job->scheduler, job->work.lane, job->work.client, fault);
+    return scheduler_has_room(job->scheduler, job->work.lane, job->work.client, fault) ||
+           note_refusal(job->served, job->scheduler);
 }
 
 static bool plan(struct job *job, struct fault *fault)
@@ -145,16 +163,11 @@ static bool plan(struct job *job, struct fault *fault)
         return fail_size(job, fault);
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
-<<<<<<< HEAD
-    if (!compute_plan(&job->compute, scheduler_team_size(job->scheduler), job->light,
-                      &sizes.compute))
-=======
     /* Before memory is taken and the wire has put the request aside to wait. */
     if (!job->light && !has_room(job, fault))
         return false;
-    const size_t members = job->light ? 0 : scheduler_team_size(job->scheduler);
-    if (!compute_plan(&job->compute, members, &sizes.compute))
->>>>>>> main
+    if (!compute_plan(&job->compute, scheduler_team_size(job->scheduler), job->light,
+                      &sizes.compute))
         return fail_size(job, fault);
     return take_memory(job, &sizes, fault);
 }
@@ -258,7 +271,8 @@ struct job *job_create(struct served_model *served, struct payload *payload, str
 {
     /* What would be refused anyway is not parsed first where that takes its time. */
     const bool refused = payload_size(payload) > LIGHT_BYTES &&
-                         !scheduler_has_room(scheduler, served->lane, terms->client, fault);
+                         !scheduler_has_room(scheduler, served->lane, terms->client, fault) &&
+                         !note_refusal(served, scheduler);
     struct job *job =
         refused ? NULL : allocate(served, budget, payload->held, terms->in_parts, fault);
     if (job == NULL) {
@@ -549,20 +563,6 @@ static void count(const struct job *job)
         model_stats_failure(stats, request_failure_of(job->reply.status), counted.request);
 }
 
-/* ---- overload ---- */
-
-static size_t requests_there(const struct job *job)
-{
-    return scheduler_load(job->scheduler, job->served->lane).requests;
-}
-
-static void note_end(const struct job *job)
-{
-    struct overload *overload = &job->served->lane->overload;
-    if (overload_is_on(overload))
-        overload_eased(overload, job->served->name, requests_there(job));
-}
-
 /* ---- by the scheduler ---- */
 
 /* The sequence goes on from this job's states only if they are answered. */
@@ -632,10 +632,8 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
 {
     job->done = done;
     job->context = context;
-    if (!scheduler_accept(job->scheduler, &job->work, fault)) {
-        overload_refused(&job->served->lane->overload, job->served->name, requests_there(job));
-        return false;
-    }
+    if (!scheduler_accept(job->scheduler, &job->work, fault))
+        return note_refusal(job->served, job->scheduler);
     job->submitted = true;
     if (job_turn_accepted(&job->turn))
         scheduler_begin(job->scheduler, &job->work);

@@ -8,11 +8,8 @@
 #include "core/checked.h"
 #include "server/clock.h"
 #include "server/deadline_heap.h"
-<<<<<<< HEAD
 #include "server/events.h"
-=======
 #include "server/random_number.h"
->>>>>>> main
 #include "server/sequence_index.h"
 
 /* The longest that the lock is held for the sake of eviction. */

@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "proto/zmq_message.h"
 #include "server/api.h"
@@ -16,6 +15,7 @@
 #include "server/job.h"
 #include "server/log.h"
 #include "server/mailbox.h"
+#include "server/random_number.h"
 #include "server/zmq_peers.h"
 #include "server/zmq_publisher.h"
 #include "server/zmq_reply.h"
@@ -316,6 +316,7 @@ static bool create_job(struct zmq_exchange *exchange, struct fault *fault)
         .arrived = exchange->arrived,
         .deadline = exchange->arrived + front->config.request_timeout,
         .in_parts = exchange->in_parts,
+        .client = (uint64_t)(uintptr_t)exchange->peer,
     };
     if (front->jobs >= JOBS_AT_ONCE)
         return fault_set(fault, 503, "%zu requests are being served", front->jobs);
@@ -837,19 +838,11 @@ static void close_sockets(struct zmq_front *front)
         zmq_endpoint_remove(&front->config.events);
 }
 
-static uint64_t random_seed(void)
-{
-    uint64_t seed = 0;
-    while (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        continue;
-    return seed;
-}
-
 static bool take_memory(struct zmq_front *front, struct fault *fault)
 {
     if (!deadline_heap_init(&front->late, JOBS_AT_ONCE))
         return fault_set(fault, 503, "out of memory");
-    if (zmq_peers_init(&front->peers, random_seed()))
+    if (zmq_peers_init(&front->peers, random_number()))
         return true;
     deadline_heap_fini(&front->late);
     return fault_set(fault, 503, "out of memory");
