@@ -40,7 +40,7 @@ CORE_STD := -std=c11 -pedantic-errors
 PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
-SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson) -lm
+SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson gnutls) -lm
 CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
 CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)

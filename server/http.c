@@ -19,6 +19,7 @@
 #include "server/log.h"
 #include "server/reply.h"
 #include "server/router.h"
+#include "server/tls.h"
 
 /* When stopping: idle connections are cut after this, so that a request on its way still counts. */
 #define IDLE_GRACE (300 * CLOCK_NS_PER_MS)
@@ -57,6 +58,7 @@ struct exchange {
     struct connection *slot;
     enum exchange_state state;
     struct http_head_facts facts;
+    const char *authorization; /* the header's value, or NULL */
     struct route route;
     const struct codec *codec;   /* of a request to compute; else NULL */
     struct served_model *served; /* for which model it is: a reference */
@@ -152,6 +154,8 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
     }
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+    if (reply->challenge != NULL)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, reply->challenge);
     if (reply->retry_after)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (atomic_load(&exchange->http->closing) || exchange->facts.length_missing)
@@ -210,6 +214,8 @@ static enum MHD_Result send_refusal(struct exchange *exchange)
     reply_fault(&exchange->reply, &exchange->refusal);
     if (exchange->refusal.status == 405)
         exchange->reply.allow = exchange->route.allow;
+    exchange->reply.challenge =
+        access_challenge(exchange->refusal.status, exchange->authorization != NULL);
     return send_reply(exchange);
 }
 
@@ -408,9 +414,47 @@ static const struct codec *find_codec(enum route_kind kind)
     }
 }
 
+static bool is_for_operators(enum route_kind kind)
+{
+    return kind == ROUTE_METRICS || kind == ROUTE_MODEL_LOAD || kind == ROUTE_MODEL_UNLOAD ||
+           kind == ROUTE_LOGGING || kind == ROUTE_LOGGING_UPDATE;
+}
+
+/* Is the door at this address? */
+static bool check_role(struct exchange *exchange)
+{
+    const enum http_role role = exchange->http->config.role;
+    const enum route_kind kind = exchange->route.kind;
+    const bool elsewhere = role == HTTP_SERVING ? is_for_operators(kind)
+                           : role == HTTP_ADMIN ? find_codec(kind) != NULL
+                                                : false;
+    return !elsewhere || fault_set(&exchange->refusal, 404, "Not Found");
+}
+
+static bool check_certificate(struct exchange *exchange)
+{
+    if (!exchange->http->config.tls || tls_client_ca() == NULL)
+        return true;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return (info != NULL && tls_client_is_known(info->tls_session)) ||
+           fault_set(&exchange->refusal, 403, "a client certificate is needed");
+}
+
+static bool check_access(struct exchange *exchange)
+{
+    struct access *access = exchange->http->service->access;
+    exchange->authorization = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                          MHD_HTTP_HEADER_AUTHORIZATION);
+    return access == NULL ||
+           access_check(access, exchange->route.kind, exchange->authorization, &exchange->refusal);
+}
+
 /* Everything that can be said against the request before its body is there. */
 static void check_request(struct exchange *exchange)
 {
+    if (!check_certificate(exchange) || !check_role(exchange) || !check_access(exchange))
+        return;
     exchange->codec = find_codec(exchange->route.kind);
     if (exchange->codec != NULL) {
         exchange->served =
@@ -622,6 +666,7 @@ static bool is_client_s_doing(const char *text)
         "Failed to parse `Content-Len",  "Too large value of 'Content-Len",
         "Failed to send the response",   "Failed to send data",
         "Application reported internal", "Not enough memory in pool",
+        "Error: received handshake",
     };
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
         if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0)
@@ -650,15 +695,39 @@ static void library_panics(void *argument, const char *file, unsigned line, cons
 
 /* ---- start and stop ---- */
 
+/* A pool of one is none to the library. */
+static size_t add_threads(const struct http *http, struct MHD_OptionItem *options)
+{
+    if (http->config.threads < 2)
+        return 0;
+    options[0] =
+        (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)http->config.threads, NULL};
+    return 1;
+}
+
+static size_t add_tls(const struct http *http, struct MHD_OptionItem *options)
+{
+    static char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+    size_t count = 0;
+    if (!http->config.tls)
+        return 0;
+    options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, versions};
+    options[count++] =
+        (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, (intptr_t)tls_callback(), NULL};
+    if (tls_client_ca() != NULL)
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, tls_client_ca()};
+    return count;
+}
+
 static bool start_daemon(struct http *http, struct fault *fault)
 {
-    const unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                           MHD_USE_ERROR_LOG | (http->config.tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem more[8];
     /* The logger stands first, to hear of the others; the library's own timeout is off. */
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL},
         {MHD_OPTION_LISTEN_SOCKET, http->listener, NULL},
-        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)http->config.threads, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)http->config.connection_limit, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
@@ -666,8 +735,12 @@ static bool start_daemon(struct http *http, struct fault *fault)
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connection_changed, http},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_begun, http},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_ended, http},
+        {MHD_OPTION_ARRAY, 0, more},
         {MHD_OPTION_END, 0, NULL},
     };
+    size_t count = add_threads(http, more);
+    count += add_tls(http, more + count);
+    more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     MHD_set_panic_func(library_panics, NULL);
     http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_ARRAY, options,
                                     MHD_OPTION_END);
@@ -679,6 +752,7 @@ static bool start(struct http *http, struct fault *fault)
     const struct connections_config config = {
         .limit = http->config.connection_limit,
         .ignore_half_close = http->config.ignore_half_close,
+        .silent = http->config.tls,
         .give_up = give_up,
         .resume = resume,
     };

@@ -14,9 +14,18 @@
 #include "server/address.h"
 #include "server/service.h"
 
+/* Which of the service's doors stand open here. */
+enum http_role {
+    HTTP_ALL,
+    HTTP_SERVING, /* those for whoever runs the server are elsewhere: metrics, loading, settings */
+    HTTP_ADMIN,   /* those, and all others but computing: they answer whatever the load */
+};
+
 struct http_config {
     struct address address;
-    size_t threads; /* at least 2: the library ignores a pool of 1 */
+    enum http_role role;
+    bool tls; /* server/tls.h is open */
+    size_t threads;
     size_t connection_limit;
     size_t max_body;
     bool ignore_half_close;

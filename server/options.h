@@ -23,7 +23,12 @@ struct options {
     struct option_list models; /* folders */
     struct option_list model;  /* files */
     char *http, *zmq;          /* "none": not wanted */
-    char *kernel;              /* NULL: the best there is */
+    char *admin;               /* NULL: its doors are HTTP's */
+    char *auth, *tokens_file;  /* NULL: not given */
+    char *tls_certificate, *tls_key, *tls_client_ca;
+    char *sandbox;
+    char *probe;  /* a URL; NULL: to serve */
+    char *kernel; /* NULL: the best there is */
     size_t workers, http_threads;
     size_t queue_limit, queue_rows_limit; /* for each model */
     size_t tick_rows;

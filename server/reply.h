@@ -18,6 +18,7 @@ struct reply {
     size_t json_size; /* so many of them are JSON, the rest binary tensors; 0: all are JSON */
     const char *content_type; /* static text; NULL: what json_size says */
     const char *allow;        /* 405: the verbs there are, static text; else NULL */
+    const char *challenge;    /* 401, 403: how to say who one is, static text; else NULL */
     bool retry_after;         /* the client may try again at once */
 
     struct budget *budget; /* where charge bytes are given back by reply_fini, or NULL */

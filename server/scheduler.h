@@ -49,6 +49,14 @@ struct lane_load {
 };
 struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *lane);
 
+/* How far it is: two looks that are equal, with work there, and long enough apart mean that it is
+ * stuck. */
+struct scheduler_progress {
+    uint64_t units; /* done so far */
+    size_t accepted;
+};
+struct scheduler_progress scheduler_look(struct scheduler *scheduler);
+
 /* Counts the work in its lane's bounds. On success the work must stay until its end, which is
  * called exactly once; scheduler_begin or scheduler_abandon is due. false, 503: the lane is full,
  * or the scheduler is stopping; the work is still its owner's. */
