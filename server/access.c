@@ -32,8 +32,8 @@ struct access {
 
 static enum scope find_scope(const char *word, size_t size)
 {
-    static const char *const names[] = {[SCOPE_READ] = "read", [SCOPE_INFER] = "infer",
-                                        [SCOPE_ADMIN] = "admin"};
+    static const char *const names[] = {
+        [SCOPE_READ] = "read", [SCOPE_INFER] = "infer", [SCOPE_ADMIN] = "admin"};
     for (enum scope scope = SCOPE_READ; scope <= SCOPE_ADMIN; scope++)
         if (strlen(names[scope]) == size && memcmp(names[scope], word, size) == 0)
             return scope;

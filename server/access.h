@@ -32,8 +32,9 @@ void access_close(struct access *access);
 /* Reads the file again. On failure the tokens stay what they were. */
 bool access_reload(struct access *access, struct fault *fault);
 
-/* authorization: the header's value, or NULL. How long this takes does not depend on which token, or
- * which part of one, was right. false: 401 no token or none of these, 403 one that may not do this.
+/* authorization: the header's value, or NULL. How long this takes does not depend on which token,
+ * or which part of one, was right. false: 401 no token or none of these, 403 one that may not do
+ * this.
  */
 bool access_check(struct access *access, enum route_kind kind, const char *authorization,
                   struct fault *fault);

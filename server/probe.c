@@ -69,9 +69,9 @@ static bool open_connection(int fd, const struct address *address, uint64_t dead
 static bool ask(int fd, const char *host, const char *path, char answer[16], uint64_t deadline)
 {
     char request[URL_MAX + ADDRESS_TEXT_MAX + 64];
-    const int size = snprintf(request, sizeof request,
-                              "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path,
-                              host);
+    const int size =
+        snprintf(request, sizeof request,
+                 "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, host);
     size_t got = 0;
     if (send(fd, request, (size_t)size, MSG_NOSIGNAL) != size)
         return false;
@@ -96,8 +96,8 @@ bool probe(const char *url, struct fault *fault)
     if (!parse(url, &address, host, &path, fault))
         return fault_prefix(fault, "probe");
     const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const bool answered = fd >= 0 && open_connection(fd, &address, deadline) &&
-                          ask(fd, host, path, answer, deadline);
+    const bool answered =
+        fd >= 0 && open_connection(fd, &address, deadline) && ask(fd, host, path, answer, deadline);
     if (!answered)
         fault_set(fault, 503, "%s: %s", url, errno != 0 ? strerror(errno) : "no answer");
     if (fd >= 0)

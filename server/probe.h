@@ -1,4 +1,5 @@
-/* lstmd --probe URL: one GET, for health checks of containers that hold nothing else to ask with. */
+/* lstmd --probe URL: one GET, for health checks of containers that hold nothing else to ask with.
+ */
 #ifndef SERVER_PROBE_H
 #define SERVER_PROBE_H
 

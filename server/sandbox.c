@@ -25,7 +25,7 @@ enum { IS_LOOKED_AT = 0 };
 #ifndef LANDLOCK_ACCESS_FS_REFER
 #define LANDLOCK_ACCESS_FS_REFER (UINT64_C(1) << 13)
 #endif
-#define ACCESS_FS_TRUNCATE    (UINT64_C(1) << 14)
+#define ACCESS_FS_TRUNCATE     (UINT64_C(1) << 14)
 #define ACCESS_NET_CONNECT_TCP (UINT64_C(1) << 1)
 
 /* ---- files, connections ---- */
@@ -34,11 +34,12 @@ struct ruleset {
     uint64_t files, network;
 };
 
-#define READING  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITING                                                                                    \
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                              \
      LANDLOCK_ACCESS_FS_MAKE_REG | ACCESS_FS_TRUNCATE)
-#define OF_A_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_FS_TRUNCATE)
+#define OF_A_FILE                                                                                  \
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_FS_TRUNCATE)
 
 /* All that this version of the kernel's can forbid. */
 static struct ruleset ruleset_of(long version)
@@ -55,8 +56,8 @@ static struct ruleset ruleset_of(long version)
 
 static void allow(int ruleset_fd, uint64_t handled, const struct sandbox_path *path)
 {
-    struct landlock_path_beneath_attr rule = {
-        .allowed_access = READING | (path->writable ? WRITING : 0)};
+    struct landlock_path_beneath_attr rule = {.allowed_access =
+                                                  READING | (path->writable ? WRITING : 0)};
     struct stat st;
     rule.parent_fd = open(path->path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0)
@@ -97,24 +98,69 @@ static bool restrict_files(const struct sandbox_path *paths, size_t count)
 #ifdef ARCHITECTURE
 /* What no part of the server or of its libraries ever does. They fail with EPERM. */
 static const int forbidden[] = {
-    SYS_execve,          SYS_execveat,          SYS_process_vm_readv,  SYS_process_vm_writev,
-    SYS_kcmp,            SYS_mount,             SYS_umount2,           SYS_pivot_root,
-    SYS_chroot,          SYS_unshare,           SYS_setns,             SYS_open_by_handle_at,
-    SYS_name_to_handle_at, SYS_bpf,             SYS_perf_event_open,   SYS_userfaultfd,
-    SYS_io_uring_setup,  SYS_io_uring_enter,    SYS_io_uring_register, SYS_keyctl,
-    SYS_add_key,         SYS_request_key,       SYS_init_module,       SYS_finit_module,
-    SYS_delete_module,   SYS_kexec_load,        SYS_kexec_file_load,   SYS_reboot,
-    SYS_swapon,          SYS_swapoff,           SYS_acct,              SYS_quotactl,
-    SYS_settimeofday,    SYS_clock_settime,     SYS_adjtimex,          SYS_sethostname,
-    SYS_setdomainname,   SYS_setuid,            SYS_setgid,            SYS_setreuid,
-    SYS_setregid,        SYS_setresuid,         SYS_setresgid,         SYS_setgroups,
-    SYS_capset,          SYS_personality,       SYS_syslog,            SYS_vhangup,
-    SYS_fanotify_init,   SYS_pidfd_getfd,       SYS_move_mount,        SYS_fsopen,
-    SYS_open_tree,       SYS_mknodat,           SYS_fchownat,          SYS_setxattr,
+    SYS_execve,
+    SYS_execveat,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kcmp,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_open_by_handle_at,
+    SYS_name_to_handle_at,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_kexec_file_load,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_adjtimex,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_setuid,
+    SYS_setgid,
+    SYS_setreuid,
+    SYS_setregid,
+    SYS_setresuid,
+    SYS_setresgid,
+    SYS_setgroups,
+    SYS_capset,
+    SYS_personality,
+    SYS_syslog,
+    SYS_vhangup,
+    SYS_fanotify_init,
+    SYS_pidfd_getfd,
+    SYS_move_mount,
+    SYS_fsopen,
+    SYS_open_tree,
+    SYS_mknodat,
+    SYS_fchownat,
+    SYS_setxattr,
     SYS_ptrace, /* the last one: it is left out where the process is looked at */
 };
 
-enum { FORBIDDEN = sizeof forbidden / sizeof *forbidden - IS_LOOKED_AT, INSTRUCTIONS = FORBIDDEN + 7 };
+enum {
+    FORBIDDEN = sizeof forbidden / sizeof *forbidden - IS_LOOKED_AT,
+    INSTRUCTIONS = FORBIDDEN + 7
+};
 
 static size_t add(struct sock_filter *program, size_t at, unsigned code, uint32_t value,
                   size_t if_so, size_t if_not)
@@ -165,7 +211,7 @@ const char *sandbox_enter(const struct sandbox_path *paths, size_t count)
     const bool files = restrict_files(paths, count), calls = restrict_calls();
     if (files && calls)
         return NULL;
-    return files  ? "seccomp is not to be had here: calls of the kernel are not restricted"
+    return files   ? "seccomp is not to be had here: calls of the kernel are not restricted"
            : calls ? "Landlock is not to be had here: files are not restricted"
                    : "neither Landlock nor seccomp are to be had here: nothing is restricted";
 }

@@ -1,7 +1,7 @@
 /* Takes away from this process what serving does not need, so that whoever should get into it finds
  * little to do: no file but those named, no connection to elsewhere, no other program, no look at
- * other processes; no core file with clients' data in it. Landlock and seccomp, as far as the kernel
- * has them.
+ * other processes; no core file with clients' data in it. Landlock and seccomp, as far as the
+ * kernel has them.
  *
  * Before the first thread of those to be bound by it; there is no way back. */
 #ifndef SERVER_SANDBOX_H
@@ -11,7 +11,8 @@
 #include <stddef.h>
 
 struct sandbox_path {
-    const char *path; /* a file, or a folder with all that is in it; one that is not there is left out */
+    const char
+        *path; /* a file, or a folder with all that is in it; one that is not there is left out */
     bool writable;
 };
 

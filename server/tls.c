@@ -94,10 +94,10 @@ bool tls_reload(struct fault *fault)
 bool tls_open(const struct tls_files *named, struct fault *fault)
 {
     files = *named;
-    const bool done = tls_reload(fault) &&
-                      (files.client_ca == NULL ||
-                       (read_pem(&client_ca, files.client_ca, "tls_client_ca", fault) &&
-                        check_client_ca(fault)));
+    const bool done =
+        tls_reload(fault) &&
+        (files.client_ca == NULL ||
+         (read_pem(&client_ca, files.client_ca, "tls_client_ca", fault) && check_client_ca(fault)));
     if (!done)
         tls_close();
     return done;

@@ -1,5 +1,5 @@
-/* The server's certificate and key, and who may connect: files in PEM, read again on demand, so that
- * a certificate is renewed without a connection lost. GnuTLS is the HTTP library's own.
+/* The server's certificate and key, and who may connect: files in PEM, read again on demand, so
+ * that a certificate is renewed without a connection lost. GnuTLS is the HTTP library's own.
  *
  * One at a time in a process: the HTTP library asks for the certificate without saying for whom.
  *

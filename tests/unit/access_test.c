@@ -58,10 +58,10 @@ static void each_scope_may_do_what_those_before_it_may(void **state)
         enum route_kind kind;
         int read, infer, admin;
     } rows[] = {
-        {ROUTE_METRICS, 200, 200, 200},         {ROUTE_MODEL_METADATA, 200, 200, 200},
+        {ROUTE_METRICS, 200, 200, 200},          {ROUTE_MODEL_METADATA, 200, 200, 200},
         {ROUTE_REPOSITORY_INDEX, 200, 200, 200}, {ROUTE_INFER, 403, 200, 200},
-        {ROUTE_SEQUENCE_EXPORT, 403, 200, 200}, {ROUTE_SEQUENCE_DROP, 403, 200, 200},
-        {ROUTE_MODEL_LOAD, 403, 403, 200},      {ROUTE_MODEL_UNLOAD, 403, 403, 200},
+        {ROUTE_SEQUENCE_EXPORT, 403, 200, 200},  {ROUTE_SEQUENCE_DROP, 403, 200, 200},
+        {ROUTE_MODEL_LOAD, 403, 403, 200},       {ROUTE_MODEL_UNLOAD, 403, 403, 200},
         {ROUTE_LOGGING_UPDATE, 403, 403, 200},
     };
     (void)state;
