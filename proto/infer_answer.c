@@ -57,9 +57,32 @@ bool infer_answer_size(const struct infer_answer *answer, size_t *bytes)
 
 /* ---- JSON ---- */
 
+static bool is_of_sequence(const struct infer_answer *answer)
+{
+    return answer->sequence_id != NULL && answer->sequence_id->kind != SEQUENCE_ID_NONE;
+}
+
+static void write_parameters(struct json_writer *writer, const struct infer_answer *answer)
+{
+    json_key(writer, "parameters");
+    json_open_object(writer);
+    if (is_of_sequence(answer)) {
+        json_key(writer, "sequence_id");
+        sequence_id_write(answer->sequence_id, writer);
+        json_key(writer, "steps");
+        json_uint64(writer, answer->steps);
+    }
+    if (answer->part.given) {
+        json_key(writer, "first_step");
+        json_uint64(writer, answer->part.first_step);
+        json_key(writer, "final");
+        json_bool(writer, answer->part.final);
+    }
+    json_close_object(writer);
+}
+
 static void write_head(struct json_writer *writer, const struct infer_answer *answer)
 {
-    const struct sequence_id *sequence = answer->sequence_id;
     json_open_object(writer);
     json_key(writer, "model_name");
     json_string(writer, answer->model_name);
@@ -69,15 +92,8 @@ static void write_head(struct json_writer *writer, const struct infer_answer *an
         json_key(writer, "id");
         json_string(writer, answer->id);
     }
-    if (sequence != NULL && sequence->kind != SEQUENCE_ID_NONE) {
-        json_key(writer, "parameters");
-        json_open_object(writer);
-        json_key(writer, "sequence_id");
-        sequence_id_write(sequence, writer);
-        json_key(writer, "steps");
-        json_uint64(writer, answer->steps);
-        json_close_object(writer);
-    }
+    if (is_of_sequence(answer) || answer->part.given)
+        write_parameters(writer, answer);
     json_key(writer, "outputs");
     json_open_array(writer);
 }

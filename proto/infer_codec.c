@@ -12,7 +12,7 @@ static void complete(const struct message *message, struct infer_answer *answer)
 {
     answer->id = message->request.id;
     for (size_t i = 0; i < answer->output_count; i++)
-        answer->outputs[i].form = infer_output_form(&message->request, i);
+        answer->outputs[i].form = infer_output_form(&message->request, answer->outputs[i].wanted);
 }
 
 static bool plan(struct message *message, struct infer_answer *answer, size_t *scratch,

@@ -84,7 +84,8 @@ struct infer_parameters {
     uint64_t priority;       /* 1: highest; 0: default */
     uint64_t timeout_us;     /* 0: none */
     bool binary_data_output; /* outputs without a choice of their own are binary */
-    bool stream;             /* answer piece by piece */
+    bool stream;             /* answer in parts */
+    uint64_t stream_steps;   /* of this many steps each; 0: as many as the server likes */
 };
 
 struct infer_request {
@@ -163,6 +164,7 @@ bool infer_input_decode_i64(const struct infer_input *input, int64_t *out, struc
 /* One tensor of an answer; borrowed. */
 struct infer_answer_tensor {
     const char *name;
+    size_t wanted; /* its place among all that are wanted, of which a part has not all */
     size_t rank;
     uint64_t shape[TENSOR_RANK_MAX];
     const float *data;      /* FP32: [product of shape], row-major */
@@ -178,11 +180,19 @@ struct infer_answer_tensor {
     const int64_t *row_steps;
 };
 
+/* Which of the parts that an answer may come in: that of the steps from first_step on. */
+struct infer_part {
+    bool given; /* false: it is whole */
+    uint64_t first_step;
+    bool final;
+};
+
 struct infer_answer {
     const char *model_name, *model_version;
     const char *id;                        /* NULL or empty: none */
     const struct sequence_id *sequence_id; /* NULL or of kind NONE: not of a sequence */
     uint64_t steps;                        /* of a sequence: done so far, over all its requests */
+    struct infer_part part;
     size_t output_count;
     struct infer_answer_tensor outputs[INFER_TENSOR_MAX];
 };

@@ -331,6 +331,14 @@ static bool read_stream(struct parser *parser)
     return json_read_bool(&parser->reader, &parser->request->parameters.stream);
 }
 
+static bool read_stream_steps(struct parser *parser)
+{
+    uint64_t *steps = &parser->request->parameters.stream_steps;
+    if (!json_read_uint64(&parser->reader, steps))
+        return false;
+    return *steps > 0 || json_fail(&parser->reader, "1 or more is wanted, got 0");
+}
+
 /* Names that servers keep for themselves: a client that sends one expects what is not done. */
 static bool not_reserved(struct parser *parser, const char *key)
 {
@@ -349,6 +357,7 @@ static bool read_parameters(struct parser *parser)
         {"timeout", false, read_timeout},
         {"binary_data_output", false, read_binary_output},
         {"stream", false, read_stream},
+        {"stream_steps", false, read_stream_steps},
     };
     return read_object(parser, members, sizeof members / sizeof *members, not_reserved);
 }

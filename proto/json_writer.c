@@ -25,6 +25,12 @@ void json_writer_fini(struct json_writer *writer)
     json_writer_init(writer);
 }
 
+void json_clear(struct json_writer *writer)
+{
+    writer->size = 0;
+    writer->comma = false;
+}
+
 static bool fail(struct json_writer *writer)
 {
     json_writer_fini(writer);

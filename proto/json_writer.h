@@ -17,6 +17,9 @@ struct json_writer {
 void json_writer_init(struct json_writer *writer);
 void json_writer_fini(struct json_writer *writer); /* frees what was not taken */
 
+/* Empty again; the room stays. */
+void json_clear(struct json_writer *writer);
+
 /* Room for that many bytes, so that what follows does not grow the buffer piece by piece. */
 void json_reserve(struct json_writer *writer, size_t bytes);
 

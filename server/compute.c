@@ -125,7 +125,7 @@ static void lay_out(struct compute *compute, struct layout *layout)
     const size_t steps = compute->binding.steps, rows = compute->binding.rows;
     compute->input = take(layout, steps, rows, signature->input_size, sizeof(float));
     compute->output =
-        take(layout, compute->output_steps, rows, signature->output_size, sizeof(float));
+        take(layout, compute->part_steps, rows, signature->output_size, sizeof(float));
     compute->tokens =
         take(layout, signature->vocabulary != 0 ? steps : 0, rows, 1, sizeof *compute->tokens);
     compute->apart =
@@ -142,12 +142,43 @@ static void lay_out(struct compute *compute, struct layout *layout)
 void compute_init(struct compute *compute, const struct model *model,
                   const struct signature *signature, const struct binding *binding)
 {
+    const size_t output_steps = model_output_steps(model, binding->steps);
     *compute = (struct compute){
         .model = model,
         .signature = signature,
         .binding = *binding,
-        .output_steps = model_output_steps(model, binding->steps),
+        .output_steps = output_steps,
+        .part_steps = output_steps,
+        .part_end = output_steps,
     };
+}
+
+/* ---- parts ---- */
+
+bool compute_is_divisible(const struct compute *compute)
+{
+    const struct model *model = compute->model;
+    return model_is_causal(model) && !model_output_is_vector(model) && compute->binding.rows > 0 &&
+           wants(&compute->binding, ROLE_OUTPUT, 0);
+}
+
+/* Causal models whose output is steps give one for each that goes in. */
+void compute_divide(struct compute *compute, size_t steps)
+{
+    assert(steps > 0 && compute_is_divisible(compute));
+    assert(compute->output_steps == compute->binding.steps);
+    if (steps < compute->part_steps)
+        compute->part_steps = compute->part_end = steps;
+}
+
+bool compute_is_last_part(const struct compute *compute)
+{
+    return compute->part_end == compute->output_steps;
+}
+
+static bool is_whole(const struct compute *compute)
+{
+    return compute->part_steps == compute->output_steps;
 }
 
 bool compute_plan(struct compute *compute, size_t members, size_t *bytes)
@@ -269,35 +300,51 @@ static struct rows_layout input_layout(const struct compute *compute)
 
 static struct rows_layout output_layout(const struct compute *compute)
 {
-    return rows_layout(compute->signature->output_batch_first, compute->output_steps,
-                       compute->binding.rows, compute->signature->output_size);
+    return rows_layout(compute->signature->output_batch_first,
+                       compute->part_end - compute->part_begin, compute->binding.rows,
+                       compute->signature->output_size);
 }
 
+/* The step is one of the part. */
 static float *output_of_row(const struct compute *compute, size_t row, size_t step)
 {
     const struct rows_layout layout = output_layout(compute);
-    return compute->output + row * layout.row_stride + step * layout.step_stride;
+    return compute->output + row * layout.row_stride +
+           (step - compute->part_begin) * layout.step_stride;
 }
 
-/* Outputs past what a row comes out with are zeros. A row without steps comes out with none.
- * Returns how many floats were written. */
+/* Outputs of the part past what a row comes out with are zeros. A row without steps comes out with
+ * none. Returns how many floats were written. */
 static size_t clear_padding(const struct compute *compute, size_t row)
 {
     const size_t length = length_of(compute, row), out = compute->signature->output_size;
     const size_t own = length > 0 ? model_output_steps(compute->model, length) : 0;
     assert(own <= compute->output_steps);
+    const size_t from = own > compute->part_begin ? own : compute->part_begin;
+    const size_t begin = from < compute->part_end ? from : compute->part_end;
     if (compute->row_steps != NULL)
-        compute->row_steps[row] = (int64_t)own;
-    for (size_t t = own; t < compute->output_steps; t++)
+        compute->row_steps[row] = (int64_t)(begin - compute->part_begin);
+    for (size_t t = begin; t < compute->part_end; t++)
         memset(output_of_row(compute, row, t), 0, out * sizeof(float));
-    return (compute->output_steps - own) * out;
+    return (compute->part_end - begin) * out;
 }
 
 static void count_live(struct strand *strand)
 {
     strand->live = 0;
+    if (strand->done == strand->longest)
+        return;
     for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++)
         strand->live += length_of(strand->compute, b) > strand->done;
+}
+
+/* Whole answers may have other steps than those that go in. */
+static void begin_part(struct strand *strand)
+{
+    const struct compute *compute = strand->compute;
+    const bool cut = !is_whole(compute) && strand->steps > compute->part_end;
+    strand->longest = cut ? compute->part_end : strand->steps;
+    count_live(strand);
 }
 
 /* Returns how many floats were written. */
@@ -305,16 +352,16 @@ static size_t begin_strand(struct strand *strand)
 {
     const struct compute *compute = strand->compute;
     size_t floats = strand->row_count * (model_state_size(compute->model) + 1);
-    strand->done = strand->longest = 0;
+    strand->done = strand->steps = 0;
     for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++) {
         const size_t length = length_of(compute, b);
         floats += clear_padding(compute, b);
-        if (length > strand->longest)
-            strand->longest = length;
+        if (length > strand->steps)
+            strand->steps = length;
     }
     read_states(strand);
-    count_live(strand);
-    if (strand->live == 0)
+    begin_part(strand);
+    if (strand->steps == 0)
         write_states(strand);
     return floats;
 }
@@ -336,8 +383,10 @@ size_t compute_strand_rows(const struct strand *strand, size_t steps, struct mod
 {
     const struct compute *compute = strand->compute;
     const struct rows_layout in = input_layout(compute), out = output_layout(compute);
-    const size_t done = strand->done;
+    const size_t done = strand->done, left = compute_strand_left(strand);
     size_t count = 0;
+    if (steps > left)
+        steps = left;
     for (size_t b = strand->first_row; b < strand->first_row + strand->row_count; b++) {
         const size_t length = length_of(compute, b);
         if (length <= done)
@@ -360,8 +409,20 @@ void compute_strand_advance(struct strand *strand, size_t steps)
     const size_t left = compute_strand_left(strand);
     strand->done += steps < left ? steps : left;
     count_live(strand);
-    if (strand->live == 0)
+    if (strand->done == strand->steps)
         write_states(strand);
+}
+
+void compute_next_part(struct compute *compute)
+{
+    assert(!compute_is_last_part(compute));
+    const size_t left = compute->output_steps - compute->part_end;
+    compute->part_begin = compute->part_end;
+    compute->part_end += left < compute->part_steps ? left : compute->part_steps;
+    for (size_t b = 0; b < compute->binding.rows; b++)
+        clear_padding(compute, b);
+    for (size_t i = 0; i < compute->strand_count; i++)
+        begin_part(&compute->strands[i]);
 }
 
 static void set_full_lengths(struct compute *compute)
@@ -602,20 +663,36 @@ static const float *data_of(const struct compute *compute, const struct signatur
     return compute->output;
 }
 
-void compute_answer(const struct compute *compute, struct infer_answer *answer)
+static void describe(const struct compute *compute, struct infer_answer *answer, bool all)
 {
     const struct binding *binding = &compute->binding;
-    answer->output_count = binding->output_count;
+    const size_t steps =
+        is_whole(compute) ? binding->steps : compute->part_end - compute->part_begin;
+    answer->output_count = 0;
     for (size_t i = 0; i < binding->output_count; i++) {
         const struct signature_tensor *tensor = binding->outputs[i];
-        struct infer_answer_tensor *out = &answer->outputs[i];
+        if (tensor->role != ROLE_OUTPUT && !all)
+            continue;
+        struct infer_answer_tensor *out = &answer->outputs[answer->output_count++];
         *out = (struct infer_answer_tensor){.datatype = DATATYPE_FP32};
         out->name = tensor->name;
+        out->wanted = i;
         out->rank = tensor->rank;
         out->row_axis = tensor->rows_axis;
         out->row_steps = tensor->steps_axis != SIGNATURE_NO_AXIS ? compute->row_steps : NULL;
         out->data = data_of(compute, tensor);
-        signature_output_shape(compute->signature, tensor, binding->steps, binding->rows,
-                               out->shape);
+        signature_output_shape(compute->signature, tensor, steps, binding->rows, out->shape);
     }
+}
+
+void compute_answer(const struct compute *compute, struct infer_answer *answer)
+{
+    describe(compute, answer, compute_is_last_part(compute));
+}
+
+/* The first part has as many steps as any. */
+void compute_largest_answer(const struct compute *compute, struct infer_answer *answer)
+{
+    assert(compute->part_begin == 0);
+    describe(compute, answer, true);
 }

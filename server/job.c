@@ -8,6 +8,7 @@
 #include "proto/signature.h"
 #include "server/clock.h"
 #include "server/compute.h"
+#include "server/job_parts.h"
 #include "server/job_turn.h"
 #include "server/tick.h"
 
@@ -19,7 +20,7 @@
 #define LIGHT_BYTES ((size_t)32 << 10)
 #define LIGHT_FLOPS 2e6
 
-enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING };
+enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING, JOB_PAUSED };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
@@ -28,13 +29,17 @@ struct job {
     struct served_model *served; /* a reference */
     enum job_stage stage;
     bool light;
+    bool in_parts, submitted;
     struct payload payload; /* what message points into */
     struct message message;
     struct job_turn turn;
     bool begun; /* on its turn, the sequence's state is known */
     struct compute compute;
     void *block;
+    size_t block_size;
     struct json_writer writer;
+    struct job_parts parts; /* instead of writer, when in_parts */
+    size_t last_json_size;
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
@@ -68,6 +73,14 @@ struct job_sizes {
     size_t compute, message, answer;
 };
 
+static bool reserve_answer(struct job *job, size_t bytes)
+{
+    if (job->in_parts)
+        return job_parts_reserve(&job->parts, bytes);
+    json_reserve(&job->writer, bytes);
+    return !job->writer.failed;
+}
+
 /* All charged and taken together. */
 static bool take_memory(struct job *job, const struct job_sizes *sizes, struct fault *fault)
 {
@@ -76,30 +89,33 @@ static bool take_memory(struct job *job, const struct job_sizes *sizes, struct f
         !checked_add(block, MODEL_SCRATCH_ALIGNMENT - 1, &block))
         return fail_size(job, fault);
     block &= ~(size_t)(MODEL_SCRATCH_ALIGNMENT - 1);
-    if (!checked_add(block, sizes->answer, &bytes))
+    if (!checked_mul(sizes->answer, job->in_parts ? JOB_PARTS_ROOM : 1, &bytes) ||
+        !checked_add(block, bytes, &bytes))
         return fail_size(job, fault);
     if (!budget_take(job->budget, bytes, job->charge + job->payload.held, fault))
         return false;
     job->charge += bytes;
     job->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, block);
-    json_reserve(&job->writer, sizes->answer);
-    if (job->block == NULL || job->writer.failed)
+    job->block_size = block;
+    if (job->block == NULL || !reserve_answer(job, sizes->answer))
         return fault_set(fault, 503, "out of memory");
     compute_place(&job->compute, job->block);
     job->message.codec->place(&job->message, (char *)job->block + sizes->compute);
     return true;
 }
 
-/* All but the data, which is there when it has been computed. */
-static void describe_answer(const struct job *job, struct infer_answer *answer)
+/* What stands around the outputs. */
+static void begin_answer(const struct job *job, struct infer_answer *answer)
 {
+    const struct compute *compute = &job->compute;
+    const bool final = compute_is_last_part(compute);
     *answer = (struct infer_answer){
         .model_name = job->served->name,
         .model_version = MODEL_VERSION,
         .sequence_id = &job->message.request.parameters.sequence_id,
-        .steps = job->turn.steps + job->compute.binding.steps,
+        .steps = job->turn.steps + (final ? compute->binding.steps : compute->part_end),
+        .part = {job->in_parts, compute->part_begin, final},
     };
-    compute_answer(&job->compute, answer);
 }
 
 static bool is_light(const struct job *job, size_t answer)
@@ -114,10 +130,11 @@ static bool plan(struct job *job, struct fault *fault)
 {
     struct infer_answer answer;
     struct job_sizes sizes;
-    describe_answer(job, &answer);
+    begin_answer(job, &answer);
+    compute_largest_answer(&job->compute, &answer);
     if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
-    job->light = is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
+    job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     const size_t members = job->light ? 0 : scheduler_team_size(job->scheduler);
     if (!compute_plan(&job->compute, members, &sizes.compute))
@@ -140,6 +157,17 @@ static bool parse(struct job *job, const struct codec *codec, struct fault *faul
     return codec->parse(&job->message, &job->payload.bytes, &model, fault) &&
            (!asks_for_classes(&job->message.request) ||
             fault_set(fault, 400, "classification is not available in this build"));
+}
+
+/* As asked for; else what is half a millisecond's work. */
+static size_t part_steps(const struct job *job)
+{
+    const uint64_t asked = job->message.request.parameters.stream_steps;
+    const size_t rows = job->compute.binding.rows;
+    if (asked != 0)
+        return asked < SIZE_MAX ? (size_t)asked : SIZE_MAX;
+    return tick_rule_steps(&job->served->lane->rule, rows < TICK_ROWS ? rows : TICK_ROWS,
+                           TICK_SHORT);
 }
 
 static bool brings_states(const struct binding *binding)
@@ -177,13 +205,15 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
     job->work.priority = class_of(request->parameters.priority);
     job->work.deadline = deadline_of(terms, request->parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
+    if (job->in_parts && compute_is_divisible(&job->compute))
+        compute_divide(&job->compute, part_steps(job));
     return job_turn_enter(&job->turn, sequences, &served->sequences, &request->parameters,
                           binding.rows, brings_states(&binding), fault) &&
            plan(job, fault);
 }
 
 static struct job *allocate(struct served_model *served, struct budget *budget, size_t held,
-                            struct fault *fault)
+                            bool in_parts, struct fault *fault)
 {
     if (!budget_take(budget, sizeof(struct job), held, fault))
         return NULL;
@@ -197,6 +227,8 @@ static struct job *allocate(struct served_model *served, struct budget *budget, 
     job->served = served;
     served_model_acquire(served);
     job->stage = JOB_DECODING;
+    job->in_parts = in_parts;
+    job->submitted = false;
     job->begun = false;
     job_turn_init(&job->turn, &turn_type);
     job->block = NULL;
@@ -204,6 +236,8 @@ static struct job *allocate(struct served_model *served, struct budget *budget, 
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
     json_writer_init(&job->writer);
+    if (in_parts)
+        job_parts_init(&job->parts);
     return job;
 }
 
@@ -211,7 +245,7 @@ struct job *job_create(struct served_model *served, struct payload *payload, str
                        struct scheduler *scheduler, struct sequences *sequences,
                        const struct job_terms *terms, struct fault *fault)
 {
-    struct job *job = allocate(served, budget, payload->held, fault);
+    struct job *job = allocate(served, budget, payload->held, terms->in_parts, fault);
     if (job == NULL) {
         payload_release(payload);
         return NULL;
@@ -238,14 +272,27 @@ static void destroy(struct job *job)
 {
     job_turn_leave(&job->turn, NULL, 0);
     release_inputs(job);
+    if (job->in_parts)
+        job_parts_fini(&job->parts);
     reply_fini(&job->reply);
     budget_give(job->budget, job->charge);
     served_model_release(job->served);
     free(job);
 }
 
+/* Of a waiter that is not to be woken any more, wherever the job is. */
+static void leave_parts(struct job *job)
+{
+    if (!scheduler_abandon(job->scheduler, &job->work) && job_parts_leave(&job->parts))
+        destroy(job);
+}
+
 void job_destroy(struct job *job)
 {
+    if (job->in_parts && job->submitted) {
+        leave_parts(job);
+        return;
+    }
     job->how = WORK_ABANDONED;
     if (job_turn_ended(&job->turn))
         destroy(job);
@@ -316,9 +363,52 @@ static enum work_next decode(struct job *job)
     return WORK_TICKS;
 }
 
+static enum work_next begin_next_part(struct job *job)
+{
+    compute_next_part(&job->compute);
+    job->stage = JOB_COMPUTED;
+    return WORK_TICKS;
+}
+
+/* The waiter may take it from here on. */
+static enum work_next hand_out_part(struct job *job, size_t json_size)
+{
+    bool wake;
+    const bool room = job_parts_put(&job->parts, json_size, &wake);
+    if (wake)
+        job->done(job->context);
+    if (room)
+        return begin_next_part(job);
+    job->stage = JOB_PAUSED;
+    return WORK_PAUSE;
+}
+
+/* The last one is handed out when everything else has been done. */
+static enum work_next part_written(struct job *job, size_t json_size)
+{
+    struct fault fault;
+    if (job_parts_writer(&job->parts)->failed) {
+        fault_set(&fault, 503, "out of memory");
+        return fail(job, &fault);
+    }
+    if (!compute_is_last_part(&job->compute))
+        return hand_out_part(job, json_size);
+    job->last_json_size = json_size;
+    job->reply.status = 200;
+    return WORK_DONE;
+}
+
+static enum work_next answer_written(struct job *job, size_t json_size)
+{
+    reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
+    return WORK_DONE;
+}
+
 static enum work_next encode(struct job *job)
 {
     const struct codec *codec = job->message.codec;
+    struct json_writer *writer = job->in_parts ? job_parts_writer(&job->parts) : &job->writer;
     struct infer_answer answer;
     size_t json_size;
     if (job->stage == JOB_COMPUTED) {
@@ -326,20 +416,31 @@ static enum work_next encode(struct job *job)
         codec->begin(&job->message);
         job->stage = JOB_ENCODING;
     }
-    describe_answer(job, &answer);
-    if (!codec->write(&job->message, &job->writer, &answer, SLICE_NUMBERS, &json_size))
+    begin_answer(job, &answer);
+    compute_answer(&job->compute, &answer);
+    if (!codec->write(&job->message, writer, &answer, SLICE_NUMBERS, &json_size))
         return WORK_SLICE;
-    reply_json(&job->reply, 200, &job->writer);
-    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
-    return WORK_DONE;
+    return job->in_parts ? part_written(job, json_size) : answer_written(job, json_size);
+}
+
+static enum work_next go_on(struct job *job)
+{
+    switch (job->stage) {
+    case JOB_DECODING:
+        return decode(job);
+    case JOB_COMPUTED:
+    case JOB_ENCODING:
+        return encode(job);
+    case JOB_PAUSED:
+        break;
+    }
+    return begin_next_part(job);
 }
 
 static enum work_next slice(struct work *work)
 {
     struct job *job = (struct job *)work;
-    if (job->stage != JOB_DECODING)
-        return encode(job);
-    const enum work_next next = decode(job);
+    const enum work_next next = go_on(job);
     if (next != WORK_TICKS || add_strands(job))
         return next;
     work->computed = true;
@@ -376,6 +477,18 @@ static void leave_sequence(struct job *job)
     job_turn_leave(&job->turn, good ? job->compute.states : NULL, job->compute.binding.steps);
 }
 
+/* What is left of the charge is that of the parts. */
+static void end_parts(struct job *job)
+{
+    bool wake;
+    job->charge -= job->block_size;
+    budget_give(job->budget, job->block_size);
+    if (!job_parts_end(&job->parts, job->last_json_size, &wake))
+        destroy(job);
+    else if (wake)
+        job->done(job->context);
+}
+
 static void finish(struct job *job)
 {
     if (job->how == WORK_ABANDONED) {
@@ -387,6 +500,10 @@ static void finish(struct job *job)
     leave_sequence(job);
     count(job);
     release_inputs(job);
+    if (job->in_parts) {
+        end_parts(job);
+        return;
+    }
     move_charge(job);
     job->done(job->context);
 }
@@ -421,6 +538,7 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
     job->context = context;
     if (!scheduler_accept(job->scheduler, &job->work, fault))
         return false;
+    job->submitted = true;
     if (job_turn_accepted(&job->turn))
         scheduler_begin(job->scheduler, &job->work);
     return true;
@@ -428,7 +546,12 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
 
 bool job_abandon(struct job *job)
 {
-    return scheduler_abandon(job->scheduler, &job->work);
+    if (!job->in_parts)
+        return scheduler_abandon(job->scheduler, &job->work);
+    if (!job_parts_stop_waiting(&job->parts))
+        return false;
+    leave_parts(job);
+    return true;
 }
 
 /* ---- on the spot ---- */
@@ -477,4 +600,55 @@ void job_take_reply(struct job *job, struct reply *reply)
     assert(job->reply.status != 0);
     *reply = job->reply;
     job->reply = (struct reply){0};
+}
+
+/* ---- in parts ---- */
+
+static void show_part(const struct job_parts_slot *slot, struct job_part *part)
+{
+    const struct json_writer *writer = &slot->writer;
+    *part = (struct job_part){
+        .status = 200,
+        .body = writer->text,
+        .size = writer->size,
+        .json_size = slot->json_size < writer->size ? slot->json_size : 0,
+    };
+}
+
+static void show_error(const struct reply *reply, struct job_part *part)
+{
+    *part = (struct job_part){
+        .status = reply->status,
+        .body = reply->body,
+        .size = reply->size,
+    };
+}
+
+enum job_part_taken job_take_part(struct job *job, struct job_part *part)
+{
+    const struct job_parts_slot *slot;
+    bool resume;
+    const enum job_parts_taken taken = job_parts_take(&job->parts, &slot, &resume);
+    if (resume)
+        scheduler_resume(job->scheduler, &job->work);
+    switch (taken) {
+    case JOB_PARTS_NONE:
+        return JOB_NO_PART;
+    case JOB_PARTS_ONE:
+        show_part(slot, part);
+        return JOB_PART;
+    case JOB_PARTS_LAST:
+        break;
+    }
+    if (job->reply.status == 200)
+        show_part(slot, part);
+    else
+        show_error(&job->reply, part);
+    return JOB_LAST_PART;
+}
+
+void job_wait(struct job *job)
+{
+    if (!job_parts_wait(&job->parts))
+        job->done(job->context);
 }

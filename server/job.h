@@ -30,6 +30,7 @@ struct job_terms {
     const struct codec *codec; /* what form it is of */
     uint64_t arrived;          /* with its last byte */
     uint64_t deadline;         /* for its answer, by the wire's own rules */
+    bool in_parts;             /* the waiter takes the answer in parts, see below */
 };
 
 /* Takes over the payload, also on failure. NULL: 400 what is wrong with the request, 413 it needs
@@ -58,7 +59,49 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
  * waiter's; a worker that is at it stops soon. false: done was called or is about to be. */
 bool job_abandon(struct job *job);
 
-/* After done or job_run: moves the reply out. */
+/* After done or job_run: moves the reply out. Of an answer in parts: an error that is its last one.
+ */
 void job_take_reply(struct job *job, struct reply *reply);
+
+/* ---- an answer in parts ----
+ *
+ * Where the terms say in_parts, the answer is handed out while it is computed: each part is an
+ * answer of its own, with a run of steps of all rows in the output (parameters first_step, and
+ * final, false but in the last one), and what else was asked for in the last one. The outputs one
+ * behind the other are those of the whole answer, bit for bit. How many steps a part has, the
+ * request says (parameter stream_steps), else it is half a millisecond's work. Models that are not
+ * causal, or do not give out steps, give one part: the whole answer, final.
+ *
+ * Such a job is never light. Instead of `done` once, the waiter is woken again and again: from
+ * job_submit on it waits. When done(context) is called, which it is once for every wait, it holds
+ * the job: it takes what there is, then waits again.
+ *
+ *     job_submit; done -> job_take_part ... JOB_NO_PART, job_wait; done -> ... JOB_LAST_PART,
+ *     job_destroy
+ *
+ * An error is the last part, whatever came before it; the status says so. The state of a sequence
+ * changes when the last part is ready, and only if that is no error.
+ *
+ * At most two parts are kept, the one in the waiter's hands included. Until it takes the next the
+ * job pauses, computes nothing and has no deadline; but it keeps its memory, its place in the queue
+ * and its turn in the sequence, so that a waiter which cannot go on has to give it up in time.
+ *
+ * Giving it up: job_abandon while it waits, from any thread; job_destroy while it holds the job. */
+
+struct job_part {
+    int status;       /* 200; anything else: an error */
+    const char *body; /* the job's, until the next part is taken or the job is destroyed; NULL when
+                       * there was no memory to say what is wrong */
+    size_t size;
+    size_t json_size; /* as a reply's */
+};
+
+enum job_part_taken { JOB_NO_PART, JOB_PART, JOB_LAST_PART };
+
+/* Does not wait. Of JOB_NO_PART *part is not set; after JOB_LAST_PART nothing more is taken. */
+enum job_part_taken job_take_part(struct job *job, struct job_part *part);
+
+/* done will be called when there is something to take; here and now if there is already. */
+void job_wait(struct job *job);
 
 #endif

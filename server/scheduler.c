@@ -285,16 +285,29 @@ static void go_on(struct scheduler *s, struct work *work, uint64_t now)
         lane_put_slice(work->lane, &s->queue, work);
 }
 
+static void begin_pause(struct scheduler *s, struct work *work, uint64_t now)
+{
+    if (!work->resumed)
+        work->paused_since = now;
+    else
+        go_on(s, work, now);
+    work->resumed = false;
+}
+
 static void settle_slice(struct scheduler *s, const struct pump *pump, enum work_next next,
                          uint64_t now)
 {
     struct work *work = pump->work;
     stop_running(work, now, pump->after ? &work->times.after : &work->times.before);
     work->attained += now - work->running_since;
+    if (next == WORK_TICKS)
+        work->computed = false;
     if (next == WORK_DONE && !work->dropped)
         end_work(s, work, WORK_ANSWERED);
-    else if (next == WORK_TICKS && work->lane->delay > 0 && !work->dropped)
+    else if (next == WORK_TICKS && !pump->after && work->lane->delay > 0 && !work->dropped)
         hold(s, work);
+    else if (next == WORK_PAUSE && !work->dropped)
+        begin_pause(s, work, now);
     else
         go_on(s, work, now);
 }
@@ -446,6 +459,27 @@ void scheduler_begin(struct scheduler *s, struct work *work)
         lane_put_slice(work->lane, &s->queue, work);
         call_worker(s);
     }
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void end_pause(struct scheduler *s, struct work *work)
+{
+    const uint64_t paused = clock_now() - work->paused_since;
+    const uint64_t later = work->deadline + paused;
+    work->paused_since = 0;
+    work->deadline = later > work->deadline ? later : UINT64_MAX;
+    work->times.after += paused;
+    lane_put_slice(work->lane, &s->queue, work);
+    call_worker(s);
+}
+
+void scheduler_resume(struct scheduler *s, struct work *work)
+{
+    pthread_mutex_lock(&s->lock);
+    if (work->paused_since == 0)
+        work->resumed = true;
+    else if (!work->ended)
+        end_pause(s, work);
     pthread_mutex_unlock(&s->lock);
 }
 

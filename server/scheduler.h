@@ -66,6 +66,11 @@ bool scheduler_accept(struct scheduler *scheduler, struct work *work, struct fau
  * meantime nothing comes; it must be there still. */
 void scheduler_begin(struct scheduler *scheduler, struct work *work);
 
+/* Once for each time that a slice has said WORK_PAUSE or is about to: the work goes on. Its
+ * deadline is put off by the time it paused. Of one that was abandoned in the meantime nothing
+ * comes; it must be there still. */
+void scheduler_resume(struct scheduler *scheduler, struct work *work);
+
 /* true: end is called with WORK_ABANDONED, here and now when no worker is at it, else by the worker
  * as soon as it is done with its unit. false: end was called or is about to be. */
 bool scheduler_abandon(struct scheduler *scheduler, struct work *work);

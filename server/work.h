@@ -1,8 +1,9 @@
 /* One request as the scheduler sees it: embedded in whatever the request really is (server/job.h).
  *
  * Its life: slices until its strands are ready, ticks until they are finished, slices until its
- * answer is there, the end. At most one slice of it runs at a time, but as many strands as there
- * are workers. */
+ * answer is there, the end. Where the answer leaves in parts, slices and ticks take turns until the
+ * last one, and the work may pause between two slices. At most one slice of it runs at a time, but
+ * as many strands as there are workers. */
 #ifndef SERVER_WORK_H
 #define SERVER_WORK_H
 
@@ -24,6 +25,7 @@ enum { WORK_LEVEL_COUNT = 3, WORK_QUEUE_COUNT = WORK_CLASS_COUNT * WORK_LEVEL_CO
 enum work_next {
     WORK_SLICE, /* another slice of the same */
     WORK_TICKS, /* its strands (work_add_strand) are ready to be computed */
+    WORK_PAUSE, /* another slice after scheduler_resume, which may have been called already */
     WORK_DONE,  /* the answer is there, whatever it says */
 };
 
@@ -42,8 +44,8 @@ struct work_type {
     void (*end)(struct work *work, enum work_end end);
 };
 
-/* Nanoseconds: of slices up to the first strand, of ticks it was in, of slices after that, and of
- * it all, from `accepted` to the end. What is missing in between it waited. */
+/* Nanoseconds: of slices up to the first strand, of ticks it was in, of slices after that and
+ * pauses, and of it all, from `accepted` to the end. What is missing in between it waited. */
 struct work_times {
     uint64_t accepted; /* a moment of clock_now's */
     uint64_t before, ticks, after, total;
@@ -55,7 +57,7 @@ struct work {
     struct lane *lane;
     size_t rows; /* counted against the lane's bound */
     enum work_class priority;
-    uint64_t deadline; /* a moment of clock_now's */
+    uint64_t deadline; /* a moment of clock_now's, put off by as long as it pauses */
 
     struct work_times times; /* the owner's to read at the end */
 
@@ -71,6 +73,8 @@ struct work {
     uint64_t attained;      /* ns of workers' time it has had */
     uint64_t held_until;    /* while its lane waits for company for it */
     bool computed;          /* its strands are finished; also set by a slice that finds none */
+    uint64_t paused_since;  /* while it pauses; else 0 */
+    bool resumed;           /* before it paused */
     bool dropped, ended;
     enum work_end how; /* when dropped */
 };

@@ -81,9 +81,9 @@ static void stop(void)
     assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
 }
 
-static struct job *create_from(const char *text, struct fault *fault)
+static struct job *create_as(bool in_parts, const char *text, struct fault *fault)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, in_parts};
     struct body body;
     struct payload payload;
     body_init(&body, &budget, 1000, 0);
@@ -93,9 +93,9 @@ static struct job *create_from(const char *text, struct fault *fault)
     return job_create(&served, &payload, &budget, scheduler, sequences, &terms, fault);
 }
 
-static struct job *create(struct fault *fault)
+static struct job *create_from(const char *text, struct fault *fault)
 {
-    return create_from(REQUEST, fault);
+    return create_as(false, text, fault);
 }
 
 static void done(void *context)
@@ -124,7 +124,8 @@ static void submit(struct job *job)
 }
 
 /* run: by a worker, or here. */
-static void fail_each_allocation(void (*run)(struct job *job))
+static void fail_each_allocation(bool in_parts, const char *text, void (*run)(struct job *job),
+                                 void (*expect)(struct job *job))
 {
     struct fault fault;
     struct job *job = NULL;
@@ -133,7 +134,7 @@ static void fail_each_allocation(void (*run)(struct job *job))
     for (; job == NULL; failing++) {
         assert_true(failing < RUNS_MAX);
         fail_memory_after(failing);
-        job = create(&fault);
+        job = create_as(in_parts, text, &fault);
         if (job == NULL) {
             assert_true(fail_memory_no_more());
             assert_int_equal(fault.status, 503);
@@ -143,7 +144,7 @@ static void fail_each_allocation(void (*run)(struct job *job))
     }
     run(job);
     fail_memory_no_more();
-    expect_answer(job);
+    expect(job);
     assert_int_equal(live_blocks(), 0);
     assert_int_equal(atomic_load(&budget.used), 0);
     assert_true(failing > 3);
@@ -153,13 +154,54 @@ static void fail_each_allocation(void (*run)(struct job *job))
 static void what_is_accepted_needs_no_more_memory(void **state)
 {
     (void)state;
-    fail_each_allocation(submit);
+    fail_each_allocation(false, REQUEST, submit, expect_answer);
 }
 
 static void neither_does_what_is_run_on_the_spot(void **state)
 {
     (void)state;
-    fail_each_allocation(job_run);
+    fail_each_allocation(false, REQUEST, job_run, expect_answer);
+}
+
+#define STEP_BY_STEP                                                                               \
+    "{\"parameters\":{\"stream_steps\":1},\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","  \
+    "\"shape\":[9,1,1],\"data\":[1,2,3,4,5,6,7,8,9]}]}"
+
+/* All parts but the last one. */
+static void take_parts(struct job *job)
+{
+    struct job_part part;
+    submit(job);
+    for (size_t parts = 0; parts < 8;) {
+        const enum job_part_taken taken = job_take_part(job, &part);
+        assert_int_not_equal(taken, JOB_LAST_PART);
+        parts += taken == JOB_PART;
+        if (taken == JOB_PART)
+            continue;
+        job_wait(job);
+        while (sem_wait(&done_count) != 0)
+            continue;
+    }
+}
+
+static void expect_last_part(struct job *job)
+{
+    struct job_part part;
+    enum job_part_taken taken;
+    while ((taken = job_take_part(job, &part)) == JOB_NO_PART) {
+        job_wait(job);
+        while (sem_wait(&done_count) != 0)
+            continue;
+    }
+    assert_int_equal(taken, JOB_LAST_PART);
+    assert_int_equal(part.status, 200);
+    job_destroy(job);
+}
+
+static void neither_do_any_number_of_parts(void **state)
+{
+    (void)state;
+    fail_each_allocation(true, STEP_BY_STEP, take_parts, expect_last_part);
 }
 
 /* ---- of a sequence ---- */
@@ -290,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_accepted_needs_no_more_memory),
         cmocka_unit_test(neither_does_what_is_run_on_the_spot),
+        cmocka_unit_test(neither_do_any_number_of_parts),
         cmocka_unit_test(a_sequence_that_was_begun_goes_on_whatever_memory_there_is),
         cmocka_unit_test(a_table_of_sequences_is_there_whole_or_not_at_all),
         cmocka_unit_test(a_scheduler_starts_with_all_its_memory_or_not_at_all),

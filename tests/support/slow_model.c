@@ -10,7 +10,7 @@
 #include "tests/support/die.h"
 #include "tests/support/infer_client.h"
 
-enum { HIDDEN = 512, TRIAL_STEPS = 30 };
+enum { HIDDEN = 512, TRIAL_STEPS = 30, TRIALS = 5 };
 
 /* weight_ih [4H,1], weight_hh [4H,H]; the zeros behind the header are a hole in the file. */
 static void write_weights(const char *path)
@@ -47,17 +47,22 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+/* The shortest of some: the others were held up by whatever else the machine does. */
 size_t slow_model_steps(struct fixture *fixture, double seconds)
 {
-    struct infer_result result;
     char *body = slow_model_body(TRIAL_STEPS);
-    const double start = seconds_now();
-    if (!infer_post_text(&fixture->client, "slow", body, strlen(body), &result))
-        die("the slow model did not answer");
-    const double took = seconds_now() - start;
-    infer_result_fini(&result);
+    double shortest = 1e9;
+    for (int i = 0; i < TRIALS; i++) {
+        struct infer_result result;
+        const double start = seconds_now();
+        if (!infer_post_text(&fixture->client, "slow", body, strlen(body), &result))
+            die("the slow model did not answer");
+        const double took = seconds_now() - start;
+        shortest = took < shortest ? took : shortest;
+        infer_result_fini(&result);
+    }
     free(body);
-    return (size_t)(seconds / took * TRIAL_STEPS) + 1;
+    return (size_t)(seconds / shortest * TRIAL_STEPS) + 1;
 }
 
 char *slow_model_body(size_t steps)

@@ -93,15 +93,23 @@ static void want_all_outputs(struct binding *binding)
         binding->outputs[i] = &signature.outputs[i];
 }
 
-static void place(const struct binding *binding)
+/* part_steps: 0 for one part. */
+static void place_as(const struct binding *binding, size_t part_steps)
 {
     size_t bytes;
     compute_init(&compute, model, &signature, binding);
+    if (part_steps != 0)
+        compute_divide(&compute, part_steps);
     assert_true(compute_plan(&compute, 0, &bytes));
     block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     assert_non_null(block);
     memset(block, 0xff, bytes); /* NaN wherever something was forgotten */
     compute_place(&compute, block);
+}
+
+static void place(const struct binding *binding)
+{
+    place_as(binding, 0);
 }
 
 static enum compute_decoded decode(struct fault *fault)
@@ -112,13 +120,18 @@ static enum compute_decoded decode(struct fault *fault)
     return decoded;
 }
 
-static void run(const struct binding *binding)
+static void run_as(const struct binding *binding, size_t part_steps)
 {
     struct fault fault;
-    place(binding);
+    place_as(binding, part_steps);
     if (decode(&fault) != COMPUTE_READY)
         fail_msg("%s", fault.text);
     tick_run_alone(&compute, NULL);
+}
+
+static void run(const struct binding *binding)
+{
+    run_as(binding, 0);
 }
 
 static const float *output_named(const char *name)
@@ -362,6 +375,65 @@ static void pieces_change_no_bit(void **state)
         run_in_ticks(steps, 1, NULL);
         assert_memory_equal(whole, output_named("output"), sizeof whole);
     }
+}
+
+/* Strands go on in each part with what they have left in it. */
+static void parts_together_are_the_whole(void **state)
+{
+    (void)state;
+    static const size_t lengths_of[] = {2, 3};
+    for (int batch_first = 0; batch_first < 2; batch_first++) {
+        const struct infer_input input =
+            tensor("input", DATATYPE_FP32, 6, batch_first ? ROW_MAJOR : STEP_MAJOR);
+        const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, 2, "[2,3]");
+        struct binding binding = {.steps = 3, .rows = 2, .input = &input, .lengths = &lengths};
+        struct infer_answer answer;
+        make_model(false, batch_first);
+        want_all_outputs(&binding);
+        run_as(&binding, 2);
+        for (size_t part = 0, t = 0; part < 2; part++) {
+            const size_t steps = part == 0 ? 2 : 1;
+            assert_int_equal(compute_is_last_part(&compute), part == 1);
+            compute_answer(&compute, &answer);
+            assert_int_equal(answer.output_count, part == 0 ? 1 : 3);
+            assert_int_equal(answer.outputs[0].shape[batch_first], steps);
+            assert_int_equal(answer.outputs[0].shape[!batch_first], 2);
+            for (size_t i = 0; i < steps; i++, t++)
+                for (size_t b = 0; b < 2; b++)
+                    assert_true((answer.outputs[0].data[batch_first ? b * steps + i : i * 2 + b] !=
+                                 0) == (t < lengths_of[b]));
+            if (part == 0) {
+                compute_next_part(&compute);
+                assert_int_equal(compute.strands[0].live, 1);
+                tick_run_alone(&compute, NULL);
+            }
+        }
+        assert_int_equal(answer.outputs[2].wanted, 2);
+        clean_up(NULL);
+    }
+}
+
+static void what_has_no_steps_to_give_has_no_parts(void **state)
+{
+    (void)state;
+    struct binding binding = {.steps = 3, .rows = 2};
+    make_model(false, false);
+    want_all_outputs(&binding);
+    compute_init(&compute, model, &signature, &binding);
+    assert_true(compute_is_divisible(&compute));
+    binding.rows = 0;
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_is_divisible(&compute));
+    binding.rows = 2;
+    binding.output_count = 1;
+    binding.outputs[0] = &signature.outputs[1]; /* h_n */
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_is_divisible(&compute));
+    clean_up(NULL);
+    make_model(true, false);
+    want_all_outputs(&binding);
+    compute_init(&compute, model, &signature, &binding);
+    assert_false(compute_is_divisible(&compute));
 }
 
 /* More rows than a strand takes; each row's number is all of its input. */
@@ -650,6 +722,8 @@ int main(void)
         TEST(no_rows_of_very_many_steps_take_no_time),
         TEST(sizes_that_overflow_are_refused),
         TEST(pieces_change_no_bit),
+        TEST(parts_together_are_the_whole),
+        TEST(what_has_no_steps_to_give_has_no_parts),
         TEST(rows_are_cut_into_strands_evenly),
         TEST(what_is_read_in_slices_is_the_same),
         TEST(cleared_inputs_are_zeros_of_full_length),

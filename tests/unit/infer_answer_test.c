@@ -87,6 +87,22 @@ static void answer_of_a_sequence_names_it(void **state)
                            "\"sequence_id\":\"a\\\"7\",\"steps\":17},\"outputs\":[]}");
 }
 
+static void parts_say_which_they_are(void **state)
+{
+    (void)state;
+    struct sequence_id id = sequence_id_of_number(7);
+    struct infer_answer answer = {
+        .model_name = "m", .model_version = "1", .part = {true, UINT64_MAX, false}};
+    expect_answer(&answer, "{\"model_name\":\"m\",\"model_version\":\"1\",\"parameters\":{"
+                           "\"first_step\":18446744073709551615,\"final\":false},\"outputs\":[]}");
+    answer.sequence_id = &id;
+    answer.steps = 9;
+    answer.part = (struct infer_part){true, 8, true};
+    expect_answer(&answer, "{\"model_name\":\"m\",\"model_version\":\"1\",\"parameters\":{"
+                           "\"sequence_id\":7,\"steps\":9,\"first_step\":8,\"final\":true},"
+                           "\"outputs\":[]}");
+}
+
 static void binary_tensors_follow_the_json(void **state)
 {
     (void)state;
@@ -187,6 +203,7 @@ int main(void)
         cmocka_unit_test(answer_is_written_whole),
         cmocka_unit_test(answer_without_id_has_none),
         cmocka_unit_test(answer_of_a_sequence_names_it),
+        cmocka_unit_test(parts_say_which_they_are),
         cmocka_unit_test(binary_tensors_follow_the_json),
         cmocka_unit_test(strings_are_json_or_binary),
         cmocka_unit_test(size_that_does_not_fit_is_said),

@@ -171,10 +171,11 @@ static void parameters_are_recorded(void **state)
     const struct infer_parameters *parameters =
         parameters_of("{\"sequence_start\":true,\"timeout\":18446744073709551615,\"stream\":true}");
     assert_true(parameters->sequence_start && !parameters->sequence_end && parameters->stream);
-    assert_false(parameters->binary_data_output);
+    assert_true(!parameters->binary_data_output && parameters->stream_steps == 0);
     assert_true(parameters->timeout_us == UINT64_MAX && parameters->priority == 0);
-    parameters =
-        parameters_of("{\"sequence_end\":true,\"priority\":3,\"binary_data_output\":true}");
+    parameters = parameters_of("{\"sequence_end\":true,\"priority\":3,\"binary_data_output\":true,"
+                               "\"stream_steps\":50}");
+    assert_true(parameters->stream_steps == 50);
     assert_true(parameters->sequence_end && !parameters->sequence_start && !parameters->stream);
     assert_true(parameters->binary_data_output && parameters->priority == 3);
     assert_true(parameters->timeout_us == 0);
@@ -459,6 +460,10 @@ static const struct {
      "parameters.timeout: a whole number from 0 to 2^64-1 is wanted, got 1e6 at byte 25"},
     {WITH("\"parameters\":{\"stream\":1}"),
      "parameters.stream: true or false is wanted, got a number at byte 24"},
+    {WITH("\"parameters\":{\"stream_steps\":0}"),
+     "parameters.stream_steps: 1 or more is wanted, got 0 at byte 31"},
+    {WITH("\"parameters\":{\"stream_steps\":-1}"),
+     "parameters.stream_steps: a whole number from 0 to 2^64-1 is wanted, got -1 at byte 30"},
     {WITH("\"parameters\":{\"triton_final_response\":true}"),
      "parameters: a name not beginning with 'triton_' is wanted, got 'triton_final_response' at "
      "byte 39"},

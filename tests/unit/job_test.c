@@ -45,7 +45,7 @@ static void wait_done(void)
 struct gate {
     struct work work;
     struct lane lane;
-    sem_t entered, open;
+    sem_t entered, open, ended;
 };
 
 static struct gate gate;
@@ -63,6 +63,7 @@ static void gate_end(struct work *work, enum work_end how)
 {
     (void)work;
     (void)how;
+    sem_post(&gate.ended);
 }
 
 static const struct work_type gate_type = {gate_slice, gate_end};
@@ -119,6 +120,7 @@ static int start(void **state)
     sem_init(&done_count, 0, 0);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
+    sem_init(&gate.ended, 0, 0);
     return sequences_create(&sequences, &table, &fault) &&
                    scheduler_start(&scheduler, &config, &fault) &&
                    scheduler_reserve(scheduler, served.model, &fault)
@@ -146,15 +148,20 @@ static int stop(void **state)
     "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"7\",\"outputs\":[{\"name\":\"c_n\","   \
     "\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[1.0]}]}"
 
-static struct job *create_until(uint64_t deadline, const char *text)
+static struct job *create_on(const struct job_terms *terms, const char *text)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), deadline};
     struct body body;
     struct payload payload;
     body_init(&body, &budget, 1 << 20, 0);
     assert_true(body_append(&body, text, strlen(text), &fault));
     body_move(&body, body.size, &payload);
-    return job_create(&served, &payload, &budget, scheduler, sequences, &terms, &fault);
+    return job_create(&served, &payload, &budget, scheduler, sequences, terms, &fault);
+}
+
+static struct job *create_until(uint64_t deadline, const char *text)
+{
+    const struct job_terms terms = {&infer_codec, clock_now(), deadline, false};
+    return create_on(&terms, text);
 }
 
 static struct job *create(const char *text)
@@ -224,7 +231,7 @@ static void the_bytes_may_stand_apart_and_are_released_once(void **state)
         "{\"id\":\"7\",\"inputs\":[" BINARY("input", "[2,1,1]", "8") "," BINARY(
             "c_0", "[1,1,1]", "4") "],\"outputs\":[{\"name\":\"c_n\"}]}";
     static const float input[] = {1, 2}, c_0[] = {4};
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, false};
     size_t released = 0;
     struct payload payload = {
         .bytes = {.head = {json, sizeof json - 1},
@@ -528,6 +535,191 @@ static void abandoning_races_with_the_worker_and_one_of_them_wins(void **state)
     }
 }
 
+/* ---- in parts ---- */
+
+/* Three steps, one a part; c is halved at each of them. */
+#define IN_PARTS(parameters, data)                                                                 \
+    "{\"id\":\"7\",\"parameters\":{\"stream_steps\":1" parameters                                  \
+    "},\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[3,1,1],\"data\":" data     \
+    "}],\"outputs\":[{\"name\":\"c_n\"},{\"name\":\"output\"}]}"
+#define PART(parameters, outputs)                                                                  \
+    "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"7\",\"parameters\":{" parameters       \
+    "},\"outputs\":[" outputs "{\"name\":\"output\",\"datatype\":\"FP32\",\"shape\":[1,1,1],"      \
+    "\"data\":[0.0]}]}"
+#define C_N(data) "{\"name\":\"c_n\",\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":" data "},"
+
+static struct job *submit_in_parts_until(uint64_t deadline, const char *text)
+{
+    const struct job_terms terms = {&infer_codec, clock_now(), deadline, true};
+    struct job *job = create_on(&terms, text);
+    if (job == NULL)
+        fail_msg("%s", fault.text);
+    assert_false(job_is_light(job));
+    assert_true(job_submit(job, done, NULL, &fault));
+    return job;
+}
+
+static struct job *submit_in_parts(const char *text)
+{
+    return submit_in_parts_until(UINT64_MAX, text);
+}
+
+/* Waits if need be. The job must have been woken. */
+static enum job_part_taken take(struct job *job, struct job_part *part)
+{
+    enum job_part_taken taken;
+    while ((taken = job_take_part(job, part)) == JOB_NO_PART) {
+        job_wait(job);
+        wait_done();
+    }
+    return taken;
+}
+
+static void expect_part(struct job *job, bool last, int status, const char *text)
+{
+    struct job_part part;
+    assert_int_equal(take(job, &part), last ? JOB_LAST_PART : JOB_PART);
+    assert_int_equal(part.status, status);
+    if (part.size != strlen(text) || memcmp(part.body, text, part.size) != 0)
+        fail_msg("%.*s, not %s", (int)part.size, part.body, text);
+}
+
+static void parts_come_step_by_step_and_the_states_with_the_last(void **state)
+{
+    (void)state;
+    struct job *job = submit_in_parts(IN_PARTS("", "[1,2,3]"));
+    wait_done();
+    expect_part(job, false, 200, PART("\"first_step\":0,\"final\":false", ""));
+    expect_part(job, false, 200, PART("\"first_step\":1,\"final\":false", ""));
+    expect_part(job, true, 200, PART("\"first_step\":2,\"final\":true", C_N("[0.0]")));
+    job_destroy(job);
+}
+
+static void without_the_output_there_is_one_part(void **state)
+{
+    (void)state;
+    struct job *job = submit_in_parts(REQUEST);
+    wait_done();
+    expect_part(job, true, 200,
+                "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"7\",\"parameters\":{"
+                "\"first_step\":0,\"final\":true},\"outputs\":[{\"name\":\"c_n\",\"datatype\":"
+                "\"FP32\",\"shape\":[1,1,1],\"data\":[1.0]}]}");
+    job_destroy(job);
+}
+
+static size_t steps_done(void)
+{
+    return atomic_load(&stats.pass_steps);
+}
+
+/* What else the worker might do has had its turn. */
+static void pass_through_the_gate(void)
+{
+    close_gate();
+    open_gate();
+    while (sem_wait(&gate.ended) != 0)
+        continue;
+}
+
+/* Its time does not run meanwhile. */
+static void two_parts_are_kept_and_the_job_waits_for_room(void **state)
+{
+    (void)state;
+    const uint64_t soon = clock_now() + 300 * CLOCK_NS_PER_MS;
+    struct job *job = submit_in_parts_until(soon, IN_PARTS("", "[1,2,3]"));
+    wait_done();
+    while (steps_done() < 2)
+        sched_yield();
+    pass_through_the_gate();
+    while (clock_now() < soon)
+        sched_yield();
+    expect_part(job, false, 200, PART("\"first_step\":0,\"final\":false", ""));
+    pass_through_the_gate();
+    assert_int_equal(steps_done(), 2);
+    expect_part(job, false, 200, PART("\"first_step\":1,\"final\":false", ""));
+    expect_part(job, true, 200, PART("\"first_step\":2,\"final\":true", C_N("[0.0]")));
+    assert_int_equal(steps_done(), 3);
+    assert_true(job_deadline(job) > soon);
+    job_destroy(job);
+}
+
+static void expect_words(struct job *job, bool last, const char *parameters, const char *data)
+{
+    struct job_part part;
+    assert_int_equal(take(job, &part), last ? JOB_LAST_PART : JOB_PART);
+    if (memmem(part.body, part.size, parameters, strlen(parameters)) == NULL ||
+        memmem(part.body, part.size, data, strlen(data)) == NULL)
+        fail_msg("%.*s, not %s and %s", (int)part.size, part.body, parameters, data);
+}
+
+#define OF_SEQUENCE(steps, first, final)                                                           \
+    "\"sequence_id\":5,\"steps\":" steps ",\"first_step\":" first ",\"final\":" final
+
+static void a_sequence_has_the_state_after_the_last_part(void **state)
+{
+    (void)state;
+    start_sequence();
+    for (int given_up = 1; given_up >= 0; given_up--) {
+        struct job *job = submit_in_parts(IN_PARTS(",\"sequence_id\":5", "[1,2,3]"));
+        wait_done();
+        expect_words(job, false, OF_SEQUENCE("3", "0", "false"), "");
+        struct job *next = create_piece(CONTINUED);
+        assert_false(job_is_light(next));
+        assert_true(job_submit(next, done, NULL, &fault));
+        if (!given_up) {
+            expect_words(job, false, OF_SEQUENCE("4", "1", "false"), "");
+            expect_words(job, true, OF_SEQUENCE("5", "2", "true"), C_N("[2.0]"));
+        }
+        job_destroy(job);
+        wait_done();
+        if (given_up) {
+            expect_piece(next, "\"steps\":4", "[4.0]");
+            start_sequence();
+        } else {
+            expect_piece(next, "\"steps\":7", "[0.5]");
+        }
+    }
+}
+
+static void an_error_is_the_last_part(void **state)
+{
+    struct job_part part;
+    struct reply reply;
+    (void)state;
+    struct job *job = submit_in_parts(IN_PARTS("", "[1,2,x]"));
+    wait_done();
+    assert_int_equal(take(job, &part), JOB_LAST_PART);
+    assert_int_equal(part.status, 400);
+    job_take_reply(job, &reply);
+    assert_int_equal(reply.status, 400);
+    reply_fini(&reply);
+    job_destroy(job);
+    job = submit_in_parts_until(clock_now(), IN_PARTS("", "[1,2,3]"));
+    wait_done();
+    expect_part(job, true, 504, LATE);
+    job_destroy(job);
+}
+
+/* At every point at which one can: while it waits, and while it holds the job. */
+static void parts_can_be_given_up_at_any_time(void **state)
+{
+    struct job_part part;
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        struct job *job = submit_in_parts(IN_PARTS("", "[1,2,3]"));
+        const int takes = i % 4;
+        for (volatile int spin = 0; spin < (i / 4 % 50) * 100; spin++)
+            continue;
+        if (takes == 0 && job_abandon(job))
+            continue;
+        wait_done();
+        for (int taken = 1; taken < takes; taken++)
+            assert_int_not_equal(take(job, &part), JOB_NO_PART);
+        job_destroy(job);
+    }
+    wait_until_nothing_is_held();
+}
+
 /* Four durations are parts of the fifth. */
 static void expect_whole(size_t answers)
 {
@@ -563,6 +755,15 @@ static void answers_and_failures_are_counted(void **state)
     assert_int_equal(atomic_load(&stats.rows), 2);
     assert_int_equal(atomic_load(&stats.pass_steps), 4);
     expect_whole(2);
+
+    struct job *in_parts = submit_in_parts(IN_PARTS("", "[1,2,3]"));
+    struct job_part part;
+    wait_done();
+    while (take(in_parts, &part) != JOB_LAST_PART)
+        continue;
+    job_destroy(in_parts);
+    assert_int_equal(atomic_load(&stats.pass_steps), 7);
+    expect_whole(3);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -588,6 +789,12 @@ int main(void)
         TEST(a_sequence_that_is_not_there_is_404_and_its_full_lane_503),
         TEST(a_sequence_without_an_id_is_given_one),
         TEST(giving_up_races_with_the_turn),
+        TEST(parts_come_step_by_step_and_the_states_with_the_last),
+        TEST(without_the_output_there_is_one_part),
+        TEST(two_parts_are_kept_and_the_job_waits_for_room),
+        TEST(a_sequence_has_the_state_after_the_last_part),
+        TEST(an_error_is_the_last_part),
+        TEST(parts_can_be_given_up_at_any_time),
         TEST(abandoning_races_with_the_worker_and_one_of_them_wins),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);

@@ -180,7 +180,12 @@ static void reserved_room_is_not_grown_again(void **state)
     assert_ptr_equal(writer.text, text);
     assert_int_equal(writer.capacity, 1000);
     assert_int_equal(writer.size, 999);
-    json_writer_fini(&writer);
+    json_clear(&writer);
+    assert_ptr_equal(writer.text, text);
+    expect_text(&writer, "");
+    json_reserve(&writer, 10);
+    json_uint64(&writer, 7); /* no comma before it */
+    expect_text(&writer, "7");
 }
 
 static void failed_allocation_is_remembered(void **state)

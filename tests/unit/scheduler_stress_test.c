@@ -1,6 +1,7 @@
-/* Many threads throw random jobs of several models at the scheduler, give some of them up and leave
- * some of them too little time. Every answer that comes is held against the core's own, one row at
- * a time, bit for bit; in the end nothing may be left of anything. */
+/* Many threads throw random jobs of several models at the scheduler, give some of them up, leave
+ * some of them too little time, and take the answers of some in parts. Every answer that comes is
+ * held against the core's own, one row at a time, bit for bit; in the end nothing may be left of
+ * anything. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,9 +115,10 @@ static int drop_models(void **state)
 struct question {
     size_t model, steps, rows;
     bool ragged, with_c;
-    size_t *lengths; /* [rows] */
-    float *input;    /* [rows][steps][I], whatever the layout */
-    float *c_0;      /* [cells][rows][H] */
+    size_t part_steps; /* 0: the job's choice */
+    size_t *lengths;   /* [rows] */
+    float *input;      /* [rows][steps][I], whatever the layout */
+    float *c_0;        /* [cells][rows][H] */
 };
 
 /* Numbers that JSON says exactly. */
@@ -139,6 +142,7 @@ static void ask(struct question *q, struct random *random)
     q->rows = random_size(random, 0, is_long ? 3 : random_size(random, 0, 9) == 0 ? 70 : 5);
     q->ragged = random_size(random, 0, 2) == 0;
     q->with_c = random_size(random, 0, 2) == 0;
+    q->part_steps = random_size(random, 0, 2) == 0 ? 0 : random_size(random, 1, 9);
     const size_t floats = q->rows * q->steps * shapes[q->model].input;
     const size_t states = cells_of(q->model) * q->rows * shapes[q->model].hidden;
     q->lengths = malloc((q->rows + 1) * sizeof *q->lengths);
@@ -236,6 +240,10 @@ static void write_question(struct body *body, const struct question *q, size_t p
     json_uint64(w, priority);
     json_key(w, "timeout");
     json_uint64(w, timeout_us);
+    if (q->part_steps != 0) {
+        json_key(w, "stream_steps");
+        json_uint64(w, q->part_steps);
+    }
     json_close_object(w);
     json_key(w, "inputs");
     json_open_array(w);
@@ -310,6 +318,7 @@ static size_t wrong_floats(const struct question *q, const float *answer)
 struct slot {
     struct question question;
     struct job *job; /* NULL: nothing is asked */
+    bool in_parts;
     size_t timeout_us;
     sem_t done;
 };
@@ -318,12 +327,103 @@ struct asker {
     pthread_t thread;
     struct random random;
     struct slot slots[AT_ONCE];
-    size_t answered, late, abandoned, refused, wrong;
+    size_t answered, late, abandoned, refused, wrong, parts;
 };
 
 static void done(void *context)
 {
     sem_post(context);
+}
+
+/* ---- answers in parts ---- */
+
+/* A whole answer's floats, put together. */
+struct whole {
+    const struct question *question;
+    float *floats;
+    size_t steps; /* that are there */
+};
+
+static void whole_init(struct whole *whole, const struct question *q)
+{
+    const size_t states = 2 * cells_of(q->model) * q->rows * shapes[q->model].hidden;
+    const size_t output = q->rows * q->steps * model_output_size(served[q->model].model);
+    *whole = (struct whole){.question = q, .floats = malloc((output + states + 1) * sizeof(float))};
+    assert_non_null(whole->floats);
+}
+
+/* Steps of the output from bytes of [steps,B,O] or [B,steps,O]. */
+static void add_steps(struct whole *whole, size_t steps, const char *bytes)
+{
+    const struct question *q = whole->question;
+    const size_t out = model_output_size(served[q->model].model) * sizeof(float);
+    const bool batch_first = shapes[q->model].batch_first;
+    const size_t runs = batch_first ? q->rows : 1, run = (batch_first ? 1 : q->rows) * out;
+    char *to = (char *)whole->floats + whole->steps * run;
+    for (size_t i = 0; i < runs; i++)
+        memcpy(to + i * q->steps * run, bytes + i * steps * run, steps * run);
+    whole->steps += steps;
+}
+
+/* false: it is not what must come next. */
+static bool add_part(struct whole *whole, const struct job_part *part, bool last)
+{
+    const struct question *q = whole->question;
+    const size_t out = q->rows * model_output_size(served[q->model].model) * sizeof(float);
+    const size_t states =
+        last ? 2 * cells_of(q->model) * q->rows * shapes[q->model].hidden * sizeof(float) : 0;
+    const size_t json_size = part->json_size != 0 ? part->json_size : part->size;
+    const size_t size = part->size - json_size;
+    const size_t left = q->steps - whole->steps;
+    const size_t steps = last ? left : out != 0 ? size / out : 0;
+    const char *bytes = part->body + json_size;
+    char said[80];
+    snprintf(said, sizeof said, "\"first_step\":%zu,\"final\":%s}", whole->steps,
+             last ? "true" : "false");
+    if (size != steps * out + states || steps > left || (steps == 0 && !last) ||
+        (!last && q->part_steps != 0 && steps != q->part_steps) ||
+        memmem(part->body, json_size, said, strlen(said)) == NULL)
+        return false;
+    add_steps(whole, steps, bytes);
+    memcpy((char *)whole->floats + q->steps * out, bytes + steps * out, states);
+    return true;
+}
+
+static void wait_done(struct slot *slot)
+{
+    while (sem_wait(&slot->done) != 0)
+        continue;
+}
+
+/* The job was woken for. Now and then its waiter leaves between two parts. */
+static void take_parts(struct asker *asker, struct slot *slot)
+{
+    struct whole whole;
+    struct job_part part = {.status = 200};
+    enum job_part_taken taken = JOB_PART;
+    bool good = true, left = false;
+    whole_init(&whole, &slot->question);
+    while (taken != JOB_LAST_PART && !left) {
+        taken = job_take_part(slot->job, &part);
+        if (taken == JOB_NO_PART) {
+            job_wait(slot->job);
+            wait_done(slot);
+            continue;
+        }
+        asker->parts++;
+        good = good && (part.status != 200 || add_part(&whole, &part, taken == JOB_LAST_PART));
+        left = taken == JOB_PART && random_size(&asker->random, 0, 15) == 0;
+    }
+    asker->abandoned += left;
+    asker->late += part.status == 504;
+    asker->answered += !left && part.status == 200;
+    asker->wrong += !good || (part.status != 200 && (part.status != 504 || slot->timeout_us == 0));
+    if (!left && good && part.status == 200)
+        asker->wrong += wrong_floats(&slot->question, whole.floats) != 0;
+    job_destroy(slot->job);
+    slot->job = NULL;
+    free(whole.floats);
+    question_fini(&slot->question);
 }
 
 static void take_answer(struct asker *asker, struct slot *slot)
@@ -351,9 +451,11 @@ static void wait_for(struct asker *asker, struct slot *slot)
 {
     if (slot->job == NULL)
         return;
-    while (sem_wait(&slot->done) != 0)
-        continue;
-    take_answer(asker, slot);
+    wait_done(slot);
+    if (slot->in_parts)
+        take_parts(asker, slot);
+    else
+        take_answer(asker, slot);
 }
 
 static void give_up(struct asker *asker, struct slot *slot)
@@ -370,7 +472,8 @@ static void give_up(struct asker *asker, struct slot *slot)
 static void submit(struct asker *asker, struct slot *slot)
 {
     struct random *random = &asker->random;
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX};
+    slot->in_parts = random_size(random, 0, 2) == 0;
+    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, slot->in_parts};
     struct body body;
     struct payload payload;
     struct fault fault = {0};
@@ -404,6 +507,9 @@ static void *ask_often(void *argument)
         if (other->job != NULL && random_size(&asker->random, 0, 7) == 0)
             give_up(asker, other);
     }
+    for (size_t i = 0; i < AT_ONCE; i++)
+        if (asker->slots[i].in_parts)
+            wait_for(asker, &asker->slots[i]);
     return NULL;
 }
 
@@ -422,7 +528,8 @@ static void start_scheduler(size_t requests, size_t rows, size_t tick_rows)
         assert_true(scheduler_reserve(scheduler, served[i].model, &fault));
 }
 
-/* The askers leave with questions open, which the scheduler answers while it stops. */
+/* The askers leave with questions open, which the scheduler answers while it stops; only parts have
+ * to be taken before. */
 static void ask_all(uint64_t seed, struct asker *sum)
 {
     static struct asker askers[THREADS];
@@ -443,6 +550,7 @@ static void ask_all(uint64_t seed, struct asker *sum)
         sum->abandoned += askers[i].abandoned;
         sum->refused += askers[i].refused;
         sum->wrong += askers[i].wrong;
+        sum->parts += askers[i].parts;
     }
     assert_int_equal(atomic_load(&budget.used), 0);
 }
@@ -460,6 +568,7 @@ static void every_answer_is_that_of_the_request_alone(void **state)
     assert_int_equal(sum.refused, 0);
     assert_int_equal(sum.answered + sum.late + sum.abandoned, 3 * THREADS * JOBS_EACH);
     assert_true(sum.answered > 2 * THREADS * JOBS_EACH && sum.late > 0 && sum.abandoned > 0);
+    assert_true(sum.parts > THREADS * JOBS_EACH);
 }
 
 static void with_little_room_some_are_refused_and_the_rest_is_right(void **state)

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -371,6 +372,99 @@ static void nobody_else_waits_for_a_lane_with_a_delay(void **state)
     expect_end(&held, WORK_ABANDONED);
 }
 
+/* A work of so many rounds, after each of which it pauses. */
+struct pausing {
+    struct work work;
+    int rounds;
+    sem_t paused, ended;
+    enum work_end how;
+};
+
+static enum work_next pausing_slice(struct work *work)
+{
+    struct pausing *pausing = (struct pausing *)work;
+    if (pausing->rounds-- == 0)
+        return WORK_DONE;
+    sem_post(&pausing->paused);
+    return WORK_PAUSE;
+}
+
+static void pausing_end(struct work *work, enum work_end how)
+{
+    struct pausing *pausing = (struct pausing *)work;
+    pausing->how = how;
+    sem_post(&pausing->ended);
+}
+
+static const struct work_type pausing_type = {pausing_slice, pausing_end};
+
+static void pausing_start(struct pausing *pausing, int rounds, uint64_t deadline)
+{
+    *pausing = (struct pausing){
+        .work = {.type = &pausing_type, .lane = &lane, .rows = 1, .deadline = deadline},
+        .rounds = rounds,
+    };
+    sem_init(&pausing->paused, 0, 0);
+    sem_init(&pausing->ended, 0, 0);
+    assert_true(scheduler_accept(scheduler, &pausing->work, &fault));
+    scheduler_begin(scheduler, &pausing->work);
+}
+
+/* Resumed at once it may not have paused yet. */
+static void what_pauses_goes_on_when_it_is_resumed(void **state)
+{
+    struct pausing pausing;
+    (void)state;
+    pausing_start(&pausing, 2000, UINT64_MAX);
+    for (int i = 0; i < 2000; i++) {
+        wait_at(&pausing.paused);
+        for (volatile int spin = 0; spin < (i % 50) * 20; spin++)
+            continue;
+        scheduler_resume(scheduler, &pausing.work);
+    }
+    wait_at(&pausing.ended);
+    assert_int_equal(pausing.how, WORK_ANSWERED);
+}
+
+static void wait_until_paused(struct pausing *pausing)
+{
+    struct request after;
+    wait_at(&pausing->paused);
+    request_init(&after, &lane, 1, 1);
+    submit(&after);
+    expect_end(&after, WORK_ANSWERED);
+}
+
+static void its_deadline_does_not_come_while_it_pauses(void **state)
+{
+    struct pausing pausing;
+    (void)state;
+    const uint64_t soon = clock_now() + DELAY;
+    pausing_start(&pausing, 1, soon);
+    wait_until_paused(&pausing);
+    while (clock_now() < soon + CLOCK_NS_PER_MS)
+        sched_yield();
+    scheduler_resume(scheduler, &pausing.work);
+    wait_at(&pausing.ended);
+    assert_int_equal(pausing.how, WORK_ANSWERED);
+    assert_true(pausing.work.deadline > soon);
+    assert_true(pausing.work.times.after >= pausing.work.deadline - soon);
+    assert_true(pausing.work.times.total >= pausing.work.times.after);
+}
+
+static void what_pauses_can_be_given_up(void **state)
+{
+    struct pausing pausing;
+    (void)state;
+    pausing_start(&pausing, 1, UINT64_MAX);
+    wait_until_paused(&pausing);
+    assert_true(scheduler_abandon(scheduler, &pausing.work));
+    wait_at(&pausing.ended);
+    assert_int_equal(pausing.how, WORK_ABANDONED);
+    scheduler_resume(scheduler, &pausing.work); /* nothing comes of it */
+    assert_false(scheduler_abandon(scheduler, &pausing.work));
+}
+
 static void stopping_waits_for_what_was_accepted_and_accepts_nothing(void **state)
 {
     struct request late_comer;
@@ -401,6 +495,9 @@ int main(void)
         TEST(given_up_work_ends_at_once_or_after_its_unit),
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
+        TEST(what_pauses_goes_on_when_it_is_resumed),
+        TEST(its_deadline_does_not_come_while_it_pauses),
+        TEST(what_pauses_can_be_given_up),
         TEST(stopping_waits_for_what_was_accepted_and_accepts_nothing),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);
