@@ -200,6 +200,7 @@ static bool is_unchanged(const struct loading *loading)
            file_stamp_is_same(&served->source.weights, &loading->stamp);
 }
 
+/* The files' names and what was in them go to the model that is made of them. */
 static bool make(struct loading *loading, const struct kernel *kernel, struct served_model *served,
                  struct fault *fault)
 {
@@ -210,10 +211,11 @@ static bool make(struct loading *loading, const struct kernel *kernel, struct se
     if (served->source.path == NULL)
         return fault_set(fault, 503, "out of memory");
     served->source.config = loading->text;
-    loading->text = NULL;
+    served->source.weights_path = loading->weights;
+    loading->text = loading->weights = NULL;
     served->source.weights = loading->stamp;
     return take_record(served, loading->known, fault) &&
-           build_from_file(served, config, loading->weights, kernel, fault);
+           build_from_file(served, config, served->source.weights_path, kernel, fault);
 }
 
 static bool make_or_take(struct loading *loading, const struct kernel *kernel,

@@ -6,12 +6,18 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <libgen.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "server/log.h"
 
 /* The leak check at the end of a build with the address sanitizer looks at the process from
  * outside. */
@@ -54,22 +60,56 @@ static struct ruleset ruleset_of(long version)
     return ruleset;
 }
 
-static void allow(int ruleset_fd, uint64_t handled, const struct sandbox_path *path)
+static void add_path(struct sandbox_plan *plan, const char *path, bool writable)
 {
-    struct landlock_path_beneath_attr rule = {.allowed_access =
-                                                  READING | (path->writable ? WRITING : 0)};
-    struct stat st;
-    rule.parent_fd = open(path->path, O_PATH | O_CLOEXEC);
-    if (rule.parent_fd < 0)
+    const int fd = plan->count < SANDBOX_PATHS_MAX ? open(path, O_PATH | O_CLOEXEC) : -1;
+    if (fd < 0)
         return;
-    if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+    plan->paths[plan->count].fd = fd;
+    plan->paths[plan->count++].writable = writable;
+}
+
+void sandbox_plan_init(struct sandbox_plan *plan)
+{
+    plan->count = 0;
+    sandbox_allow(plan, "/proc/self", false);
+    sandbox_allow(plan, "/sys/fs/cgroup", false);
+}
+
+void sandbox_allow(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    add_path(plan, path, writable);
+}
+
+static void allow_folder_of(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    char *copy = strdup(path);
+    if (copy != NULL)
+        add_path(plan, dirname(copy), writable);
+    free(copy);
+}
+
+void sandbox_allow_beside(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    char *real = realpath(path, NULL);
+    allow_folder_of(plan, path, writable);
+    if (real != NULL)
+        allow_folder_of(plan, real, writable);
+    free(real);
+}
+
+static void add_rule(int ruleset_fd, uint64_t handled, int fd, bool writable)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = READING | (writable ? WRITING : 0),
+                                              .parent_fd = fd};
+    struct stat st;
+    if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rule.allowed_access &= OF_A_FILE;
     rule.allowed_access &= handled;
     syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-    close(rule.parent_fd);
 }
 
-static bool restrict_files(const struct sandbox_path *paths, size_t count)
+static bool restrict_files(const struct sandbox_plan *plan)
 {
     const long version =
         syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -80,8 +120,8 @@ static bool restrict_files(const struct sandbox_path *paths, size_t count)
     const int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
     if (fd < 0)
         return false;
-    for (size_t i = 0; i < count; i++)
-        allow(fd, ruleset.files, &paths[i]);
+    for (size_t i = 0; i < plan->count; i++)
+        add_rule(fd, ruleset.files, plan->paths[i].fd, plan->paths[i].writable);
     const bool done = syscall(SYS_landlock_restrict_self, fd, 0) == 0;
     close(fd);
     return done;
@@ -169,8 +209,8 @@ static size_t add(struct sock_filter *program, size_t at, unsigned code, uint32_
     return at + 1;
 }
 
-/* Of a foreign architecture's calls the numbers mean other things: they end the process. So do
- * those of x32, which are above all others. */
+/* Of a foreign architecture's calls the numbers mean other things: they end the process. Those of
+ * x32, above all others, are forbidden. */
 static size_t write_program(struct sock_filter program[INSTRUCTIONS])
 {
     size_t at = 0;
@@ -200,18 +240,30 @@ static bool restrict_calls(void)
 
 /* ---- all of it ---- */
 
-const char *sandbox_enter(const struct sandbox_path *paths, size_t count)
+static void restrict_all(const struct sandbox_plan *plan)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        log_line("lstmd: warning: no sandbox: %s", strerror(errno));
+        return;
+    }
+    const bool files = restrict_files(plan), calls = restrict_calls();
+    if (!files || !calls)
+        log_line("lstmd: warning: the kernel has no %s: %s",
+                 files   ? "seccomp"
+                 : calls ? "Landlock"
+                         : "Landlock and no seccomp",
+                 files   ? "its calls are not restricted"
+                 : calls ? "files are not restricted"
+                         : "the server is not restricted");
+}
+
+void sandbox_enter(struct sandbox_plan *plan)
 {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     if (!IS_LOOKED_AT)
         prctl(PR_SET_DUMPABLE, 0);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return "new privileges are not forbidden";
-    const bool files = restrict_files(paths, count), calls = restrict_calls();
-    if (files && calls)
-        return NULL;
-    return files   ? "seccomp is not to be had here: calls of the kernel are not restricted"
-           : calls ? "Landlock is not to be had here: files are not restricted"
-                   : "neither Landlock nor seccomp are to be had here: nothing is restricted";
+    restrict_all(plan);
+    while (plan->count > 0)
+        close(plan->paths[--plan->count].fd);
 }

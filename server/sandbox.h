@@ -10,14 +10,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct sandbox_path {
-    const char
-        *path; /* a file, or a folder with all that is in it; one that is not there is left out */
-    bool writable;
+#define SANDBOX_PATHS_MAX 1024
+
+struct sandbox_plan {
+    size_t count;
+    struct {
+        int fd; /* of a file or a folder */
+        bool writable;
+    } paths[SANDBOX_PATHS_MAX];
 };
 
-/* What could not be done, for a line of the log; NULL: all was. Never fails: a server without it
- * serves the same. */
-const char *sandbox_enter(const struct sandbox_path *paths, size_t count);
+/* With the few places that the machine itself is asked in. */
+void sandbox_plan_init(struct sandbox_plan *plan);
+
+/* A file, or a folder with all that is in it; or the folder that the file is in, and the one it
+ * really is in if it is a link. What is not there is left out. */
+void sandbox_allow(struct sandbox_plan *plan, const char *path, bool writable);
+void sandbox_allow_beside(struct sandbox_plan *plan, const char *path, bool writable);
+
+/* Ends the plan. What could not be done is said in a line of the log: a server without it serves
+ * the same. */
+void sandbox_enter(struct sandbox_plan *plan);
 
 #endif

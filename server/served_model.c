@@ -52,6 +52,7 @@ static void destroy(struct served_model *served)
     }
     free(served->source.path);
     free(served->source.config);
+    free(served->source.weights_path);
     free(served);
 }
 
