@@ -1,5 +1,6 @@
 #include "server/api_v2.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -132,6 +133,14 @@ static void write_optional_inputs(struct json_writer *writer, const struct signa
     json_string_n(writer, names, (size_t)(at - names));
 }
 
+/* Properties are texts. */
+static void write_parameters(struct json_writer *writer, uint64_t parameters)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, parameters);
+    api_write_member(writer, "parameters", text);
+}
+
 bool api_v2_model(struct api_call *call, struct fault *fault)
 {
     struct json_writer *writer = call->writer;
@@ -147,9 +156,12 @@ bool api_v2_model(struct api_call *call, struct fault *fault)
     api_write_member(writer, "platform", PLATFORM);
     write_tensors(writer, "inputs", signature->inputs, signature->input_count);
     write_tensors(writer, "outputs", signature->outputs, signature->output_count);
+    json_key(writer, "layers");
+    model_summary_write(&served->summary, writer);
     json_key(writer, "properties");
     json_open_object(writer);
     write_optional_inputs(writer, signature);
+    write_parameters(writer, served->summary.parameters);
     api_write_member(writer, "batch_first", signature->batch_first ? "true" : "false");
     api_write_member(writer, "causal", model_is_causal(served->model) ? "true" : "false");
     json_close_object(writer);

@@ -1,6 +1,7 @@
 #include "server/check.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/model_trial.h"
@@ -46,6 +47,16 @@ static void print_model(const struct served_model *served, int width, FILE *out)
             input, output, served->weight_count, model_memory(served->model));
 }
 
+static bool print_layers(const struct served_model *served, FILE *out, struct fault *fault)
+{
+    char *text = model_summary_text(&served->summary);
+    if (text == NULL)
+        return fault_set(fault, 503, "model '%s': out of memory", served->name);
+    fprintf(out, "\n%s\n%s", served->name, text);
+    free(text);
+    return true;
+}
+
 bool check_models(const struct model_table *models, FILE *out, struct fault *fault)
 {
     const int width = name_width(models);
@@ -57,5 +68,8 @@ bool check_models(const struct model_table *models, FILE *out, struct fault *fau
             return false;
         print_model(served, width, out);
     }
+    for (size_t i = 0; i < models->count; i++)
+        if (!print_layers(models->entries[i].served, out, fault))
+            return false;
     return true;
 }

@@ -8,8 +8,8 @@
 #include "proto/fault.h"
 #include "server/model_table.h"
 
-/* Runs every model once, on zeros, and prints a line about each. The fault names the model that
- * gave what is not a number, or for which there was no memory. */
+/* Runs every model once, on zeros, and prints a line about each, then each one's layers. The fault
+ * names the model that gave what is not a number, or for which there was no memory. */
 bool check_models(const struct model_table *models, FILE *out, struct fault *fault);
 
 #endif

@@ -149,6 +149,7 @@ static bool build(struct served_model *served, const struct model_config *config
         served->weight_count += weights->tensors[i].elements;
     set_sequences(served, config);
     return signature_init(&served->signature, served->model, config, fault) &&
+           model_summary_init(&served->summary, config, weights, fault) &&
            make_lane(served, config->max_queue_delay_us * CLOCK_NS_PER_US, fault);
 }
 

@@ -45,6 +45,7 @@ static void destroy(struct served_model *served)
     if (served->lane != NULL)
         lane_fini(served->lane);
     free(served->lane);
+    model_summary_fini(&served->summary);
     model_destroy(served->model);
     if (served->record != NULL) {
         atomic_fetch_sub(&served->record->models, 1);

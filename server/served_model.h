@@ -14,6 +14,7 @@
 
 #include "core/model.h"
 #include "proto/model_config.h"
+#include "proto/model_summary.h"
 #include "proto/signature.h"
 #include "server/file.h"
 #include "server/lane.h"
@@ -47,6 +48,7 @@ struct served_model {
     char name[MODEL_NAME_MAX];
     struct model *model;
     struct signature signature;
+    struct model_summary summary;
     struct lane *lane; /* where its requests wait */
     struct sequence_owner sequences;
     size_t layer_count;  /* of the config */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "deploy/convert/chain.h"
+#include "deploy/convert/gates_apart.h"
 #include "proto/excerpt.h"
 
 /* While one state_dict is looked at. */
@@ -288,10 +289,9 @@ static bool make_lstm(struct search *s)
                      listing.text);
 }
 
-static bool make_chain(struct search *s)
+static bool fill_layers(struct search *s)
 {
-    if (!chain_parse(s->options->layers, s->network, s->fault) ||
-        !network_is_whole(s->network, s->fault))
+    if (!network_is_whole(s->network, s->fault))
         return false;
     for (size_t i = 0; i < s->network->layer_count; i++)
         if (chain_type_has_weights(s->network->layers[i].type) && !take_tensors(s, i))
@@ -299,11 +299,26 @@ static bool make_chain(struct search *s)
     return note_unused(s);
 }
 
-bool bare_weights_to_network(struct state_dict *dict, const struct read_options *options,
-                             struct network *network, struct fault *fault)
+static bool make_chain(struct search *s)
 {
-    while (take_off(dict, "module.") || take_off(dict, "_orig_mod."))
-        ;
+    return chain_parse(s->options->layers, s->network, s->fault) && fill_layers(s);
+}
+
+static bool join_gates(struct state_dict *dict, const char *columns, float **memory,
+                       struct fault *fault)
+{
+    *memory = NULL;
+    if (gates_apart_found(dict))
+        return gates_apart_join(dict, columns, memory, fault);
+    return columns == NULL ||
+           fault_set(fault, 400, "--gate-columns: weights 'Wi', 'Wf', 'Wc' and 'Wo' expected");
+}
+
+/* make on a search of the dict. */
+static bool search_for(bool (*make)(struct search *), struct state_dict *dict,
+                       const struct read_options *options, struct network *network,
+                       struct fault *fault)
+{
     struct search search = {
         .dict = dict,
         .options = options,
@@ -311,10 +326,28 @@ bool bare_weights_to_network(struct state_dict *dict, const struct read_options 
         .used = calloc(dict->count > 0 ? dict->count : 1, sizeof(bool)),
         .fault = fault,
     };
-    if (search.used == NULL)
-        return fault_set(fault, 503, "out of memory");
-    network_set_bool(network, NETWORK_ROOT, "batch_first", options->batch_first);
-    const bool done = options->layers != NULL ? make_chain(&search) : make_lstm(&search);
+    const bool made = search.used != NULL ? make(&search) : fault_set(fault, 503, "out of memory");
     free(search.used);
+    return made;
+}
+
+bool bare_weights_to_network(struct state_dict *dict, const struct read_options *options,
+                             struct network *network, struct fault *fault)
+{
+    float *gates;
+    while (take_off(dict, "module.") || take_off(dict, "_orig_mod."))
+        ;
+    if (!join_gates(dict, options->gate_columns, &gates, fault))
+        return false;
+    network_set_bool(network, NETWORK_ROOT, "batch_first", options->batch_first);
+    const bool done =
+        search_for(options->layers != NULL ? make_chain : make_lstm, dict, options, network, fault);
+    free(gates);
     return done;
+}
+
+bool bare_weights_to_layers(struct state_dict *dict, struct network *network, struct fault *fault)
+{
+    static const struct read_options none = {.lstm_only = false};
+    return search_for(fill_layers, dict, &none, network, fault);
 }

@@ -21,4 +21,8 @@
 bool bare_weights_to_network(struct state_dict *dict, const struct read_options *options,
                              struct network *network, struct fault *fault);
 
+/* Gives the network's layers, which are there already, the tensors of their types that stand under
+ * their prefixes; what is left aside is the network's note. The dict is sorted. */
+bool bare_weights_to_layers(struct state_dict *dict, struct network *network, struct fault *fault);
+
 #endif

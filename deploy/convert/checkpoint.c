@@ -53,30 +53,20 @@ static const struct pickle_value *well_known(const struct pickle *pickle,
     return NULL;
 }
 
-/* The only entry that is a dict of tensors; an optimizer's state is none. */
-static bool find_only(const struct pickle *pickle, const struct pickle_value *dict,
-                      const struct pickle_value **found, struct fault *fault)
+/* The only entry that is a dict of tensors; where several are, the dict of them all. An optimizer's
+ * state is none. */
+static bool find_inner(const struct pickle *pickle, const struct pickle_value *dict,
+                       const struct pickle_value **found, struct fault *fault)
 {
-    char list[200] = "";
-    size_t count = 0, used = 0;
-    for (size_t i = 0; i < dict->as.items.count; i += 2) {
-        const struct pickle_value *value = pickle_get(pickle, dict->as.items.refs[i + 1]);
-        struct key key = {{0}};
-        if (!holds_tensors(pickle, value))
-            continue;
-        if (!read_key(pickle, dict->as.items.refs[i], &key, fault))
-            return false;
-        *found = value;
-        if (used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s'%s'",
-                                     count > 0 ? ", " : "", excerpt_of(key.text).text);
-        count++;
+    size_t count = 0;
+    for (size_t i = 1; i < dict->as.items.count; i += 2) {
+        const struct pickle_value *value = pickle_get(pickle, dict->as.items.refs[i]);
+        if (holds_tensors(pickle, value) && ++count == 1)
+            *found = value;
     }
-    if (count == 1)
-        return true;
-    if (count == 0)
-        return fault_set(fault, 400, "no state_dict found: a dict of tensors expected");
-    return fault_set(fault, 400, "one state_dict expected, found %zu: %s", count, list);
+    if (count > 1)
+        *found = dict;
+    return count > 0 || fault_set(fault, 400, "no state_dict found: a dict of tensors expected");
 }
 
 static bool find_dict(const struct pickle *pickle, const struct pickle_value **found,
@@ -92,7 +82,7 @@ static bool find_dict(const struct pickle *pickle, const struct pickle_value **f
         dict = inner;
     }
     *found = dict;
-    return holds_tensors(pickle, dict) || find_only(pickle, dict, found, fault);
+    return holds_tensors(pickle, dict) || find_inner(pickle, dict, found, fault);
 }
 
 /* ---- its tensors ---- */
@@ -121,24 +111,47 @@ static bool add_tensor(const struct pickle *pickle, const struct storage_source 
            state_dict_add(dict, &array, bytes, size, tensor->offset, fault);
 }
 
+/* "encoder" and "weight_ih_l0" as a module that holds the other would call it. */
+static bool join_keys(const struct key *outer, const struct key *inner, struct key *joined,
+                      struct fault *fault)
+{
+    const int size = snprintf(joined->text, sizeof joined->text, "%s.%s", outer->text, inner->text);
+    return (size_t)size < sizeof joined->text ||
+           fault_set(fault, 400, "a tensor's name of at most %zu bytes expected, got %d",
+                     sizeof joined->text - 1, size);
+}
+
+/* The tensors right in value; outer: what stands before their names, or NULL. */
+static bool add_tensors(const struct pickle *pickle, const struct storage_source *source,
+                        const struct pickle_value *value, const struct key *outer,
+                        struct state_dict *dict, struct fault *fault)
+{
+    for (size_t i = 0; i < value->as.items.count; i += 2) {
+        const struct pickle_value *item = pickle_get(pickle, value->as.items.refs[i + 1]);
+        struct key key, joined;
+        if (item->type != PICKLE_TENSOR)
+            continue;
+        if (!read_key(pickle, value->as.items.refs[i], &key, fault) ||
+            (outer != NULL && !join_keys(outer, &key, &joined, fault)) ||
+            !add_tensor(pickle, source, outer != NULL ? &joined : &key, &item->as.tensor, dict,
+                        fault))
+            return false;
+    }
+    return true;
+}
+
 bool checkpoint_read(const struct pickle *pickle, const struct storage_source *source,
                      struct state_dict *dict, struct fault *fault)
 {
     const struct pickle_value *found = NULL;
-    if (!find_dict(pickle, &found, fault))
+    if (!find_dict(pickle, &found, fault) || !add_tensors(pickle, source, found, NULL, dict, fault))
         return false;
     for (size_t i = 0; i < found->as.items.count; i += 2) {
-        const struct pickle_value *value = pickle_get(pickle, found->as.items.refs[i + 1]);
-        const bool nested = holds_tensors(pickle, value);
+        const struct pickle_value *inner = pickle_get(pickle, found->as.items.refs[i + 1]);
         struct key key;
-        if (value->type != PICKLE_TENSOR && !nested)
-            continue;
-        if (!read_key(pickle, found->as.items.refs[i], &key, fault))
-            return false;
-        if (nested)
-            return fault_set(fault, 400, "a state_dict expected, got tensors beside a dict '%s'",
-                             excerpt_of(key.text).text);
-        if (!add_tensor(pickle, source, &key, &value->as.tensor, dict, fault))
+        if (holds_tensors(pickle, inner) &&
+            (!read_key(pickle, found->as.items.refs[i], &key, fault) ||
+             !add_tensors(pickle, source, inner, &key, dict, fault)))
             return false;
     }
     return state_dict_sort(dict, fault);

@@ -1,5 +1,7 @@
 /* The state_dict inside what was pickled: bare, or one entry of a training checkpoint beside the
- * optimizer's state, epoch numbers and the like, which are left alone. */
+ * optimizer's state, epoch numbers and the like, which are left alone. Where a checkpoint keeps a
+ * dict for each module, {"encoder": {...}, "fc": {...}}, the tensors are named
+ * "encoder.weight_ih_l0" and so on, as a module of those would name them. */
 #ifndef DEPLOY_CONVERT_CHECKPOINT_H
 #define DEPLOY_CONVERT_CHECKPOINT_H
 
@@ -18,8 +20,7 @@ struct storage_source {
     void *context;
 };
 
-/* Adds the state_dict's tensors to dict. Refused (400): a pickle without one, or with several that
- * might be meant; the text lists them. */
+/* Adds the state_dict's tensors to dict, and sorts it. Refused (400): a pickle without one. */
 bool checkpoint_read(const struct pickle *pickle, const struct storage_source *source,
                      struct state_dict *dict, struct fault *fault);
 

@@ -23,6 +23,9 @@ const char command_line_help[] =
     "  --lstm-only       leave all other weights aside\n"
     "  --layers CHAIN    the whole network, in order, each layer with its weights' prefix:\n"
     "                    --layers 'lstm encoder, last_step, dense fc, sigmoid'\n"
+    "  --gate-columns hx where each gate has a matrix of its own, Wf [H,H+I], that multiplies h "
+    "and\n"
+    "                    x stacked; xh: x and h\n"
     "  --batch-first     the network takes [B,T,I] rather than [T,B,I]\n";
 
 static const struct option {
@@ -35,6 +38,7 @@ static const struct option {
     {"--prefix", offsetof(struct command_line, read.prefix), 0},
     {"--subgraph", offsetof(struct command_line, read.subgraph), 0},
     {"--layers", offsetof(struct command_line, read.layers), 0},
+    {"--gate-columns", offsetof(struct command_line, read.gate_columns), 0},
     {"--batch-first", 0, offsetof(struct command_line, read.batch_first)},
     {"--lstm-only", 0, offsetof(struct command_line, read.lstm_only)},
     {"--help", 0, offsetof(struct command_line, help)},

@@ -18,11 +18,12 @@ struct blob {
 
 /* What the command line says about reading; NULL or false where it does not. */
 struct read_options {
-    const char *prefix;   /* --prefix: which LSTM, by what stands before its weights' names */
-    const char *subgraph; /* --subgraph: which of an ONNX file's graphs */
-    const char *layers;   /* --layers: the chain that a file of bare weights cannot tell */
-    bool batch_first;     /* --batch-first */
-    bool lstm_only;       /* --lstm-only */
+    const char *prefix;       /* --prefix: which LSTM, by what stands before its weights' names */
+    const char *subgraph;     /* --subgraph: which of an ONNX file's graphs */
+    const char *layers;       /* --layers: the chain that a file of bare weights cannot tell */
+    const char *gate_columns; /* --gate-columns: of matrices that multiply h and x stacked */
+    bool batch_first;         /* --batch-first */
+    bool lstm_only;           /* --lstm-only */
 };
 
 struct input {

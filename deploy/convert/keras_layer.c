@@ -335,6 +335,7 @@ static bool parse_time_distributed(struct keras_layer *layer, const cJSON *confi
         return fault_set(fault, 400, "%s.layer: a layer of single steps expected, got %s",
                          options.place, inner.class_name);
     inner.class_name = layer->class_name;
+    inner.inner_name = inner.name;
     inner.name = layer->name;
     *layer = inner;
     return true;

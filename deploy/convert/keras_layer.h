@@ -46,6 +46,7 @@ struct keras_layer {
     enum keras_kind kind;
     const char *class_name; /* "Bidirectional"; borrowed from the config, as is name */
     const char *name;
+    const char *inner_name; /* of the layer in a Bidirectional or TimeDistributed; else NULL */
     bool trainable;
     bool time_distributed; /* what a TimeDistributed holds; class_name and name are its own */
     union {

@@ -146,6 +146,7 @@ bool keras_bidirectional_parse(struct keras_layer *layer, const struct cJSON *co
         return fault_set(fault, 400, "%s.layer.go_backwards: false expected, got true",
                          options.place);
     layer->kind = KERAS_LSTM;
+    layer->inner_name = forward.name;
     layer->as.lstm = forward.as.lstm;
     layer->as.lstm.bidirectional = true;
     layer->as.lstm.merge_mode = merge_mode;

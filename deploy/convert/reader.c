@@ -6,13 +6,15 @@
 #include "deploy/convert/keras_hdf5_reader.h"
 #include "deploy/convert/keras_zip_reader.h"
 #include "deploy/convert/npz_reader.h"
+#include "deploy/convert/pair_reader.h"
 #include "deploy/convert/safetensors_reader.h"
 #include "deploy/convert/tfjs_reader.h"
 #include "deploy/convert/torch_reader.h"
 
 const struct reader *const reader_table[] = {
-    &torch_zip_reader, &torch_legacy_reader, &keras_hdf5_reader,  &keras_zip_reader,
-    &tfjs_reader,      &npz_reader,          &safetensors_reader, NULL,
+    &torch_zip_reader,   &torch_legacy_reader, &keras_hdf5_reader,
+    &keras_zip_reader,   &tfjs_reader,         &npz_reader,
+    &safetensors_reader, &pair_reader,         NULL,
 };
 
 static bool fail_unknown(struct fault *fault)
@@ -44,6 +46,7 @@ bool reader_check_options(const struct reader *reader, const struct input *input
     } options[] = {
         {"--prefix", input->options.prefix != NULL, true},
         {"--layers", input->options.layers != NULL, true},
+        {"--gate-columns", input->options.gate_columns != NULL, true},
         {"--lstm-only", input->options.lstm_only, true},
         {"--batch-first", input->options.batch_first, true},
         {"--config", input->config.bytes != NULL, false},

@@ -21,8 +21,9 @@ struct reader {
      * refused (400): the text names layer, option and value. */
     bool (*read)(const struct input *input, struct network *network, struct fault *fault);
 
-    /* The file holds named weights and no network: --prefix, --layers, --lstm-only and
-     * --batch-first are for it, --config and --subgraph are not; otherwise the other way round. */
+    /* The file holds named weights and no network: --prefix, --layers, --lstm-only,
+     * --gate-columns and --batch-first are for it, --config and --subgraph are not; otherwise the
+     * other way round. */
     bool bare_weights;
 };
 

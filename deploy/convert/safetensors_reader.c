@@ -1,10 +1,13 @@
 #include "deploy/convert/safetensors_reader.h"
 
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "deploy/convert/bare_weights.h"
-#include "proto/excerpt.h"
-#include "proto/safetensors.h"
+#include "deploy/convert/pair.h"
+#include "deploy/convert/safetensors_arrays.h"
 
 /* The header's length, which is far below 2^32, then the header. */
 static bool recognises(const struct input *input)
@@ -13,51 +16,39 @@ static bool recognises(const struct input *input)
     return input->file.size > 8 && memcmp(bytes + 4, "\0\0\0\0", 4) == 0 && bytes[8] == '{';
 }
 
-static bool find_type(const struct safetensors_tensor *tensor, enum array_type *type,
-                      struct fault *fault)
+/* The config of a served model that lies beside its weights, NAME.json by NAME.safetensors, where
+ * nothing is said that tells otherwise; NULL when there is none. */
+static cJSON *config_beside(const struct input *input)
 {
-    static const struct {
-        const char *name;
-        enum array_type type;
-    } types[] = {{"F64", ARRAY_F64}, {"F32", ARRAY_F32},  {"F16", ARRAY_F16}, {"BF16", ARRAY_BF16},
-                 {"I64", ARRAY_I64}, {"I32", ARRAY_I32},  {"I16", ARRAY_I16}, {"I8", ARRAY_I8},
-                 {"U8", ARRAY_U8},   {"BOOL", ARRAY_BOOL}};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (strcmp(types[i].name, tensor->dtype_name) == 0) {
-            *type = types[i].type;
-            return true;
-        }
-    return fault_set(fault, 400, "tensor '%s': dtype %s is not supported",
-                     excerpt_of(tensor->name).text, tensor->dtype_name);
+    const struct read_options *options = &input->options;
+    const char *dot = strrchr(input->name, '.');
+    struct fault fault = {0};
+    struct blob json;
+    char name[256];
+    if (dot == NULL || options->prefix != NULL || options->layers != NULL || options->lstm_only ||
+        options->gate_columns != NULL || options->batch_first)
+        return NULL;
+    const int size =
+        snprintf(name, sizeof name, "%.*s.json", (int)(dot - input->name), input->name);
+    if ((size_t)size >= sizeof name || !input->beside(input->context, name, &json, &fault))
+        return NULL;
+    cJSON *config = pair_config(&json, input->name);
+    free(json.bytes);
+    return config;
 }
 
-static bool add_tensor(const struct safetensors_tensor *tensor, struct state_dict *dict,
-                       struct fault *fault)
-{
-    struct array array = {.rank = tensor->rank};
-    _Static_assert(SAFETENSORS_NAME_MAX == STATE_DICT_NAME_MAX, "a name fits");
-    _Static_assert(SAFETENSORS_RANK_MAX == STATE_DICT_RANK_MAX, "a shape fits");
-    if (!find_type(tensor, &array.type, fault))
-        return false;
-    memcpy(array.name, tensor->name, sizeof array.name);
-    memcpy(array.shape, tensor->shape, sizeof array.shape);
-    return (array_set_strides(&array, false) ||
-            fault_set(fault, 400, "tensor '%s': its shape overflows",
-                      excerpt_of(tensor->name).text)) &&
-           state_dict_add(dict, &array, tensor->bytes, tensor->size, 0, fault);
-}
-
-static bool read_tensors(const struct safetensors *tensors, const struct input *input,
-                         struct network *network, struct fault *fault)
+static bool build(const struct safetensors *tensors, const struct input *input,
+                  struct network *network, struct fault *fault)
 {
     struct state_dict dict = {0};
-    bool done = true;
-    for (size_t i = 0; done && i < tensors->count; i++)
-        done = add_tensor(&tensors->tensors[i], &dict, fault);
-    done = done && state_dict_sort(&dict, fault) &&
-           bare_weights_to_network(&dict, &input->options, network, fault);
+    cJSON *config = config_beside(input);
+    const bool built =
+        safetensors_arrays(tensors, &dict, fault) &&
+        (config != NULL ? pair_to_network(config, &dict, network, fault)
+                        : bare_weights_to_network(&dict, &input->options, network, fault));
+    cJSON_Delete(config);
     state_dict_fini(&dict);
-    return done;
+    return built;
 }
 
 static bool read(const struct input *input, struct network *network, struct fault *fault)
@@ -65,7 +56,7 @@ static bool read(const struct input *input, struct network *network, struct faul
     struct safetensors tensors;
     if (!safetensors_init(&tensors, input->file.bytes, input->file.size, fault))
         return false;
-    const bool done = read_tensors(&tensors, input, network, fault);
+    const bool done = build(&tensors, input, network, fault);
     safetensors_fini(&tensors);
     return done;
 }

@@ -26,13 +26,17 @@ static bool recognises(const struct input *input)
 
 /* ---- names: TensorFlow.js itself finds weights by them, there is no other order ---- */
 
-/* Is it a part of the path, or several, before the last? */
-static bool has_part(const char *path, const char *part)
+/* Are beginning and name together a part of the path, or several, before the last? */
+static bool has_part(const char *path, const char *beginning, const char *name)
 {
-    const size_t length = strlen(part);
-    for (const char *at = path; length > 0 && (at = strstr(at, part)) != NULL; at++)
-        if ((at == path || at[-1] == '/') && at[length] == '/')
+    const size_t first = strlen(beginning), rest = strlen(name);
+    for (const char *slash, *at = path; rest > 0; at = slash + 1) {
+        if (strncmp(at, beginning, first) == 0 && strncmp(at + first, name, rest) == 0 &&
+            at[first + rest] == '/')
             return true;
+        if ((slash = strchr(at, '/')) == NULL)
+            break;
+    }
     return false;
 }
 
@@ -45,13 +49,29 @@ static bool has_part_beginning(const char *path, const char *beginning)
     return false;
 }
 
+/* Is the layer that it wraps a part? Keras 3 leaves the wrapper's own name out. A Bidirectional's
+ * two layers are called after the one in its config, which Keras 3 itself calls forward_. */
+static bool has_inner_part(const char *path, const struct keras_layer *layer, bool backward)
+{
+    static const char forward[] = "forward_";
+    const char *name = layer->inner_name;
+    if (name == NULL || layer->kind != KERAS_LSTM)
+        return name != NULL && has_part(path, "", name);
+    if (strncmp(name, forward, strlen(forward)) == 0)
+        name += strlen(forward);
+    return has_part(path, backward ? "backward_" : forward, name);
+}
+
 static bool is_weight(const char *path, const struct keras_layer *layer,
                       const struct keras_slot *slot)
 {
     const char *slash = strrchr(path, '/');
     const bool directed = layer->kind == KERAS_LSTM && layer->as.lstm.bidirectional;
-    return slash != NULL && strcmp(slash + 1, slot->role) == 0 && has_part(path, layer->name) &&
-           (!directed || has_part_beginning(path, slot->backward ? "backward_" : "forward_"));
+    if (slash == NULL || strcmp(slash + 1, slot->role) != 0)
+        return false;
+    return has_inner_part(path, layer, slot->backward) ||
+           (has_part(path, "", layer->name) &&
+            (!directed || has_part_beginning(path, slot->backward ? "backward_" : "forward_")));
 }
 
 static bool read_weight(void *context, const struct keras_node *node, size_t slot,

@@ -46,11 +46,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(copy != NULL);
     if (size > 0)
         memcpy(copy, data, size);
-    const struct input input = {
+    struct input input = {
         .name = "fuzz", .file = {.bytes = copy, .size = size}, .options = {.lstm_only = true}};
     unsigned recognised = 0;
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++)
         if (readers[i]->recognises(&input)) {
+            read_with(readers[i], &input);
+            input.options.gate_columns = "hx";
             read_with(readers[i], &input);
             recognised++;
         }

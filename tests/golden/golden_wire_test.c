@@ -1,5 +1,7 @@
-/* The cases of tests/golden/torch through the real daemon: JSON over HTTP loses nothing, so the
- * answers are within the same bound of float64 and the bits of model_run in this process. */
+/* The cases of tests/golden/torch through the real daemon, from torch's own files converted by
+ * lstm-convert and from the same weights as safetensors with a config written by hand: JSON over
+ * HTTP loses nothing, so both answers are within the same bound of float64 and the bits of
+ * model_run in this process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
+#include "tests/support/differences.h"
 #include "tests/support/golden_case.h"
 #include "tests/support/golden_run.h"
 #include "tests/support/infer_client.h"
@@ -62,33 +67,62 @@ static void read_answer(const struct golden_case *golden, const struct infer_res
     answer->c_elements = golden->cells * golden->rows * golden->hidden_size;
 }
 
-static void the_daemon_answers_exactly(void **state)
+/* The model's answer is within the case's bound, and that of this process. */
+static void check_model(const char *model_name, const struct golden_case *golden)
 {
-    struct golden_case golden;
     struct infer_body body;
     struct infer_result result;
     struct golden_answer answer, own;
-    golden_case_open(&golden, *state);
-    request(&golden, &body);
-    assert_true(infer_post(&fixture.client, *state, &body, &result));
-    read_answer(&golden, &result, &answer);
+    request(golden, &body);
+    assert_true(infer_post(&fixture.client, model_name, &body, &result));
+    read_answer(golden, &result, &answer);
 
-    const double error = golden_error(&golden, &answer);
-    if (error > golden.bound)
-        fail_msg("error %.3g, allowed %.3g", error, golden.bound);
+    const double error = golden_error(golden, &answer);
+    if (error > golden->bound)
+        fail_msg("%s: error %.3g, allowed %.3g", model_name, error, golden->bound);
+    differences_note(model_name, error);
 
-    struct model *model = golden_case_model(&golden, false, kernel_find("scalar"));
-    golden_run(&golden, model, &(struct golden_plan){0}, &own);
+    struct model *model = golden_case_model(golden, false, kernel_find("scalar"));
+    golden_run(golden, model, &(struct golden_plan){0}, &own);
     assert_true(golden_same_bits(&answer, &own));
     model_destroy(model);
     golden_answer_fini(&own);
     infer_result_fini(&result);
+}
+
+/* What lstm-convert makes of the case's model.pt. */
+static void converted_name(const char *name, char out[64])
+{
+    snprintf(out, 64, "torch-pt-%.48s", name);
+}
+
+static void the_daemon_answers_exactly(void **state)
+{
+    char converted[64];
+    struct golden_case golden;
+    golden_case_open(&golden, *state);
+    converted_name(*state, converted);
+    check_model(*state, &golden);
+    check_model(converted, &golden);
+    golden_case_close(&golden);
+}
+
+static void add_case(const char *name)
+{
+    static const char *const batch_first[] = {"--batch-first", NULL};
+    char converted[64], path[256];
+    struct golden_case golden;
+    golden_case_open(&golden, name);
+    snprintf(path, sizeof path, "%s/model.pt", golden.folder);
+    converted_name(name, converted);
+    fixture_add_golden(&fixture, name);
+    fixture_add_converted(&fixture, converted, path, golden.batch_first ? batch_first : NULL);
     golden_case_close(&golden);
 }
 
 static int start_daemon(void **state)
 {
-#define ADD(name) fixture_add_golden(&fixture, #name);
+#define ADD(name) add_case(#name);
     (void)state;
     fixture_init(&fixture);
     GOLDEN_CASES(ADD)

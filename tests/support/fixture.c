@@ -5,8 +5,10 @@
 
 #include "tests/support/die.h"
 #include "tests/support/golden_case.h"
+#include "tests/support/program.h"
 
 #define ARGUMENTS_MAX 32
+#define PATIENCE      60000 /* ms, for a machine under load */
 
 void fixture_init(struct fixture *fixture)
 {
@@ -31,6 +33,25 @@ void fixture_add_golden_as(struct fixture *fixture, const char *name, const char
 void fixture_add_golden(struct fixture *fixture, const char *name)
 {
     fixture_add_golden_as(fixture, name, name);
+}
+
+void fixture_add_converted(struct fixture *fixture, const char *model, const char *file,
+                           const char *const *arguments)
+{
+    const char *bin = getenv("BIN");
+    char path[256];
+    struct program program;
+    snprintf(path, sizeof path, "%s/lstm-convert", bin != NULL ? bin : "build");
+    const char *all[ARGUMENTS_MAX] = {path, file, "--out", fixture->dir.path, "--name", model};
+    for (size_t i = 0; arguments != NULL && arguments[i] != NULL; i++) {
+        if (i + 7 >= ARGUMENTS_MAX)
+            die("too many arguments");
+        all[i + 6] = arguments[i];
+    }
+    program_start(&program, all, NULL);
+    if (program_wait(&program, PATIENCE) != 0)
+        die("%s: %s", file, program_errors(&program));
+    program_fini(&program);
 }
 
 bool fixture_start(struct fixture *fixture, const char *const *arguments,

@@ -22,6 +22,11 @@ void fixture_init(struct fixture *fixture);
 void fixture_add_golden(struct fixture *fixture, const char *name);
 void fixture_add_golden_as(struct fixture *fixture, const char *name, const char *model);
 
+/* Adds what lstm-convert makes of the file under the model's name, with these further arguments
+ * (NULL-ended; NULL: none). */
+void fixture_add_converted(struct fixture *fixture, const char *model, const char *file,
+                           const char *const *arguments);
+
 /* Starts the daemon on the folder, with these further arguments. false when it did not get ready;
  * its log is then on stderr. */
 bool fixture_start(struct fixture *fixture, const char *const *arguments,

@@ -187,28 +187,28 @@ static void a_manifest_that_does_not_fit_is_refused(void **state)
         expect_refused(cases[i].json, one_shard, cases[i].because);
 }
 
-/* layer, direction and role together make a name. */
-static void two_directions_are_told_apart(void **state)
+/* A Bidirectional called b of one unit, its LSTM called lstm, and the names of four weights. */
+/* clang-format off */
+#define TWO_DIRECTIONS(lstm, first, second, third, fourth)                                         \
+    "{\"modelTopology\":{\"keras_version\":\"2.1.0\",\"class_name\":\"Sequential\",\"config\":"         \
+    "[{\"class_name\":\"Bidirectional\",\"config\":{\"name\":\"b\",\"merge_mode\":\"sum\","            \
+    "\"layer\":{\"class_name\":\"LSTM\",\"config\":{\"name\":\"" lstm "\",\"units\":1,\"use_bias\":"     \
+    "false,\"activation\":\"tanh\",\"recurrent_activation\":\"sigmoid\"}}}}]},"                     \
+    "\"weightsManifest\":[{\"paths\":[\"a\"],\"weights\":["                                         \
+    WEIGHT(first, "[1,4]", FLOAT32) "," WEIGHT(second, "[1,4]", FLOAT32) ","                       \
+    WEIGHT(third, "[1,4]", FLOAT32) "," WEIGHT(fourth, "[1,4]", FLOAT32) "]}]}"
+/* clang-format on */
+
+/* The manifest's weights 1, 2, 3, 4 are backward kernel, forward kernel, forward and backward
+ * recurrent_kernel. */
+static void expect_directions(const char *json)
 {
-    /* clang-format off */
-    static const char json[] =
-        "{\"modelTopology\":{\"keras_version\":\"2.1.0\",\"class_name\":\"Sequential\",\"config\":"
-        "[{\"class_name\":\"Bidirectional\",\"config\":{\"name\":\"b\",\"merge_mode\":\"sum\","
-        "\"layer\":{\"class_name\":\"LSTM\",\"config\":{\"name\":\"l\",\"units\":1,\"use_bias\":"
-        "false,\"activation\":\"tanh\",\"recurrent_activation\":\"sigmoid\"}}}}]},"
-        "\"weightsManifest\":[{\"paths\":[\"a\"],\"weights\":["
-        WEIGHT("b/backward_l/kernel", "[1,4]", FLOAT32) ","
-        WEIGHT("b/forward_l/kernel", "[1,4]", FLOAT32) ","
-        WEIGHT("b/forward_l/recurrent_kernel", "[1,4]", FLOAT32) ","
-        WEIGHT("b/backward_l/recurrent_kernel", "[1,4]", FLOAT32) "]}]}";
-    /* clang-format on */
     static const char *const names[] = {"weight_ih_l0", "weight_hh_l0", "weight_ih_l0_reverse",
                                         "weight_hh_l0_reverse"};
     static const float first[] = {2, 3, 1, 4};
     char bytes[64] = {0};
     struct network network;
     struct fault fault = {0};
-    (void)state;
     for (size_t i = 0; i < 4; i++) {
         const float value = (float)(i + 1);
         memcpy(bytes + 16 * i, &value, sizeof value);
@@ -221,6 +221,23 @@ static void two_directions_are_told_apart(void **state)
         assert_true(network.layers[0].tensors[i].values[0] == first[i]);
     }
     network_fini(&network);
+}
+
+/* layer, direction and role together make a name. */
+static void two_directions_are_told_apart(void **state)
+{
+    (void)state;
+    expect_directions(TWO_DIRECTIONS("l", "b/backward_l/kernel", "b/forward_l/kernel",
+                                     "b/forward_l/recurrent_kernel",
+                                     "b/backward_l/recurrent_kernel"));
+}
+
+static void keras_3_leaves_the_wrappers_name_out(void **state)
+{
+    (void)state;
+    expect_directions(TWO_DIRECTIONS(
+        "forward_l", "backward_l/lstm_cell/kernel", "forward_l/lstm_cell/kernel",
+        "forward_l/lstm_cell/recurrent_kernel", "backward_l/lstm_cell/recurrent_kernel"));
 }
 
 static void other_json_is_left_to_others(void **state)
@@ -244,6 +261,7 @@ int main(void)
         cmocka_unit_test(quantized_weights_are_numbers_again),
         cmocka_unit_test(a_manifest_that_does_not_fit_is_refused),
         cmocka_unit_test(two_directions_are_told_apart),
+        cmocka_unit_test(keras_3_leaves_the_wrappers_name_out),
         cmocka_unit_test(other_json_is_left_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,36 +69,21 @@ static void a_model_is_ready(void **state)
 }
 
 #define FP32(name, shape) "{\"name\":\"" name "\",\"datatype\":\"FP32\",\"shape\":" shape "}"
-#define METADATA(name, batch_first, causal, input, h_0, c_0, output)                               \
+/* clang-format off */
+#define METADATA(name, batch_first, causal, input, h_0, c_0, output, parameters)                   \
     "{\"name\":\"" name "\",\"versions\":[\"1\"],\"platform\":\"lstmd_safetensors\",\"inputs\":"   \
-    "[" FP32("input", input) "," FP32("h_0", h_0) "," FP32(                                        \
-        "c_0", c_0) ",{\"name\":\"lengths\",\"datatype\":\"INT64\",\"shape\":[-1]}],"              \
-                    "\"outputs\":[" FP32("output", output) "," FP32("h_n", h_0) "," FP32(          \
-                        "c_n", c_0) "],"                                                           \
-                                    "\"prop"                                                       \
-                                    "erties"                                                       \
-                                    "\":{"                                                         \
-                                    "\"opti"                                                       \
-                                    "onal_"                                                        \
-                                    "inputs"                                                       \
-                                    "\":"                                                          \
-                                    "\"h_0,"                                                       \
-                                    "c_0,"                                                         \
-                                    "length"                                                       \
-                                    "s\","                                                         \
-                                    "\"batc"                                                       \
-                                    "h_"                                                           \
-                                    "first"                                                        \
-                                    "\":"                                                          \
-                                    "\"" batch_first "\","                                         \
-                                    "\"caus"                                                       \
-                                    "al\":"                                                        \
-                                    "\"" causal "\"}}"
+    "[" FP32("input", input) "," FP32("h_0", h_0) "," FP32("c_0", c_0)                             \
+    ",{\"name\":\"lengths\",\"datatype\":\"INT64\",\"shape\":[-1]}],\"outputs\":"                    \
+    "[" FP32("output", output) "," FP32("h_n", h_0) "," FP32("c_n", c_0) "],\"layers\":"           \
+    "[{\"name\":\"lstm\",\"type\":\"lstm\",\"shape\":" output ",\"parameters\":" parameters "}],"    \
+    "\"properties\":{\"optional_inputs\":\"h_0,c_0,lengths\",\"parameters\":\"" parameters "\","     \
+    "\"batch_first\":\"" batch_first "\",\"causal\":\"" causal "\"}}"
+/* clang-format on */
 
 static void a_model_says_its_tensors(void **state)
 {
-    static const char metadata[] =
-        METADATA("simple", "false", "true", "[-1,-1,10]", "[1,-1,7]", "[1,-1,7]", "[-1,-1,7]");
+    static const char metadata[] = METADATA("simple", "false", "true", "[-1,-1,10]", "[1,-1,7]",
+                                            "[1,-1,7]", "[-1,-1,7]", "532");
     (void)state;
     expect_get_json(&fixture.client, "/v2/models/simple", 200, metadata);
     expect_get_json(&fixture.client, "/v2/models/simple/versions/1", 200, metadata);
@@ -109,10 +94,10 @@ static void the_states_of_all_layers_and_directions_count(void **state)
     (void)state;
     expect_get_json(&fixture.client, "/v2/models/batch_first", 200,
                     METADATA("batch_first", "true", "false", "[-1,-1,6]", "[4,-1,9]", "[4,-1,9]",
-                             "[-1,-1,18]"));
+                             "[-1,-1,18]", "3312"));
     expect_get_json(&fixture.client, "/v2/models/projection", 200,
                     METADATA("projection", "false", "false", "[-1,-1,8]", "[4,-1,5]", "[4,-1,24]",
-                             "[-1,-1,10]"));
+                             "[-1,-1,10]", "6624"));
 }
 
 static void what_is_not_there_is_404(void **state)

@@ -37,6 +37,12 @@ static void check_says_what_would_be_served(void **state)
     expect_row(output, "\nseed-bidirectional ", "1 [-1,-1,10] [-1,-1,14] 1064");
     expect_row(output, "\nseed-stacked3-bidirectional ", "1 [-1,-1,10] [-1,-1,14] 3640");
     expect_row(output, "\nsilero-vad ", "3 [-1,-1,128] [-1,-1,1] 132225");
+    assert_non_null(strstr(output, "\nsilero-vad\n"
+                                   "layer              type        output shape    parameters\n"
+                                   "decoder.rnn        lstm        [-1,-1,128]         132096\n"
+                                   "activation         activation  [-1,-1,128]              0\n"
+                                   "decoder.decoder.2  dense       [-1,-1,1]              129\n"
+                                   "total                                              132225\n"));
     free(output);
     free(errors);
 }

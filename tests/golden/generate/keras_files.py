@@ -294,6 +294,64 @@ def all_models():
     both("k2_nested", nested(tf_keras), sequence(), ["keras"])
 
 
+# ---- the seed: LSTM(7) on [2,17,10] ----
+
+def seed():
+    for k, old, suffixes in ((keras, "k3", ["keras"]), (tf_keras, "k2", ["h5"])):
+        layers = k.layers
+
+        def model(*parts):
+            return k.Sequential([layers.Input((17, 10)), *parts])
+
+        def case(name, model):
+            x = random.uniform(-2, 2, [2, 17, 10]).astype(np.float32)
+            both(f"{old}_seed_{name}", model, x, suffixes)
+
+        case("simple", model(layers.LSTM(7)))
+        i = layers.Input((17, 10))
+        case("sequences_states",
+             k.Model(i, layers.LSTM(7, return_sequences=True, return_state=True)(i)))
+        case("bidirectional", model(layers.Bidirectional(layers.LSTM(7))))
+        case("stacked3", model(layers.LSTM(7, return_sequences=True),
+                               layers.LSTM(7, return_sequences=True), layers.LSTM(7)))
+
+
+# ---- what else stands in users' files ----
+
+def trained(name, k, suffix):
+    """After a step of training: the optimizer's state, a loss of one's own in the config."""
+    layers = k.layers
+    model = k.Sequential([layers.Input((STEPS, FEATURES)), layers.LSTM(UNITS, recurrent_dropout=0.2),
+                          layers.Dense(3, activation="softmax"), layers.Activation("softmax")])
+
+    def error_to_signal(y, p):
+        return tensorflow.reduce_mean(tensorflow.square(y - p))
+
+    x = sequence()
+    model.compile(optimizer="adam", loss=error_to_signal)
+    model.fit(x, np.ones([ROWS, 3]), epochs=1, verbose=0)
+    write(name, saved(model, suffix), suffix, x, answer(model, x))
+
+
+def stateful(name, k, suffix):
+    """A fixed batch; its state is a sequence's here."""
+    layers = k.layers
+    model = k.Sequential([layers.Input(batch_shape=(ROWS, STEPS, FEATURES)),
+                          layers.LSTM(UNITS, stateful=True, return_sequences=True, unroll=True),
+                          layers.LSTM(UNITS, stateful=True, go_backwards=True)])
+    randomize(model)
+    x = sequence()
+    write(name, saved(model, suffix), suffix, x, answer(model, x))
+
+
+def users_files():
+    trained("k3_trained_keras", keras, "keras")
+    trained("k3_trained_h5", keras, "h5")
+    trained("k2_trained_h5", tf_keras, "h5")
+    stateful("k3_stateful_keras", keras, "keras")
+    stateful("k2_stateful_h5", tf_keras, "h5")
+
+
 # ---- weights alone ----
 
 def weights_alone():
@@ -640,6 +698,8 @@ def main():
     keras2_early()
     storage()
     refusals()
+    seed()
+    users_files()
 
 
 main()

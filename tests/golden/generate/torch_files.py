@@ -1,7 +1,7 @@
 """Files of weights in every form that PyTorch users have, with what the network answers.
 
 torch_files.py GOLDEN_FOLDER writes GOLDEN_FOLDER/torch_files/CASE/: the file as it was saved (model.*),
-`arguments` (lstm-convert's own, one a line) and io.safetensors: input, output, computed by torch in
+`arguments` (lstm-convert's own, one a line) and io.safetensors: input, output0, computed by torch in
 float32 from the weights as the file has them. Cases of torch_files/refused/ hold one file each and
 `because`, a part of the text that must be said.
 """
@@ -39,14 +39,16 @@ def write(name, content, x, output, arguments=(), suffix="pt"):
     folder.mkdir(parents=True)
     (folder / f"model.{suffix}").write_bytes(content)
     (folder / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
-    tensors = {"input": x.contiguous(), "output": output.contiguous()}
+    tensors = {"input": x.contiguous(), "output0": output.contiguous()}
     safetensors.torch.save_file(tensors, folder / "io.safetensors")
 
 
-def refuse(name, content, because, suffix="pt"):
+def refuse(name, content, because, arguments=(), suffix="pt"):
     folder = FOLDER / "refused" / name
     folder.mkdir(parents=True)
     (folder / f"model.{suffix}").write_bytes(content)
+    if arguments:
+        (folder / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
     (folder / "because").write_text(because + "\n")
 
 
@@ -272,17 +274,62 @@ def others():
         b"ctorch._utils\n_rebuild_tensor_v2\n", b"cos\nsystem\n", 1)), "the pickle wants 'os.system'")
     refuse("no_tensors", saved({"epoch": 1}), "no state_dict found")
     refuse("two_dicts", saved({"encoder": state, "decoder": state}),
-           "one state_dict expected, found 2: 'encoder', 'decoder'")
+           "several LSTMs: 'decoder.', 'encoder.'")
     refuse("infinite", saved({**state, "bias_ih_l0": state["bias_ih_l0"] / 0}), "'bias_ih_l0'")
     refuse("quantized", saved({**state, "weight_hh_l0": torch.ones(16, 4, dtype=torch.int8)}),
            "float32, float16, bfloat16 or float64 expected, got int8")
     refuse("missing", saved({**state, "weight_ih_l1": torch.ones(16, 4)}), "'weight_hh_l1' is missing")
 
 
+def dict_of_dicts():
+    lstm, fc = make_lstm(), nn.Linear(HIDDEN, 2)
+    optimizer = torch.optim.Adam(lstm.parameters())
+    x, output = answer(lstm, lstm.state_dict(), fc)
+    modules = {"lstm": lstm.state_dict(), "fc": fc.state_dict(), "step": 9,
+               "optimizer": optimizer.state_dict()}
+    write("dict_of_dicts", saved(modules), x, output, ["--layers", "lstm lstm, linear fc"])
+
+
+def gates_apart():
+    """LSTMs written out by hand keep a matrix for each gate, of h and x stacked."""
+    lstm, out = make_lstm(), nn.Linear(HIDDEN, 2)
+    x, output = answer(lstm, lstm.state_dict(), out)
+    state = {name: value.numpy() for name, value in lstm.state_dict().items()}
+    rows = {name: numpy.split(value, 4) for name, value in state.items()}
+    hx, xh = {}, {}
+    for gate, letter in enumerate("ifco"):
+        ih, hh = rows["weight_ih_l0"][gate], rows["weight_hh_l0"][gate]
+        bias = rows["bias_ih_l0"][gate] + rows["bias_hh_l0"][gate]
+        hx[f"W{letter}"] = numpy.hstack([hh, ih]).astype(numpy.float64)
+        hx[f"b{letter}"] = bias[:, None].astype(numpy.float64)
+        xh[f"W_{letter.replace('c', 'g')}"] = numpy.hstack([ih, hh])
+    hx["Wy"] = out.weight.detach().numpy()
+    hx["by"] = out.bias.detach().numpy()[:, None]
+
+    def npz(arrays):
+        file = io.BytesIO()
+        numpy.savez(file, **arrays)
+        return file.getvalue()
+
+    write("npz_gates_hx", npz(hx), x, output,
+          ["--gate-columns", "hx", "--layers", "lstm lstm, linear y"], suffix="npz")
+    unbiased = {name: value * ("weight" in name) for name, value in lstm.state_dict().items()}
+    write("npz_gates_xh", npz(xh), *answer(lstm, unbiased), ["--gate-columns", "xh"], suffix="npz")
+    refuse("npz_gates_of_which_columns", npz(xh), "--gate-columns hx or xh tells", suffix="npz")
+    refuse("npz_gates_of_two_widths", npz(xh | {"W_f": xh["W_f"][:, 1:]}),
+           "'W_f': a gate's [H,H+I] expected", ["--gate-columns", "xh"], suffix="npz")
+    refuse("npz_gate_without_bias", npz({n: a for n, a in hx.items() if n != "bf"}),
+           "a bias for each of the four gates expected, got 3", ["--gate-columns", "hx"], "npz")
+    refuse("npz_gate_columns", npz(xh), "hx or xh expected, got 'ih'", ["--gate-columns", "ih"], "npz")
+    refuse("gate_columns_of_none", saved(lstm.state_dict()), "weights 'Wi', 'Wf', 'Wc' and 'Wo'",
+           ["--gate-columns", "hx"])
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     torch.manual_seed(20)
-    for make in containers, objects, element_types, heads, chains, numpy_files, others:
+    for make in containers, objects, element_types, heads, chains, numpy_files, others, dict_of_dicts, \
+            gates_apart:
         make()
 
 

@@ -9,7 +9,7 @@
 #include "proto/fault.h"
 #include "tests/support/convert/convert_file.h"
 
-#define CASE_FOLDERS_MAX 128
+#define CASE_FOLDERS_MAX 192
 
 struct case_folders {
     char paths[CASE_FOLDERS_MAX][128];

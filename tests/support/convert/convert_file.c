@@ -107,6 +107,28 @@ bool convert_bytes(const void *bytes, size_t size, struct converted *converted, 
     return done;
 }
 
+/* The config that the context is. */
+static bool config_beside(void *context, const char *name, struct blob *blob, struct fault *fault)
+{
+    const struct blob *config = context;
+    if (strcmp(name, "model.json") != 0)
+        return none_beside(context, name, blob, fault);
+    blob->bytes = must_allocate(config->size + 1);
+    memcpy(blob->bytes, config->bytes, config->size + 1);
+    blob->size = config->size;
+    return true;
+}
+
+bool convert_again(const struct converted *first, struct converted *second, struct fault *fault)
+{
+    struct blob config = first->config;
+    const struct input input = {.name = "model.safetensors",
+                                .file = first->weights,
+                                .beside = config_beside,
+                                .context = &config};
+    return convert(&input, "model", second, fault);
+}
+
 void convert_file_run(const struct convert_file *file, const float *input, size_t steps,
                       size_t rows, float *output)
 {

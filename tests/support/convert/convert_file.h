@@ -29,6 +29,9 @@ void convert_file_close(struct convert_file *file);
 bool convert_bytes(const void *bytes, size_t size, struct converted *converted,
                    struct fault *fault);
 
+/* What was converted, converted once more from its weights with its config beside them. */
+bool convert_again(const struct converted *first, struct converted *second, struct fault *fault);
+
 /* Zero initial states, rows of full length: input [T,B,I] or [B,T,I] by the config, output in the
  * same layout, of as many floats as the model gives. */
 void convert_file_run(const struct convert_file *file, const float *input, size_t steps,

@@ -1,4 +1,5 @@
-/* lstm-convert against Keras: every form in which its models are saved, converted and computed. */
+/* lstm-convert against the frameworks: every form in which PyTorch's and Keras' models are saved,
+ * converted and computed in this process, and converted once more to the same bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +36,8 @@ static void compare(const char *folder, const struct safetensors_tensor *y, cons
 {
     for (size_t i = 0; i < y->elements; i++)
         if (!(fabs((double)output[i] - (double)wanted[i]) <= BOUND))
-            fail_msg("%s: output[%zu] is %.9g, Keras gives %.9g", folder, i, output[i], wanted[i]);
+            fail_msg("%s: output[%zu] is %.9g, the framework's %.9g", folder, i, output[i],
+                     wanted[i]);
 }
 
 static void check_answers(const struct convert_file *file, const char *folder)
@@ -46,8 +48,9 @@ static void check_answers(const struct convert_file *file, const char *folder)
     tensor_file_open(&io, path);
     const struct safetensors_tensor *x = safetensors_find(&io.tensors, "input");
     const struct safetensors_tensor *y = safetensors_find(&io.tensors, "output0");
-    assert_true(x != NULL && y != NULL && file->config.batch_first);
-    const size_t rows = x->shape[0], steps = x->shape[1];
+    assert_true(x != NULL && y != NULL && x->rank >= 2);
+    const bool batch_first = file->config.batch_first;
+    const size_t steps = x->shape[batch_first], rows = x->shape[!batch_first];
     assert_int_equal(x->elements, rows * steps * model_input_size(file->model));
     assert_int_equal(y->elements, model_output_steps(file->model, steps) * rows *
                                       model_output_size(file->model));
@@ -63,13 +66,38 @@ static void check_answers(const struct convert_file *file, const char *folder)
     tensor_file_close(&io);
 }
 
-static void a_file_gives_kerass_answers(void **state)
+static void must_convert(struct convert_file *file, const char *folder)
+{
+    struct fault fault = {0};
+    if (!case_folder_convert(folder, file, &fault))
+        fail_msg("%s", fault.text);
+}
+
+static void a_file_gives_its_frameworks_answers(void **state)
 {
     struct convert_file file;
-    struct fault fault = {0};
-    if (!case_folder_convert(*state, &file, &fault))
-        fail_msg("%s", fault.text);
+    must_convert(&file, *state);
     check_answers(&file, *state);
+    convert_file_close(&file);
+}
+
+static void assert_same(const struct blob *a, const struct blob *b)
+{
+    assert_int_equal(a->size, b->size);
+    assert_memory_equal(a->bytes, b->bytes, a->size);
+}
+
+static void what_was_written_converts_to_itself(void **state)
+{
+    struct convert_file file;
+    struct converted again;
+    struct fault fault = {0};
+    must_convert(&file, *state);
+    if (!convert_again(&file.converted, &again, &fault))
+        fail_msg("%s", fault.text);
+    assert_same(&again.config, &file.converted.config);
+    assert_same(&again.weights, &file.converted.weights);
+    converted_fini(&again);
     convert_file_close(&file);
 }
 
@@ -89,11 +117,14 @@ static size_t add_tests(struct CMUnitTest *tests, struct case_folders *folders,
 int main(void)
 {
     static struct case_folders files, refused;
-    static struct CMUnitTest tests[2 * CASE_FOLDERS_MAX];
+    static struct CMUnitTest tests[3 * CASE_FOLDERS_MAX];
     case_folders_add(&files, "tests/golden/keras");
     case_folders_add(&files, "tests/golden/keras_files");
+    case_folders_add(&files, "tests/golden/torch_files");
     case_folders_add(&refused, "tests/golden/keras_files/refused");
-    size_t count = add_tests(tests, &files, a_file_gives_kerass_answers);
+    case_folders_add(&refused, "tests/golden/torch_files/refused");
+    size_t count = add_tests(tests, &files, a_file_gives_its_frameworks_answers);
+    count += add_tests(tests + count, &files, what_was_written_converts_to_itself);
     count += add_tests(tests + count, &refused, a_file_is_refused_for_what_it_has);
-    return _cmocka_run_group_tests("convert_keras", tests, count, NULL, NULL);
+    return _cmocka_run_group_tests("convert_answers", tests, count, NULL, NULL);
 }
