@@ -40,7 +40,7 @@ CORE_STD := -std=c11 -pedantic-errors
 PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
-SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson gnutls) -lm
+SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson zlib gnutls) -lm
 CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
 CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
@@ -268,13 +268,14 @@ exhaustive: build/bench/exhaustive-activations
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60
-FUZZED_SERVER := server/http_guard.c server/router.c
+FUZZED_SERVER := $(patsubst %,server/%.c,body budget compression content_coding http_guard \
+	payload router)
 build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch]))
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
-		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lm
+		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lz -lm
 
 build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
 		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch])
@@ -321,6 +322,13 @@ format:
 install: all
 	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd
 	install -D -m 755 $(BIN)/lstm-convert $(DESTDIR)$(PREFIX)/bin/lstm-convert
+	install -D -m 644 deploy/man/lstmd.8 $(DESTDIR)$(PREFIX)/share/man/man8/lstmd.8
+	install -D -m 644 deploy/man/lstm-convert.1 $(DESTDIR)$(PREFIX)/share/man/man1/lstm-convert.1
+	install -D -m 644 deploy/man/lstmd.json.5 $(DESTDIR)$(PREFIX)/share/man/man5/lstmd.json.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/lstmd deploy/schema/lstmd.schema.json \
+		deploy/schema/model.schema.json
+	install -D -m 644 deploy/systemd/lstmd.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/lstmd.service
 
 clean:
 	rm -rf build

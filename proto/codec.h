@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proto/answer_classes.h"
 #include "proto/fault.h"
 #include "proto/infer_message.h"
 #include "proto/json_writer.h"
@@ -70,7 +71,10 @@ struct message {
     const struct codec *codec;
     struct infer_request request;
     union {
-        struct infer_answer_cursor infer;
+        struct {
+            struct answer_classes classes;
+            struct infer_answer_cursor answering;
+        } infer;
         struct {
             struct v1_request asked;
             struct v1_answer_cursor answering;
@@ -80,6 +84,12 @@ struct message {
 
 /* The Open Inference Protocol's infer message (proto/infer_message.h). */
 extern const struct codec infer_codec;
+
+/* Its form without JSON: the request is the bytes of the model's input, in head or in the only
+ * tail, for one row of as many steps as they make up; for models of a fixed number of steps, for as
+ * many rows. Answered as a request that says nothing of its outputs but that they are to be binary,
+ * or JSON. */
+extern const struct codec raw_codec, raw_json_codec;
 
 /* TensorFlow Serving's and KServe's predict message (proto/v1_predict.h). */
 extern const struct codec v1_codec;

@@ -174,6 +174,7 @@ struct infer_answer_tensor {
      * its bytes, UTF-8 (proto/classification.h makes them so). */
     const char *strings;
     size_t strings_size;
+    const char *const *labels; /* of the last dimension's elements, for classification; or NULL */
     /* For v1 answers: shape[row_axis] counts the rows, of which row b has row_steps[b] steps; NULL:
      * as many as the shape says. */
     size_t row_axis;

@@ -275,6 +275,18 @@ static bool add_final_states(struct maker *m)
 
 /* ---- the whole ---- */
 
+static bool take_labels(struct maker *m)
+{
+    const struct signature_tensor *output = &m->signature->outputs[0];
+    const int64_t features = output->shape[output->rank - 1];
+    m->signature->labels = (const char *const *)m->config->labels;
+    m->signature->label_count = m->config->label_count;
+    return m->config->labels == NULL || (uint64_t)features == m->config->label_count ||
+           fault_set(m->fault, 400,
+                     "labels: %" PRId64 " expected, one for each feature of %s, got %zu", features,
+                     output->name, m->config->label_count);
+}
+
 static bool check_names(const struct maker *m, const struct signature_tensor *tensors, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -304,7 +316,7 @@ bool signature_init(struct signature *signature, const struct model *model,
     add_inputs(&m);
     add_states(&m, MODEL_H_0, MODEL_C_0);
     add_lengths(&m);
-    return add_output_tensor(&m) && add_final_states(&m) &&
+    return add_output_tensor(&m) && add_final_states(&m) && take_labels(&m) &&
            check_names(&m, s->inputs, s->input_count) &&
            check_names(&m, s->outputs, s->output_count);
 }

@@ -72,14 +72,17 @@ struct signature {
     bool vector;                    /* output is [B,output_size] */
     size_t state_count;
     struct signature_state states[SIGNATURE_STATES_MAX];
+    const char *const *labels; /* [output's last dimension], or NULL; borrowed */
+    size_t label_count;
     size_t input_count, output_count;
     struct signature_tensor inputs[INFER_TENSOR_MAX], outputs[INFER_TENSOR_MAX];
 };
 
-/* Of config, the layout, the tensors and what its layers return are looked at; the model is the one
- * built of it and must outlive the signature. Fails (400) for a model with more than
- * SIGNATURE_STATES_MAX LSTM layers of different sizes, for two tensors of one name, and for an
- * output layout that the output does not have. */
+/* Of config, the layout, the tensors, the labels and what its layers return are looked at; the
+ * model is the one built of it and must outlive the signature, and so must the labels. Fails (400)
+ * for a model with more than SIGNATURE_STATES_MAX LSTM layers of different sizes, for two tensors
+ * of one name, for an output layout that the output does not have, and for another number of labels
+ * than output's last dimension has. */
 bool signature_init(struct signature *signature, const struct model *model,
                     const struct model_config *config, struct fault *fault);
 

@@ -9,9 +9,11 @@
 bool api_v2_server(struct api_call *call, struct fault *fault)
 {
     static const char *const extensions[] = {
-        "binary_tensor_data",  "parameters",      "sequence",
-        "sequence(string_id)", "schedule_policy", "model_configuration",
-        "model_repository",    "statistics",      "logging",
+        "classification",      "binary_tensor_data",
+        "parameters",          "sequence",
+        "sequence(string_id)", "schedule_policy",
+        "model_configuration", "model_repository",
+        "statistics",          "logging",
     };
     struct json_writer *writer = call->writer;
     (void)fault;
@@ -99,8 +101,21 @@ static void write_shape(struct json_writer *writer, const char *key,
     json_close_array(writer);
 }
 
+static void write_labels(struct json_writer *writer, const struct signature *signature,
+                         const struct signature_tensor *tensor)
+{
+    if (tensor->role != ROLE_OUTPUT || signature->labels == NULL)
+        return;
+    json_key(writer, "labels");
+    json_open_array(writer);
+    for (size_t i = 0; i < signature->label_count; i++)
+        json_string(writer, signature->labels[i]);
+    json_close_array(writer);
+}
+
 static void write_tensors(struct json_writer *writer, const char *key,
-                          const struct signature_tensor *tensors, size_t count)
+                          const struct signature *signature, const struct signature_tensor *tensors,
+                          size_t count)
 {
     json_key(writer, key);
     json_open_array(writer);
@@ -109,6 +124,7 @@ static void write_tensors(struct json_writer *writer, const char *key,
         api_write_member(writer, "name", tensors[i].name);
         api_write_member(writer, "datatype", datatype_name(tensors[i].datatype));
         write_shape(writer, "shape", &tensors[i]);
+        write_labels(writer, signature, &tensors[i]);
         json_close_object(writer);
     }
     json_close_array(writer);
@@ -154,8 +170,8 @@ bool api_v2_model(struct api_call *call, struct fault *fault)
     json_string(writer, MODEL_VERSION);
     json_close_array(writer);
     api_write_member(writer, "platform", PLATFORM);
-    write_tensors(writer, "inputs", signature->inputs, signature->input_count);
-    write_tensors(writer, "outputs", signature->outputs, signature->output_count);
+    write_tensors(writer, "inputs", signature, signature->inputs, signature->input_count);
+    write_tensors(writer, "outputs", signature, signature->outputs, signature->output_count);
     json_key(writer, "layers");
     model_summary_write(&served->summary, writer);
     json_key(writer, "properties");
@@ -172,6 +188,7 @@ bool api_v2_model(struct api_call *call, struct fault *fault)
 /* ---- configuration ---- */
 
 static void write_config_tensors(struct json_writer *writer, const char *key,
+                                 const struct signature *signature,
                                  const struct signature_tensor *tensors, size_t count)
 {
     json_key(writer, key);
@@ -183,6 +200,7 @@ static void write_config_tensors(struct json_writer *writer, const char *key,
         api_write_member(writer, "name", tensors[i].name);
         api_write_member(writer, "data_type", type);
         write_shape(writer, "dims", &tensors[i]);
+        write_labels(writer, signature, &tensors[i]);
         if (tensors[i].optional) {
             json_key(writer, "optional");
             json_bool(writer, true);
@@ -229,8 +247,8 @@ bool api_v2_model_config(struct api_call *call, struct fault *fault)
     api_write_member(writer, "backend", SERVICE_NAME);
     json_key(writer, "max_batch_size");
     json_uint64(writer, 0);
-    write_config_tensors(writer, "input", signature->inputs, signature->input_count);
-    write_config_tensors(writer, "output", signature->outputs, signature->output_count);
+    write_config_tensors(writer, "input", signature, signature->inputs, signature->input_count);
+    write_config_tensors(writer, "output", signature, signature->outputs, signature->output_count);
     write_instances(writer, served->name, call->service->workers);
     write_scheduling(writer, served->model);
     json_close_object(writer);

@@ -680,6 +680,7 @@ static void describe(const struct compute *compute, struct infer_answer *answer,
         out->rank = tensor->rank;
         out->row_axis = tensor->rows_axis;
         out->row_steps = tensor->steps_axis != SIGNATURE_NO_AXIS ? compute->row_steps : NULL;
+        out->labels = tensor->role == ROLE_OUTPUT ? compute->signature->labels : NULL;
         out->data = data_of(compute, tensor);
         signature_output_shape(compute->signature, tensor, steps, binding->rows, out->shape);
     }

@@ -12,6 +12,7 @@
 #include "server/api_repository.h"
 #include "server/body.h"
 #include "server/clock.h"
+#include "server/compression.h"
 #include "server/connections.h"
 #include "server/http_guard.h"
 #include "server/job.h"
@@ -65,6 +66,7 @@ struct exchange {
     uint64_t accepted;           /* when the job was created; 0: not yet */
     bool client_left;
     struct body body;
+    struct inflater *inflater; /* of a body that comes packed; else NULL */
     uint64_t body_since;
     size_t received;               /* bytes of body, thrown away ones too */
     struct job *job;               /* WORK, unless given up */
@@ -152,6 +154,11 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
         MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
     }
+    if (reply->coding != CODING_IDENTITY)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
+                                content_coding_name(reply->coding));
+    if (reply->status == 415)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate");
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->challenge != NULL)
@@ -232,11 +239,22 @@ static bool find_json_size(struct exchange *exchange, size_t *json_size)
         return fault_set(&exchange->refusal, 400,
                          "inference header size should be in range (0, %zu), got: %ju",
                          exchange->body.size, (uintmax_t)facts->json_size);
-    if (facts->json_size == 0)
-        return fault_set(&exchange->refusal, 400,
-                         "a body without a JSON header is not supported by this server");
     *json_size = (size_t)facts->json_size;
     return true;
+}
+
+/* An infer request of no JSON: its body is the input's bytes. */
+static bool is_raw(const struct exchange *exchange)
+{
+    return exchange->route.kind == ROUTE_INFER && exchange->facts.json_size_given &&
+           exchange->facts.json_size == 0;
+}
+
+static const struct codec *choose_codec(const struct exchange *exchange)
+{
+    if (!is_raw(exchange))
+        return exchange->codec;
+    return exchange->facts.prefers_json ? &raw_json_codec : &raw_codec;
 }
 
 /* Counted from the request's last byte. */
@@ -245,7 +263,9 @@ static struct job_terms job_terms(const struct exchange *exchange)
     const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
     const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
     return (struct job_terms){
-        .codec = exchange->codec,
+        .codec = choose_codec(exchange),
+        .coding = exchange->facts.answer_coding,
+        .coding_from = exchange->http->config.compress_from,
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
     };
@@ -258,7 +278,7 @@ static bool prepare_job(struct exchange *exchange)
     struct payload payload;
     if (!find_json_size(exchange, &json_size))
         return false;
-    if (exchange->body.size == 0)
+    if (json_size == 0 && !is_raw(exchange))
         return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
     body_move(&exchange->body, json_size, &payload);
     exchange->job = job_create(exchange->served, &payload, &exchange->http->service->budget,
@@ -462,8 +482,9 @@ static void check_request(struct exchange *exchange)
         if (exchange->served == NULL)
             return;
     }
-    if (exchange->facts.encoded)
-        fault_set(&exchange->refusal, 415, "Content-Encoding is not supported");
+    if (exchange->facts.coding_unknown)
+        fault_set(&exchange->refusal, 415,
+                  "Content-Encoding: only gzip and deflate are understood");
 }
 
 static void set_body_deadline(struct exchange *exchange)
@@ -472,6 +493,32 @@ static void set_body_deadline(struct exchange *exchange)
     connections_set(http->connections, exchange->slot, CONNECTION_BODY,
                     exchange->body_since + http->config.body_timeout +
                         exchange->received / http->config.min_rate * CLOCK_NS_PER_S);
+}
+
+/* What is packed may become longer than it was announced, but not than is allowed. */
+static void begin_body(struct exchange *exchange)
+{
+    struct budget *budget = &exchange->http->service->budget;
+    const struct http_head_facts *facts = &exchange->facts;
+    const bool packed = facts->coding != CODING_IDENTITY;
+    body_init(&exchange->body, budget, exchange->http->config.max_body,
+              packed ? 0 : (size_t)facts->length);
+    if (packed)
+        exchange->inflater = inflater_create(facts->coding, budget, &exchange->refusal);
+}
+
+static bool receive(struct exchange *exchange, const char *data, size_t size)
+{
+    struct body *body = &exchange->body;
+    return exchange->inflater != NULL
+               ? inflater_append(exchange->inflater, data, size, body, &exchange->refusal)
+               : body_append(body, data, size, &exchange->refusal);
+}
+
+static void drop_inflater(struct exchange *exchange)
+{
+    inflater_destroy(exchange->inflater);
+    exchange->inflater = NULL;
 }
 
 /* A reply that is queued now makes the library throw the body away and close the connection. That
@@ -492,8 +539,7 @@ static enum MHD_Result head_arrived(struct exchange *exchange, const char *metho
     if (!exchange->facts.has_body)
         return MHD_YES;
     if (exchange->refusal.status == 0)
-        body_init(&exchange->body, &exchange->http->service->budget,
-                  exchange->http->config.max_body, (size_t)exchange->facts.length);
+        begin_body(exchange);
     exchange->body_since = clock_now();
     set_body_deadline(exchange);
     return MHD_YES;
@@ -508,7 +554,8 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
     if (exchange->refusal.status != 0) {
         if (exchange->received / 2 > exchange->http->config.max_body)
             return MHD_NO;
-    } else if (!body_append(&exchange->body, data, *size, &exchange->refusal)) {
+    } else if (!receive(exchange, data, *size)) {
+        drop_inflater(exchange);
         body_fini(&exchange->body);
     }
     *size = 0;
@@ -536,6 +583,9 @@ static void note_accept(struct exchange *exchange)
 
 static enum MHD_Result body_arrived(struct exchange *exchange)
 {
+    if (exchange->inflater != NULL)
+        inflater_finish(exchange->inflater, &exchange->refusal);
+    drop_inflater(exchange);
     if (exchange->refusal.status != 0)
         return send_refusal(exchange);
     if (exchange->codec != NULL)
@@ -623,6 +673,7 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
         drop_command(exchange);
     if (exchange->served != NULL)
         served_model_release(exchange->served);
+    drop_inflater(exchange);
     if (exchange->body.budget != NULL)
         body_fini(&exchange->body);
     reply_fini(&exchange->reply);
@@ -712,8 +763,7 @@ static size_t add_tls(const struct http *http, struct MHD_OptionItem *options)
     if (!http->config.tls)
         return 0;
     options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, versions};
-    options[count++] =
-        (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, (intptr_t)tls_callback(), NULL};
+    options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_callback()};
     if (tls_client_ca() != NULL)
         options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, tls_client_ca()};
     return count;

@@ -28,6 +28,7 @@ struct http_config {
     size_t threads;
     size_t connection_limit;
     size_t max_body;
+    size_t compress_from; /* bytes of an answer, for clients that take it packed */
     bool ignore_half_close;
     uint64_t header_timeout, body_timeout, reply_timeout, idle_timeout, request_timeout; /* ns */
     uint64_t min_rate; /* bytes a second that bodies and replies must move at */

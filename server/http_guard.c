@@ -101,12 +101,17 @@ static bool check_header(const struct http_header *header, struct fault *fault)
     return true;
 }
 
+static bool is_named(const struct http_header *header, const char *name)
+{
+    return header->name_size == strlen(name) &&
+           strncasecmp(header->name, name, header->name_size) == 0;
+}
+
 static bool note_single(const struct http_header *header, const struct http_header **singles,
                         struct fault *fault)
 {
     for (size_t i = 0; i < SINGLE_COUNT; i++) {
-        if (header->name_size != strlen(single_names[i]) ||
-            strncasecmp(header->name, single_names[i], header->name_size) != 0)
+        if (!is_named(header, single_names[i]))
             continue;
         if (singles[i] != NULL)
             return fault_set(fault, 400, "more than one %s header", single_names[i]);
@@ -115,15 +120,29 @@ static bool note_single(const struct http_header *header, const struct http_head
     return true;
 }
 
+/* Lists, which may stand in several headers: the first one with a wish counts. */
+static void note_wishes(const struct http_header *header, struct http_head_facts *facts)
+{
+    if (header->value_size == 0)
+        return;
+    if (is_named(header, "Accept"))
+        facts->prefers_json =
+            facts->prefers_json || content_coding_prefers_json(header->value, header->value_size);
+    else if (is_named(header, "Accept-Encoding") && facts->answer_coding == CODING_IDENTITY)
+        facts->answer_coding = content_coding_preferred(header->value, header->value_size);
+}
+
 static bool check_headers(const struct http_head *head, const struct http_header **singles,
-                          struct fault *fault)
+                          struct http_head_facts *facts, struct fault *fault)
 {
     if (head->header_count > HTTP_GUARD_HEADERS_MAX)
         return fault_set(fault, 431, "at most %d headers expected", HTTP_GUARD_HEADERS_MAX);
-    for (size_t i = 0; i < head->header_count; i++)
+    for (size_t i = 0; i < head->header_count; i++) {
         if (!check_header(&head->headers[i], fault) ||
             !note_single(&head->headers[i], singles, fault))
             return false;
+        note_wishes(&head->headers[i], facts);
+    }
     return true;
 }
 
@@ -219,7 +238,9 @@ static bool note_facts(const struct http_header **singles, struct http_head_fact
     facts->expects_continue = expect != NULL && equals(expect, "100-continue");
     if (expect != NULL && expect->value_size != 0 && !facts->expects_continue)
         return fault_set(fault, 417, "Expect: only 100-continue is understood");
-    facts->encoded = encoding != NULL && encoding->value_size != 0 && !equals(encoding, "identity");
+    facts->coding_unknown =
+        encoding != NULL &&
+        !content_coding_parse(encoding->value, encoding->value_size, &facts->coding);
     facts->json_size_given = json_size != NULL;
     if (json_size != NULL && !parse_length(json_size, &facts->json_size))
         return fault_set(fault, 400, "malformed %s header", single_names[JSON_SIZE]);
@@ -238,7 +259,7 @@ bool http_guard_check(const struct http_head *head, uint64_t max_body,
 {
     const struct http_header *singles[SINGLE_COUNT] = {0};
     *facts = (struct http_head_facts){0};
-    return check_line(head, fault) && check_headers(head, singles, fault) &&
+    return check_line(head, fault) && check_headers(head, singles, facts, fault) &&
            check_host(head, singles[HOST], fault) && check_framing(head, singles, facts, fault) &&
            check_method(head, singles, facts, fault) && note_facts(singles, facts, fault) &&
            check_size(facts, max_body, fault);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "proto/fault.h"
+#include "server/content_coding.h"
 
 #define HTTP_GUARD_HEADERS_MAX    100
 #define HTTP_GUARD_TIMEOUT_MAX_MS 86400000
@@ -36,8 +37,11 @@ struct http_head_facts {
     uint64_t length;       /* Content-Length; 0 when there is none */
     bool length_missing;   /* a POST that was let through without one: close after the answer */
     bool expects_continue; /* the client waits for a word before it sends the body */
-    bool encoded;          /* Content-Encoding names something */
-    bool json_size_given;  /* Inference-Header-Content-Length */
+    enum content_coding coding; /* of the body */
+    bool coding_unknown;
+    enum content_coding answer_coding; /* that the client prefers */
+    bool prefers_json;                 /* to application/octet-stream */
+    bool json_size_given;              /* Inference-Header-Content-Length */
     uint64_t json_size;
     uint64_t timeout_ms; /* X-Request-Timeout-Ms; 0 when there is none */
 };

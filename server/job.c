@@ -7,6 +7,7 @@
 #include "proto/json_writer.h"
 #include "proto/signature.h"
 #include "server/clock.h"
+#include "server/compression.h"
 #include "server/compute.h"
 #include "server/job_parts.h"
 #include "server/job_turn.h"
@@ -20,7 +21,7 @@
 #define LIGHT_BYTES ((size_t)32 << 10)
 #define LIGHT_FLOPS 2e6
 
-enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING, JOB_PAUSED };
+enum job_stage { JOB_DECODING, JOB_COMPUTED, JOB_ENCODING, JOB_PACKING, JOB_PAUSED };
 
 struct job {
     struct work work; /* first: the scheduler's work is the job */
@@ -38,8 +39,11 @@ struct job {
     void *block;
     size_t block_size;
     struct json_writer writer;
-    struct job_parts parts; /* instead of writer, when in_parts */
-    size_t last_json_size;
+    size_t json_size; /* of the last answer that was written */
+    enum content_coding coding;
+    size_t coding_from;
+    struct deflater *deflater; /* JOB_PACKING */
+    struct job_parts parts;    /* instead of writer, when in_parts */
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
@@ -142,21 +146,11 @@ static bool plan(struct job *job, struct fault *fault)
     return take_memory(job, &sizes, fault);
 }
 
-static bool asks_for_classes(const struct infer_request *request)
-{
-    for (size_t i = 0; i < request->output_count; i++)
-        if (infer_output_classification(request, i) != 0)
-            return true;
-    return false;
-}
-
 static bool parse(struct job *job, const struct codec *codec, struct fault *fault)
 {
     const struct message_model model = {job->served->name, &job->served->signature};
     job->message.codec = codec;
-    return codec->parse(&job->message, &job->payload.bytes, &model, fault) &&
-           (!asks_for_classes(&job->message.request) ||
-            fault_set(fault, 400, "classification is not available in this build"));
+    return codec->parse(&job->message, &job->payload.bytes, &model, fault);
 }
 
 /* As asked for; else what is half a millisecond's work. */
@@ -202,6 +196,8 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
         !signature_bind(&served->signature, request, served->name, &binding, fault))
         return false;
     job->arrived = terms->arrived;
+    job->coding = terms->coding;
+    job->coding_from = terms->coding_from;
     job->work.priority = class_of(request->parameters.priority);
     job->work.deadline = deadline_of(terms, request->parameters.timeout_us);
     compute_init(&job->compute, served->model, &served->signature, &binding);
@@ -232,6 +228,7 @@ static struct job *allocate(struct served_model *served, struct budget *budget, 
     job->begun = false;
     job_turn_init(&job->turn, &turn_type);
     job->block = NULL;
+    job->deflater = NULL;
     job->budget = budget;
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
@@ -265,6 +262,8 @@ static void release_inputs(struct job *job)
     payload_release(&job->payload);
     free(job->block);
     job->block = NULL;
+    deflater_destroy(job->deflater);
+    job->deflater = NULL;
     json_writer_fini(&job->writer);
 }
 
@@ -363,6 +362,51 @@ static enum work_next decode(struct job *job)
     return WORK_TICKS;
 }
 
+/* 0 in replies: all of it. */
+static size_t json_size_of(const struct job *job)
+{
+    return job->json_size < job->writer.size ? job->json_size : 0;
+}
+
+static enum work_next reply_as_written(struct job *job)
+{
+    const size_t json_size = json_size_of(job);
+    reply_json(&job->reply, 200, &job->writer);
+    job->reply.json_size = json_size;
+    return WORK_DONE;
+}
+
+/* Without memory for it the answer goes as it is. */
+static bool begin_packing(struct job *job)
+{
+    const struct json_writer *writer = &job->writer;
+    if (job->coding == CODING_IDENTITY || writer->size < job->coding_from || writer->failed)
+        return false;
+    job->deflater = deflater_create(job->coding, writer->text, writer->size, job->budget);
+    if (job->deflater == NULL)
+        return false;
+    job->stage = JOB_PACKING;
+    return true;
+}
+
+static enum work_next pack(struct job *job)
+{
+    const enum deflater_progress progress = deflater_step(job->deflater);
+    size_t charge;
+    if (progress == DEFLATER_MORE)
+        return WORK_SLICE;
+    if (progress == DEFLATER_NO_GAIN)
+        return reply_as_written(job);
+    job->reply = (struct reply){
+        .status = 200,
+        .json_size = json_size_of(job),
+        .coding = job->coding,
+    };
+    deflater_take(job->deflater, &job->reply.body, &job->reply.size, &charge);
+    job->charge += charge;
+    return WORK_DONE;
+}
+
 static enum work_next begin_next_part(struct job *job)
 {
     compute_next_part(&job->compute);
@@ -371,10 +415,10 @@ static enum work_next begin_next_part(struct job *job)
 }
 
 /* The waiter may take it from here on. */
-static enum work_next hand_out_part(struct job *job, size_t json_size)
+static enum work_next hand_out_part(struct job *job)
 {
     bool wake;
-    const bool room = job_parts_put(&job->parts, json_size, &wake);
+    const bool room = job_parts_put(&job->parts, job->json_size, &wake);
     if (wake)
         job->done(job->context);
     if (room)
@@ -384,7 +428,7 @@ static enum work_next hand_out_part(struct job *job, size_t json_size)
 }
 
 /* The last one is handed out when everything else has been done. */
-static enum work_next part_written(struct job *job, size_t json_size)
+static enum work_next part_written(struct job *job)
 {
     struct fault fault;
     if (job_parts_writer(&job->parts)->failed) {
@@ -392,17 +436,14 @@ static enum work_next part_written(struct job *job, size_t json_size)
         return fail(job, &fault);
     }
     if (!compute_is_last_part(&job->compute))
-        return hand_out_part(job, json_size);
-    job->last_json_size = json_size;
+        return hand_out_part(job);
     job->reply.status = 200;
     return WORK_DONE;
 }
 
-static enum work_next answer_written(struct job *job, size_t json_size)
+static enum work_next answer_written(struct job *job)
 {
-    reply_json(&job->reply, 200, &job->writer);
-    job->reply.json_size = json_size < job->reply.size ? json_size : 0;
-    return WORK_DONE;
+    return begin_packing(job) ? WORK_SLICE : reply_as_written(job);
 }
 
 static enum work_next encode(struct job *job)
@@ -410,7 +451,6 @@ static enum work_next encode(struct job *job)
     const struct codec *codec = job->message.codec;
     struct json_writer *writer = job->in_parts ? job_parts_writer(&job->parts) : &job->writer;
     struct infer_answer answer;
-    size_t json_size;
     if (job->stage == JOB_COMPUTED) {
         compute_finish(&job->compute);
         codec->begin(&job->message);
@@ -418,9 +458,9 @@ static enum work_next encode(struct job *job)
     }
     begin_answer(job, &answer);
     compute_answer(&job->compute, &answer);
-    if (!codec->write(&job->message, writer, &answer, SLICE_NUMBERS, &json_size))
+    if (!codec->write(&job->message, writer, &answer, SLICE_NUMBERS, &job->json_size))
         return WORK_SLICE;
-    return job->in_parts ? part_written(job, json_size) : answer_written(job, json_size);
+    return job->in_parts ? part_written(job) : answer_written(job);
 }
 
 static enum work_next go_on(struct job *job)
@@ -431,6 +471,8 @@ static enum work_next go_on(struct job *job)
     case JOB_COMPUTED:
     case JOB_ENCODING:
         return encode(job);
+    case JOB_PACKING:
+        return pack(job);
     case JOB_PAUSED:
         break;
     }
@@ -483,7 +525,7 @@ static void end_parts(struct job *job)
     bool wake;
     job->charge -= job->block_size;
     budget_give(job->budget, job->block_size);
-    if (!job_parts_end(&job->parts, job->last_json_size, &wake))
+    if (!job_parts_end(&job->parts, job->json_size, &wake))
         destroy(job);
     else if (wake)
         job->done(job->context);
@@ -575,7 +617,7 @@ static void run(struct job *job)
     const uint64_t computed = clock_now();
     times->ticks = computed - decoded;
     for (next = WORK_SLICE; next == WORK_SLICE;)
-        next = encode(job);
+        next = go_on(job);
     times->after = clock_now() - computed;
 }
 

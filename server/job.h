@@ -31,6 +31,9 @@ struct job_terms {
     uint64_t arrived;          /* with its last byte */
     uint64_t deadline;         /* for its answer, by the wire's own rules */
     bool in_parts;             /* the waiter takes the answer in parts, see below */
+    /* An answer of coding_from bytes or more is packed, unless it says that something is wrong. */
+    enum content_coding coding;
+    size_t coding_from;
 };
 
 /* Takes over the payload, also on failure. NULL: 400 what is wrong with the request, 413 it needs

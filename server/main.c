@@ -307,6 +307,7 @@ static struct http_config http_config(const struct options *options)
         .threads = options->http_threads,
         .connection_limit = options->connection_limit,
         .max_body = options->max_body_bytes,
+        .compress_from = options->compress_from_bytes,
         .ignore_half_close = options->ignore_half_close,
         .header_timeout = options->header_timeout_ms * CLOCK_NS_PER_MS,
         .body_timeout = options->body_timeout_ms * CLOCK_NS_PER_MS,

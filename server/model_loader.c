@@ -215,8 +215,11 @@ static bool make(struct loading *loading, const struct kernel *kernel, struct se
     served->source.weights_path = loading->weights;
     loading->text = loading->weights = NULL;
     served->source.weights = loading->stamp;
-    return take_record(served, loading->known, fault) &&
-           build_from_file(served, config, served->source.weights_path, kernel, fault);
+    const bool built = take_record(served, loading->known, fault) &&
+                       build_from_file(served, config, served->source.weights_path, kernel, fault);
+    served->labels = loading->config.labels; /* whose signature is the only one to know them */
+    loading->config.labels = NULL;
+    return built;
 }
 
 static bool make_or_take(struct loading *loading, const struct kernel *kernel,

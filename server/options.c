@@ -64,7 +64,11 @@ static const struct option table[] = {
     {"connection_limit", SIZE, ANYWHERE, AT(connection_limit), 8, 1000000, 1024, NULL, "N",
      "open connections"},
     {"max_body_bytes", SIZE, ANYWHERE, AT(max_body_bytes), 1 * KIB, 16 * GIB, 64 * MIB, NULL, "N",
-     "largest request body"},
+     "largest request body, unpacked where it comes packed"},
+    /* Python's clients say that they take gzip whether their user cares or not, and packing costs
+     * more than printing: what is short goes as it is. */
+    {"compress_from_bytes", SIZE, ANYWHERE, AT(compress_from_bytes), 1, 16 * GIB, 64 * KIB, NULL,
+     "N", "answers so long are packed for clients that accept gzip or deflate"},
     {"max_memory_bytes", SIZE, ANYWHERE, AT(max_memory_bytes), 1 * MIB, 1024 * GIB, 0, NULL, "N",
      "for all requests together; default: 1 GiB or a quarter of the memory"},
     {"header_timeout_ms", SIZE, ANYWHERE, AT(header_timeout_ms), 1, DAY_MS, 10000, NULL, "N",

@@ -34,6 +34,7 @@ struct options {
     size_t tick_rows;
     size_t connection_limit;
     size_t max_body_bytes, max_memory_bytes;
+    size_t compress_from_bytes; /* of an answer */
     size_t header_timeout_ms, body_timeout_ms, reply_timeout_ms, idle_timeout_ms;
     size_t request_timeout_ms;
     size_t sequence_limit, sequence_bytes_limit, sequence_idle_timeout_ms;

@@ -9,6 +9,7 @@
 #include "proto/fault.h"
 #include "proto/json_writer.h"
 #include "server/budget.h"
+#include "server/content_coding.h"
 
 struct reply {
     int status;       /* 0: there is no reply yet */
@@ -16,10 +17,11 @@ struct reply {
     size_t size;      /* bytes of body, or of page */
     const char *page; /* instead of body: what a browser is shown, static */
     size_t json_size; /* so many of them are JSON, the rest binary tensors; 0: all are JSON */
-    const char *content_type; /* static text; NULL: what json_size says */
-    const char *allow;        /* 405: the verbs there are, static text; else NULL */
-    const char *challenge;    /* 401, 403: how to say who one is, static text; else NULL */
-    bool retry_after;         /* the client may try again at once */
+    enum content_coding coding; /* that body is in; size counts it packed, json_size unpacked */
+    const char *content_type;   /* static text; NULL: what json_size says */
+    const char *allow;          /* 405: the verbs there are, static text; else NULL */
+    const char *challenge;      /* 401, 403: how to say who one is, static text; else NULL */
+    bool retry_after;           /* the client may try again at once */
 
     struct budget *budget; /* where charge bytes are given back by reply_fini, or NULL */
     size_t charge;

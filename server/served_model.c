@@ -51,6 +51,7 @@ static void destroy(struct served_model *served)
         atomic_fetch_sub(&served->record->models, 1);
         model_record_release(served->record);
     }
+    free(served->labels);
     free(served->source.path);
     free(served->source.config);
     free(served->source.weights_path);

@@ -48,6 +48,7 @@ struct served_model {
     char name[MODEL_NAME_MAX];
     struct model *model;
     struct signature signature;
+    const char **labels; /* that the signature looks at; or NULL */
     struct model_summary summary;
     struct lane *lane; /* where its requests wait */
     struct sequence_owner sequences;

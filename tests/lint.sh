@@ -62,6 +62,7 @@ only_in() {
 }
 
 only_in server/http.c 'microhttpd\.h' 'microhttpd.h is included by server/http.c alone'
+only_in server/compression.c '<zlib\.h' 'zlib.h is included by server/compression.c alone'
 only_in server/zmq.c 'zmq\.h' 'zmq.h is included by server/zmq.c alone'
 only_in server/tick.c '\<model_run(_member)?\(' 'model_run is called by server/tick.c alone'
 

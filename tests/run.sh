@@ -76,6 +76,7 @@ run_one tests/lint.sh bash -c lint
 for program in "$@"; do
     run_one "${program#"$BIN"/}" "$program"
 done
+run_one tests/deploy/papers_test.py /usr/bin/python3 -B tests/deploy/papers_test.py "$BIN/lstmd"
 run_one tests/wire/openapi_test.py /usr/bin/python3 -B tests/wire/openapi_test.py "$WIRE_RECORD"
 
 echo "$passed passed, $failed failed"

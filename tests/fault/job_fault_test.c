@@ -83,7 +83,10 @@ static void stop(void)
 
 static struct job *create_as(bool in_parts, const char *text, struct fault *fault)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, in_parts};
+    const struct job_terms terms = {.codec = &infer_codec,
+                                    .arrived = clock_now(),
+                                    .deadline = UINT64_MAX,
+                                    .in_parts = in_parts};
     struct body body;
     struct payload payload;
     body_init(&body, &budget, 1000, 0);

@@ -20,7 +20,8 @@ venv=$1
 echo "installing the clients into $venv (0.6 GB)"
 python3 -m venv "$venv"
 pip="$venv/bin/python -m pip --quiet --disable-pip-version-check"
-$pip install --upgrade 'tritonclient[http]' aiohttp requests kserve open-inference-openapi
+$pip install --upgrade 'tritonclient[http]' aiohttp requests kserve open-inference-openapi \
+    kubernetes-validate
 python3 -m venv "$venv/schemathesis"
 "$venv/schemathesis/bin/python" -m pip --quiet --disable-pip-version-check install schemathesis
 

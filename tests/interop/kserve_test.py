@@ -48,6 +48,20 @@ class Kserve(DaemonCase, unittest.IsolatedAsyncioTestCase):
                 self.assertEqual(found[name].shape, wanted.shape)
                 numpy.testing.assert_allclose(found[name], wanted, rtol=0, atol=TOLERANCE)
 
+    async def test_v1_predict(self):
+        client = await self.client("v1")
+        rows = [random_input(steps, 1, seed=steps)[:, 0] for steps in (5, 2, 1)]
+        body = {"instances": [row.tolist() for row in rows]}
+        answer = await client.infer(self.url, body, NAME)
+        self.assertEqual(set(answer), {"predictions"})
+        for row, found in zip(rows, answer["predictions"], strict=True):
+            output, h_n, _ = lstm(row[:, None])
+            numpy.testing.assert_allclose(found["output"], output[:, 0], rtol=0, atol=TOLERANCE)
+            numpy.testing.assert_allclose(found["h_n"], h_n[:, 0], rtol=0, atol=TOLERANCE)
+        with self.assertRaises(httpx.HTTPStatusError) as raised:
+            await client.infer(self.url, body, "nobody")
+        self.assertEqual(raised.exception.response.status_code, 404)
+
     async def test_v2_errors_hold_the_text(self):
         client = await self.client("v2")
         with self.assertRaises(httpx.HTTPStatusError) as raised:

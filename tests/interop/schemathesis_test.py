@@ -3,6 +3,7 @@ answers against it."""
 
 import os
 import subprocess
+import tempfile
 import unittest
 
 from daemon import DaemonCase
@@ -16,7 +17,9 @@ class Schemathesis(DaemonCase):
         command = [BINARY, "--config-file", os.path.join(FOLDER, "schemathesis.toml"), "run",
                    self.url + "/docs/openapi.json", "--max-examples", "50",
                    "--generation-database", "none", "--continue-on-failure"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        with tempfile.TemporaryDirectory() as folder:  # it keeps notes where it is run
+            run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900,
+                                 check=False)
         self.assertEqual(run.returncode, 0, run.stdout[-20000:] + run.stderr[-2000:])
 
 

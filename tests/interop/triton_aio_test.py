@@ -45,6 +45,17 @@ class TritonAio(DaemonCase, unittest.IsolatedAsyncioTestCase):
             numpy.testing.assert_allclose(result.as_numpy("h_n"), h_n, atol=TOLERANCE)
             numpy.testing.assert_allclose(result.as_numpy("c_n"), c_n, atol=TOLERANCE)
 
+    async def test_requests_and_answers_may_be_compressed(self):
+        x = random_input(3000, 2)
+        for coding in ("gzip", "deflate"):
+            result = await self.client.infer(
+                NAME,
+                [infer_input(x)],
+                request_compression_algorithm=coding,
+                response_compression_algorithm=coding,
+            )
+            numpy.testing.assert_allclose(result.as_numpy("output"), lstm(x)[0], atol=TOLERANCE)
+
     async def test_errors_are_mapped(self):
         with self.assertRaises(InferenceServerException) as raised:
             await self.client.infer("nobody", [infer_input(random_input(1, 1))])

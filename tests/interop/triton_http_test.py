@@ -48,7 +48,7 @@ class TritonHttp(DaemonCase):
     def test_metadata(self):
         server = self.client.get_server_metadata()
         self.assertEqual(server["name"], "lstmd")
-        for extension in ["binary_tensor_data", "statistics", "model_repository"]:
+        for extension in ["binary_tensor_data", "classification", "statistics"]:
             self.assertIn(extension, server["extensions"])
         model = self.client.get_model_metadata(NAME)
         self.assertEqual(model["versions"], ["1"])
@@ -174,11 +174,36 @@ class TritonHttp(DaemonCase):
         x = random_input(4, 2)
         self.check(self.client.infer(NAME, [infer_input(x)], parameters={"trace": "abc"}), x)
 
-    def test_a_compressed_answer_may_be_asked_for(self):
-        x = random_input(100, 8)
-        self.check(
-            self.client.infer(NAME, [infer_input(x)], response_compression_algorithm="gzip"), x
-        )
+    def test_requests_and_answers_may_be_compressed(self):
+        x = random_input(800, 8)
+        names = ["output", "h_n", "c_n"]
+        for binary in (False, True):
+            wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in names]
+            for coding in ("gzip", "deflate"):
+                result = self.client.infer(
+                    NAME,
+                    [infer_input(x, binary)],
+                    outputs=wanted,
+                    request_compression_algorithm=coding,
+                    response_compression_algorithm=coding,
+                )
+                self.check(result, x)
+
+    def test_classification(self):
+        x = random_input(5, 2)
+        output, _, _ = lstm(x)
+        for binary in (False, True):
+            wanted = triton.InferRequestedOutput("output", binary_data=binary, class_count=3)
+            result = self.client.infer(NAME, [infer_input(x)], outputs=[wanted])
+            classes = result.as_numpy("output")
+            self.assertEqual(classes.shape, (5, 2, 3))
+            for place in numpy.ndindex(5, 2):
+                texts = [text.decode() if binary else text for text in classes[place]]
+                indexes = [int(text.split(":")[1]) for text in texts]
+                best = numpy.argsort(-output[place], kind="stable")[:3]
+                self.assertEqual(indexes, list(best))
+                for text, index in zip(texts, indexes):
+                    self.assertAlmostEqual(float(text.split(":")[0]), output[place][index], 5)
 
     def test_many_at_once(self):
         inputs = [random_input(1 + i % 23, 1 + i % 5, seed=i) for i in range(100)]

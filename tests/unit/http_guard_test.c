@@ -207,9 +207,17 @@ static void an_expectation_is_told_and_an_empty_one_let_be(void **state)
 static void a_content_encoding_is_told(void **state)
 {
     (void)state;
-    assert_true(pass(POST "Content-Length:5\nContent-Encoding:gzip\n").encoded);
-    assert_false(pass(POST "Content-Length:5\nContent-Encoding:identity\n").encoded);
-    assert_false(pass(POST "Content-Length:5\n").encoded);
+    assert_int_equal(pass(POST "Content-Length:5\nContent-Encoding:gzip\n").coding, CODING_GZIP);
+    assert_int_equal(pass(POST "Content-Length:5\nContent-Encoding:identity\n").coding,
+                     CODING_IDENTITY);
+    assert_int_equal(pass(POST "Content-Length:5\n").coding, CODING_IDENTITY);
+    assert_false(pass(POST "Content-Length:5\nContent-Encoding:gzip\n").coding_unknown);
+    assert_true(pass(POST "Content-Length:5\nContent-Encoding:br\n").coding_unknown);
+    assert_int_equal(pass(GET "Accept-Encoding:br\naccept-encoding:deflate\n").answer_coding,
+                     CODING_DEFLATE);
+    assert_int_equal(pass(GET).answer_coding, CODING_IDENTITY);
+    assert_true(pass(GET "Accept:text/html\nAccept:application/json\n").prefers_json);
+    assert_false(pass(GET "Accept:*/*\nAccept:\n").prefers_json);
 }
 
 static void the_size_of_the_json_part_is_told(void **state)

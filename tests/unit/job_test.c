@@ -160,7 +160,8 @@ static struct job *create_on(const struct job_terms *terms, const char *text)
 
 static struct job *create_until(uint64_t deadline, const char *text)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), deadline, false};
+    const struct job_terms terms = {
+        .codec = &infer_codec, .arrived = clock_now(), .deadline = deadline};
     return create_on(&terms, text);
 }
 
@@ -231,7 +232,8 @@ static void the_bytes_may_stand_apart_and_are_released_once(void **state)
         "{\"id\":\"7\",\"inputs\":[" BINARY("input", "[2,1,1]", "8") "," BINARY(
             "c_0", "[1,1,1]", "4") "],\"outputs\":[{\"name\":\"c_n\"}]}";
     static const float input[] = {1, 2}, c_0[] = {4};
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, false};
+    const struct job_terms terms = {
+        .codec = &infer_codec, .arrived = clock_now(), .deadline = UINT64_MAX};
     size_t released = 0;
     struct payload payload = {
         .bytes = {.head = {json, sizeof json - 1},
@@ -550,7 +552,8 @@ static void abandoning_races_with_the_worker_and_one_of_them_wins(void **state)
 
 static struct job *submit_in_parts_until(uint64_t deadline, const char *text)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), deadline, true};
+    const struct job_terms terms = {
+        .codec = &infer_codec, .arrived = clock_now(), .deadline = deadline, .in_parts = true};
     struct job *job = create_on(&terms, text);
     if (job == NULL)
         fail_msg("%s", fault.text);

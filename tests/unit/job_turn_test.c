@@ -109,7 +109,8 @@ static void say_done(void *context)
 static bool create_until(struct request *request, size_t id, const char *parameters,
                          uint64_t deadline)
 {
-    const struct job_terms terms = {&infer_codec, clock_now(), deadline, false};
+    const struct job_terms terms = {
+        .codec = &infer_codec, .arrived = clock_now(), .deadline = deadline};
     const bool starts = strstr(parameters, "start") != NULL;
     char text[512];
     const int size = snprintf(text, sizeof text,

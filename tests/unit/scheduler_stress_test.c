@@ -473,7 +473,10 @@ static void submit(struct asker *asker, struct slot *slot)
 {
     struct random *random = &asker->random;
     slot->in_parts = random_size(random, 0, 2) == 0;
-    const struct job_terms terms = {&infer_codec, clock_now(), UINT64_MAX, slot->in_parts};
+    const struct job_terms terms = {.codec = &infer_codec,
+                                    .arrived = clock_now(),
+                                    .deadline = UINT64_MAX,
+                                    .in_parts = slot->in_parts};
     struct body body;
     struct payload payload;
     struct fault fault = {0};

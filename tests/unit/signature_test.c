@@ -137,6 +137,23 @@ static void what_a_network_returns_is_told_from_what_it_keeps(void **state)
     }
 }
 
+static void labels_are_of_output_s_features(void **state)
+{
+    (void)state;
+    static const char *labels[] = {"a", "b", "c", "d", "e", "f", "g"};
+    const struct layer_spec layer = lstm(10, 7, 1, false);
+    struct model_config config = {.labels = labels, .label_count = 7};
+    const struct signature s = signature_for(&layer, 1, &config);
+    assert_int_equal(s.label_count, 7);
+    assert_string_equal(s.labels[6], "g");
+    struct signature refused;
+    struct fault fault;
+    config.label_count = 6;
+    assert_false(signature_init(&refused, s.model, &config, &fault));
+    assert_int_equal(fault.status, 400);
+    assert_string_equal(fault.text, "labels: 7 expected, one for each feature of output, got 6");
+}
+
 static void layers_and_directions_share_one_pair_of_states(void **state)
 {
     (void)state;
@@ -666,6 +683,7 @@ int main(void)
         cmocka_unit_test(fixed_steps_are_asked_for),
         cmocka_unit_test(one_lstm_has_input_states_and_lengths),
         cmocka_unit_test(what_a_network_returns_is_told_from_what_it_keeps),
+        cmocka_unit_test(labels_are_of_output_s_features),
         cmocka_unit_test(layers_and_directions_share_one_pair_of_states),
         cmocka_unit_test(a_projection_makes_h_narrower_than_c),
         cmocka_unit_test(a_chain_of_equal_lstms_counts_all_their_cells),

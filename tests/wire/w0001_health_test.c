@@ -44,7 +44,7 @@ static void it_is_ready(void **state)
 static void it_says_what_it_is(void **state)
 {
     static const char metadata[] =
-        "{\"name\":\"lstmd\",\"version\":\"0.1.0\",\"extensions\":["
+        "{\"name\":\"lstmd\",\"version\":\"0.1.0\",\"extensions\":[\"classification\","
         "\"binary_tensor_data\",\"parameters\",\"sequence\",\"sequence(string_id)\","
         "\"schedule_policy\",\"model_configuration\",\"model_repository\",\"statistics\","
         "\"logging\"]}";

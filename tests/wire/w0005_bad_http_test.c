@@ -133,18 +133,6 @@ static void a_chunked_body_over_the_limit_is_413(void **state)
     assert_still_good();
 }
 
-static void a_compressed_body_is_415(void **state)
-{
-    static const char *const headers[] = {"Content-Encoding: gzip", NULL};
-    struct http_response response;
-    (void)state;
-    assert_true(
-        http_send(&fixture.client, "POST", "/v2/models/tiny/infer", "xx", 2, headers, &response));
-    expect_error(&response, 415, "Content-Encoding");
-    http_response_fini(&response);
-    assert_still_good();
-}
-
 /* ---- byte for byte ---- */
 
 #define POST    "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
@@ -279,7 +267,6 @@ int main(void)
         cmocka_unit_test(an_unknown_path_is_404),
         cmocka_unit_test(a_body_over_the_limit_is_413),
         cmocka_unit_test(a_chunked_body_over_the_limit_is_413),
-        cmocka_unit_test(a_compressed_body_is_415),
     };
     enum { OTHERS = sizeof others / sizeof others[0] };
     struct CMUnitTest tests[COUNT + OTHERS];

@@ -145,9 +145,9 @@ static void a_length_is_wanted_everywhere_else(void **state)
     }
 }
 
-static void a_compressed_body_is_415(void **state)
+static void a_body_packed_in_another_way_is_415(void **state)
 {
-    static const char *const headers[] = {"Content-Encoding: gzip", NULL};
+    static const char *const headers[] = {"Content-Encoding: br", NULL};
     struct http_response response;
     (void)state;
     assert_true(
@@ -241,7 +241,7 @@ int main(void)
         cmocka_unit_test(loading_is_refused),
         cmocka_unit_test(a_post_without_a_length_is_answered_and_the_connection_closed),
         cmocka_unit_test(a_length_is_wanted_everywhere_else),
-        cmocka_unit_test(a_compressed_body_is_415),
+        cmocka_unit_test(a_body_packed_in_another_way_is_415),
         cmocka_unit_test(a_model_s_configuration_names_its_tensors),
         cmocka_unit_test(only_a_causal_model_has_sequences),
         cmocka_unit_test(requests_are_logged_on_demand),

@@ -1,4 +1,5 @@
-/* Who may do what, and where: tokens, addresses that others can reach, the admin address, probes. */
+/* Who may do what, and where: tokens, addresses that others can reach, the admin address, probes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +59,7 @@ static int start_with_tokens(void **state)
     write_tokens("read read-0123456789abcdef\ninfer infer-0123456789abcdef\n"
                  "admin admin-0123456789abcdef\n");
     char *tokens = temp_dir_file(&fixture.dir, "tokens");
-    const char *const arguments[] = {"--tokens-file", tokens, "--allow-model-control",
+    const char *const arguments[] = {"--tokens-file", tokens,        "--allow-model-control",
                                      "--admin",       "127.0.0.1:0", NULL};
     const int status = start_with(arguments);
     free(tokens);
@@ -93,8 +94,8 @@ static long ask(struct http_client *client, const char *method, const char *path
     struct http_response response;
     snprintf(authorization, sizeof authorization, "Authorization: Bearer %s",
              token != NULL ? token : "");
-    assert_true(http_send(client, method, path, body, body != NULL ? strlen(body) : 0, headers,
-                          &response));
+    assert_true(
+        http_send(client, method, path, body, body != NULL ? strlen(body) : 0, headers, &response));
     const long status = response.status;
     if (!http_header(&response, "WWW-Authenticate", challenge, 128))
         challenge[0] = '\0';
@@ -111,17 +112,16 @@ static void tokens_open_what_their_scope_says(void **state)
     assert_string_equal(challenge, "Bearer realm=\"lstmd\"");
     assert_int_equal(ask(&fixture.client, "POST", path, BODY, "x123456789abcdef0", challenge), 401);
     assert_non_null(strstr(challenge, "invalid_token"));
-    assert_int_equal(
-        ask(&fixture.client, "POST", path, BODY, "read-0123456789abcdef", challenge), 403);
+    assert_int_equal(ask(&fixture.client, "POST", path, BODY, "read-0123456789abcdef", challenge),
+                     403);
     assert_non_null(strstr(challenge, "insufficient_scope"));
-    assert_int_equal(
-        ask(&fixture.client, "POST", path, BODY, "infer-0123456789abcdef", challenge), 200);
+    assert_int_equal(ask(&fixture.client, "POST", path, BODY, "infer-0123456789abcdef", challenge),
+                     200);
     assert_string_equal(challenge, "");
     assert_int_equal(ask(&admin, "POST", LOAD, "{}", "infer-0123456789abcdef", challenge), 403);
     assert_int_equal(ask(&admin, "POST", LOAD, "{}", "admin-0123456789abcdef", challenge), 200);
     assert_int_equal(ask(&admin, "GET", "/metrics", NULL, NULL, challenge), 401);
-    assert_int_equal(ask(&admin, "GET", "/metrics", NULL, "read-0123456789abcdef", challenge),
-                     200);
+    assert_int_equal(ask(&admin, "GET", "/metrics", NULL, "read-0123456789abcdef", challenge), 200);
     assert_int_equal(ask(&fixture.client, "GET", "/v2/health/ready", NULL, NULL, challenge), 200);
     assert_int_equal(ask(&admin, "GET", "/v2/health/live", NULL, NULL, challenge), 200);
 }
@@ -189,9 +189,12 @@ static void a_probe_tells_by_its_exit(void **state)
         const char *server, *path;
         int status;
     } rows[] = {
-        {"http://127.0.0.1", "/v2/health/ready", 0}, {"http://localhost", "/v2/health/live", 0},
-        {"http://127.0.0.1", "", 0},                 {"http://127.0.0.1", "/v2/models/nobody", 1},
-        {"https://127.0.0.1", "/", 1},               {"127.0.0.1", "", 1},
+        {"http://127.0.0.1", "/v2/health/ready", 0},
+        {"http://localhost", "/v2/health/live", 0},
+        {"http://127.0.0.1", "", 0},
+        {"http://127.0.0.1", "/v2/models/nobody", 1},
+        {"https://127.0.0.1", "/", 1},
+        {"127.0.0.1", "", 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -223,14 +226,12 @@ static void an_open_address_has_to_be_asked_for(void **state)
 {
     static const char *const open[] = {"--models", "deploy/models", "--http", "0.0.0.0:0", NULL};
     static const char *const open6[] = {"--models", "deploy/models", "--http", "[::]:0", NULL};
-    static const char *const open_admin[] = {"--models",    "deploy/models", "--http",
-                                             "127.0.0.1:0", "--admin",       "0.0.0.0:0",
-                                             NULL};
+    static const char *const open_admin[] = {"--models", "deploy/models", "--http", "127.0.0.1:0",
+                                             "--admin",  "0.0.0.0:0",     NULL};
     static const char *const neither[] = {"--models", "deploy/models", "--http", "0.0.0.0:0",
                                           "--auth",   "tokens",        NULL};
-    static const char *const wrong[] = {"--models",    "deploy/models", "--http",
-                                        "127.0.0.1:0", "--auth",        "maybe",
-                                        NULL};
+    static const char *const wrong[] = {"--models", "deploy/models", "--http", "127.0.0.1:0",
+                                        "--auth",   "maybe",         NULL};
     (void)state;
     expect_refused(open, "http: 0.0.0.0:0 can be reached from other machines");
     expect_refused(open6, "http: [::]:0 can be reached from other machines");

@@ -46,9 +46,17 @@ static int start(const char *option, const char *value)
     certificate = temp_dir_file(&dir, "tls.pem");
     key = temp_dir_file(&dir, "tls.key");
     install("server");
-    const char *const arguments[] = {"--models",  "deploy/models",       "--tls-certificate",
-                                     certificate, "--tls-key",           key,
-                                     "--header-timeout-ms", "500", option, value, NULL};
+    const char *const arguments[] = {"--models",
+                                     "deploy/models",
+                                     "--tls-certificate",
+                                     certificate,
+                                     "--tls-key",
+                                     key,
+                                     "--header-timeout-ms",
+                                     "500",
+                                     option,
+                                     value,
+                                     NULL};
     return daemon_start(&daemon_of_test, arguments, NULL) ? 0 : -1;
 }
 

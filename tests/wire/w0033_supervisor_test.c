@@ -101,9 +101,9 @@ static void the_manager_is_told_each_turn_of_its_life(void **state)
     program_signal(&fixture.daemon.program, SIGHUP);
     expect_told("RELOADING=1", text);
     expect_told("READY=1", text); /* as before */
-    program_signal(&fixture.daemon.program, SIGTERM);
+    assert_int_equal(fixture_stop(&fixture), 0);
     expect_told("STOPPING=1", text);
-    stop_managed();
+    close(manager);
 }
 
 static void the_watchdog_is_told_by_a_socket_without_a_file(void **state)
@@ -135,8 +135,8 @@ static void a_watchdog_of_another_process_is_not_told(void **state)
 
 static void without_a_manager_nothing_is_missed(void **state)
 {
-    static const char *const environment[] = {"NOTIFY_SOCKET=/no/such/socket",
-                                              "WATCHDOG_USEC=1000", NULL};
+    static const char *const environment[] = {"NOTIFY_SOCKET=/no/such/socket", "WATCHDOG_USEC=1000",
+                                              NULL};
     (void)state;
     fixture_init(&fixture);
     fixture_add_golden_as(&fixture, "one_by_one", "tiny");
@@ -149,16 +149,16 @@ static void without_a_manager_nothing_is_missed(void **state)
 /* The number behind "name:" in the daemon's status, -1 without it. */
 static int status_of(const char *name)
 {
-    char path[64], wanted[32];
+    char path[64], wanted[32], line[256];
     int value = -1;
-    size_t size;
     snprintf(path, sizeof path, "/proc/%d/status", (int)fixture.daemon.program.pid);
-    snprintf(wanted, sizeof wanted, "\n%s:", name);
-    char *text = whole_file_read(path, &size);
-    const char *at = strstr(text, wanted);
-    if (at != NULL)
-        sscanf(at + strlen(wanted), "%d", &value);
-    free(text);
+    snprintf(wanted, sizeof wanted, "%s:", name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, wanted, strlen(wanted)) == 0)
+            value = (int)strtol(line + strlen(wanted), NULL, 10);
+    fclose(file);
     return value;
 }
 
