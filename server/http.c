@@ -19,6 +19,7 @@
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/reply.h"
+#include "server/request_id.h"
 #include "server/router.h"
 #include "server/tls.h"
 
@@ -59,7 +60,10 @@ struct exchange {
     struct connection *slot;
     enum exchange_state state;
     struct http_head_facts facts;
-    const char *authorization; /* the header's value, or NULL */
+    char id[REQUEST_ID_MAX + 1];
+    uint64_t begun;
+    struct request_times times; /* of its job */
+    const char *authorization;  /* the header's value, or NULL */
     struct route route;
     const struct codec *codec;   /* of a request to compute; else NULL */
     struct served_model *served; /* for which model it is: a reference */
@@ -159,6 +163,7 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
                                 content_coding_name(reply->coding));
     if (reply->status == 415)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate");
+    MHD_add_response_header(response, "X-Request-Id", exchange->id);
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->challenge != NULL)
@@ -297,6 +302,7 @@ static void drop_job(struct exchange *exchange)
 static enum MHD_Result send_job_reply(struct exchange *exchange)
 {
     job_take_reply(exchange->job, &exchange->reply);
+    exchange->times = *job_times(exchange->job);
     drop_job(exchange);
     return send_reply(exchange);
 }
@@ -528,6 +534,9 @@ static void drop_inflater(struct exchange *exchange)
 static enum MHD_Result head_arrived(struct exchange *exchange, const char *method,
                                     const char *target, const char *version)
 {
+    request_id_take(
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id"),
+        exchange->id);
     const bool found = route_find(&exchange->route, method, target, &exchange->refusal);
     if (!check_head(exchange, method, target, version))
         return send_refusal(exchange);
@@ -617,6 +626,44 @@ static enum MHD_Result go_on(struct exchange *exchange, const char *target, cons
     return MHD_NO;
 }
 
+static uint64_t us(uint64_t ns)
+{
+    return ns / CLOCK_NS_PER_US;
+}
+
+/* Of a request that was computed, with the parts of its time. */
+static void log_exchange(const struct exchange *exchange, const char *event, const char *method,
+                         const char *target, uint64_t ns)
+{
+    const struct request_times *times = &exchange->times;
+    const struct log_field fields[] = {
+        {"id", exchange->id, 0},
+        {"method", method, 0},
+        {"path", target, 0},
+        {"status", NULL, (uint64_t)exchange->reply.status},
+        {"received", NULL, exchange->received},
+        {"sent", NULL, exchange->reply.size},
+        {"us", NULL, us(ns)},
+        {"queue_us", NULL, us(times->queue)},
+        {"input_us", NULL, us(times->compute_input)},
+        {"infer_us", NULL, us(times->compute_infer)},
+        {"output_us", NULL, us(times->compute_output)},
+    };
+    log_event(event, fields, sizeof fields / sizeof *fields - (times->request != 0 ? 0 : 4));
+}
+
+static void log_answered(const struct exchange *exchange, const char *method, const char *target)
+{
+    const uint64_t slow = exchange->http->config.slow_request;
+    if (!log_requests() && slow == 0)
+        return;
+    const uint64_t ns = clock_now() - exchange->begun;
+    if (slow != 0 && ns >= slow)
+        log_exchange(exchange, "slow request", method, target, ns);
+    else if (log_requests())
+        log_exchange(exchange, "request", method, target, ns);
+}
+
 static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
                               const char *method, const char *version, const char *data,
                               size_t *size, void **context)
@@ -627,8 +674,8 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
     if (exchange == NULL)
         return MHD_NO; /* there was no memory for it */
     const enum MHD_Result result = go_on(exchange, target, method, version, data, size);
-    if (exchange->state == ANSWERED && log_requests())
-        log_line("lstmd: http: %s %s %d", method, target, exchange->reply.status);
+    if (exchange->state == ANSWERED)
+        log_answered(exchange, method, target);
     return result;
 }
 
@@ -649,6 +696,7 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     exchange->http = http;
     exchange->connection = connection;
     exchange->slot = info->socket_context;
+    exchange->begun = clock_now();
     connections_set(http->connections, exchange->slot, CONNECTION_HEADER,
                     clock_now() + http->config.header_timeout);
     return exchange;

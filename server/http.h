@@ -31,7 +31,8 @@ struct http_config {
     size_t compress_from; /* bytes of an answer, for clients that take it packed */
     bool ignore_half_close;
     uint64_t header_timeout, body_timeout, reply_timeout, idle_timeout, request_timeout; /* ns */
-    uint64_t min_rate; /* bytes a second that bodies and replies must move at */
+    uint64_t slow_request; /* ns from which a request is logged; 0: none is */
+    uint64_t min_rate;     /* bytes a second that bodies and replies must move at */
 };
 
 struct http;

@@ -308,6 +308,7 @@ static struct http_config http_config(const struct options *options)
         .connection_limit = options->connection_limit,
         .max_body = options->max_body_bytes,
         .compress_from = options->compress_from_bytes,
+        .slow_request = options->slow_request_ms * CLOCK_NS_PER_MS,
         .ignore_half_close = options->ignore_half_close,
         .header_timeout = options->header_timeout_ms * CLOCK_NS_PER_MS,
         .body_timeout = options->body_timeout_ms * CLOCK_NS_PER_MS,
@@ -397,6 +398,9 @@ static bool check_options(struct setup *setup, struct fault *fault)
     if (strcmp(options->sandbox, "on") != 0 && strcmp(options->sandbox, "off") != 0)
         return fault_set(fault, 400, "sandbox: on or off expected, got '%s'",
                          excerpt_of(options->sandbox).text);
+    if (strcmp(options->log_format, "text") != 0 && strcmp(options->log_format, "json") != 0)
+        return fault_set(fault, 400, "log_format: text or json expected, got '%s'",
+                         excerpt_of(options->log_format).text);
     if (!check_auth(options, fault) || !check_tls(options, fault) || !check_addresses(setup, fault))
         return false;
     if (options->models.count + options->model.count == 0)
@@ -501,6 +505,8 @@ static int load_and_serve(struct setup *setup)
 static int run(struct setup *setup)
 {
     struct fault fault;
+    log_set_json(strcmp(setup->options.log_format, "json") == 0);
+    log_set_requests(setup->options.access_log);
     if (!check_options(setup, &fault))
         return fail(EXIT_CONFIG, &fault);
     return setup->options.check ? check(setup) : load_and_serve(setup);

@@ -34,6 +34,7 @@ struct metrics_source {
     struct status_counts *http_responses;  /* only counts above 0 are shown */
     const struct sequences_counts *sequences;
     const struct model_control_counts *reloads;
+    uint64_t log_dropped;                /* lines */
     const struct process_usage *process; /* NULL: not known */
 };
 

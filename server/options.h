@@ -43,6 +43,9 @@ struct options {
     size_t drain_delay_ms, drain_timeout_ms;
     bool ignore_half_close;
     bool allow_model_control;
+    char *log_format;
+    bool access_log;
+    size_t slow_request_ms; /* 0: none is logged for being slow */
     bool check, version, help;
 
     int set_by[OPTIONS_COUNT_MAX]; /* per row of the table: enum option_source */
