@@ -1,5 +1,5 @@
-/* What one request is called in every log it passes: the client's X-Request-Id, if that can stand in
- * a log as it is, or one that is made here.
+/* What one request is called in every log it passes: the client's X-Request-Id, if that can stand
+ * in a log as it is, or one that is made here.
  *
  * Threads: any. */
 #ifndef SERVER_REQUEST_ID_H

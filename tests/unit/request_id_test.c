@@ -12,8 +12,8 @@
 static void a_good_one_is_taken(void **state)
 {
     static const char *const good[] = {
-        "a", "7f0c-4d2a_x.y:z/1+2=",
-        "0123456789012345678901234567890123456789012345678901234567890123"};
+        "a",
+        "7f0c-4d2a_x.y:z/1+2=", "0123456789012345678901234567890123456789012345678901234567890123"};
     char id[REQUEST_ID_MAX + 1];
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -25,8 +25,11 @@ static void a_good_one_is_taken(void **state)
 static void for_any_other_one_is_made_anew(void **state)
 {
     static const char *const bad[] = {
-        NULL,    "",       "a b",  "a\"b", "a\nb", "\xc3\xa4", "a;b", "<x>", "a%20",
-        "01234567890123456789012345678901234567890123456789012345678901234"};
+        NULL,   "",
+        "a b",  "a\"b",
+        "a\nb", "\xc3\xa4",
+        "a;b",  "<x>",
+        "a%20", "01234567890123456789012345678901234567890123456789012345678901234"};
     char id[REQUEST_ID_MAX + 1], before[REQUEST_ID_MAX + 1] = "";
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -36,8 +36,7 @@ static void infer(const char *model, const char *body, const char *id, char give
     struct http_response response;
     snprintf(path, sizeof path, "/v2/models/%s/infer", model);
     snprintf(header, sizeof header, "X-Request-Id: %s", id != NULL ? id : "");
-    assert_true(
-        http_send(&fixture.client, "POST", path, body, strlen(body), headers, &response));
+    assert_true(http_send(&fixture.client, "POST", path, body, strlen(body), headers, &response));
     assert_int_equal(response.status, 200);
     assert_true(http_header(&response, "X-Request-Id", given, 80));
     http_response_fini(&response);
