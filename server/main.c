@@ -102,13 +102,14 @@ static void stop_fronts(const struct fronts *fronts, uint64_t deadline)
 
 static void tell_ready(struct setup *setup, const struct fronts *fronts)
 {
-    char http[ADDRESS_TEXT_MAX], admin[ADDRESS_TEXT_MAX] = "none";
+    char http[ADDRESS_TEXT_MAX], admin[ADDRESS_TEXT_MAX];
     struct model_table *table = model_store_table(&setup->models);
     address_print(http_address(fronts->http), http);
     if (fronts->admin != NULL)
         address_print(http_address(fronts->admin), admin);
-    log_line("lstmd ready http=%s zmq=none workers=%zu kernel=%s models=%zu admin=%s", http,
-             setup->options.workers, setup->kernel->name, table->count, admin);
+    log_line("lstmd ready http=%s zmq=none workers=%zu kernel=%s models=%zu%s%s", http,
+             setup->options.workers, setup->kernel->name, table->count,
+             fronts->admin != NULL ? " admin=" : "", fronts->admin != NULL ? admin : "");
     model_table_release(table);
 }
 
