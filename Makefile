@@ -12,6 +12,7 @@ CLANG ?= clang
 PREFIX ?= /usr/local
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
 
 ifeq ($(SAN),)
   FLAVOUR := release
@@ -41,7 +42,8 @@ PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
 SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson zlib gnutls) -lm
-CONVERT_CFLAGS = $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
+GENERATED := build/generated
+CONVERT_CFLAGS = -isystem $(GENERATED) $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
 CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka libcurl)
 VERSION := 0.1.0
@@ -59,7 +61,9 @@ CORE_O := $(call objects,core)
 PROTO_O := $(call objects,proto)
 SERVER_O := $(filter-out $(O)/server/main.o,$(call objects,server)) $(O)/server/pages.S.o
 # The converter is a program of its own, so that none of its libraries is in the daemon.
-CONVERT_O := $(filter-out $(O)/deploy/convert/main.o,$(call objects,deploy/convert))
+ONNX_PROTO := $(GENERATED)/deploy/convert/onnx.pb-c
+CONVERT_O := $(filter-out $(O)/deploy/convert/main.o,$(call objects,deploy/convert)) \
+	$(O)/deploy/convert/onnx.pb-c.o
 UNIT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/unit/*_test.c))
 GOLDEN_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/golden/*_test.c))
 FAULT_TESTS := $(patsubst tests/%.c,$(BIN)/tests/%,$(wildcard tests/fault/*_test.c))
@@ -115,6 +119,19 @@ $(O)/deploy/convert/%.o: deploy/convert/%.c
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) $(CONVERT_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP \
 		-c -o $@ $<
 
+# Code that protoc-c writes: its own warnings.
+$(ONNX_PROTO).c: deploy/convert/onnx.proto
+	$(call say,PROTO,$<)
+	$(Q)mkdir -p $(GENERATED)
+	$(Q)$(PROTOC_C) --c_out=$(GENERATED) $<
+$(ONNX_PROTO).h: $(ONNX_PROTO).c
+$(CONVERT_O): | $(ONNX_PROTO).h
+
+$(O)/deploy/convert/onnx.pb-c.o: $(ONNX_PROTO).c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SERVER_STD) $(filter-out $(WARNINGS),$(ALL_CFLAGS)) $(CONVERT_CFLAGS) -c -o $@ $<
+
 $(O)/tests/%.o: tests/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -137,6 +154,9 @@ $(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
 # The shorter stem wins: tests of the converter are linked with it instead of the server.
 CONVERT_TEST_O := $(call objects,tests/support) $(call objects,tests/support/convert) $(CONVERT_O) \
 	$(PROTO_O) $(CORE_O)
+# Named as targets: to make, objects that do not exist yet then count as if they did, and the rules
+# below are found before the general ones.
+$(CONVERT_TEST_O):
 $(BIN)/tests/unit/convert_%_test: $(O)/tests/unit/convert_%_test.o $(CONVERT_TEST_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -278,12 +298,13 @@ build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_S
 		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lz -lm
 
 build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
-		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch])
+		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch]) $(ONNX_PROTO).c
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. $(CONVERT_CFLAGS) -ffp-contract=off -mavx2 -mfma \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(wildcard core/*.c \
-		proto/*.c) $(filter-out deploy/convert/main.c,$(wildcard deploy/convert/*.c)) $(CONVERT_LIBS)
+		proto/*.c) $(filter-out deploy/convert/main.c,$(wildcard deploy/convert/*.c)) \
+		$(ONNX_PROTO).c $(CONVERT_LIBS)
 
 fuzz: deps-fuzz $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do \

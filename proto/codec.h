@@ -84,6 +84,8 @@ struct message {
 
 /* The Open Inference Protocol's infer message (proto/infer_message.h). */
 extern const struct codec infer_codec;
+/* The same where there is room for text only: a request that wants binary outputs is refused. */
+extern const struct codec infer_text_codec;
 
 /* Its form without JSON: the request is the bytes of the model's input, in head or in the only
  * tail, for one row of as many steps as they make up; for models of a fixed number of steps, for as

@@ -11,6 +11,21 @@ static bool parse(struct message *message, const struct message_bytes *bytes,
                                bytes->tail_count, model->name, fault);
 }
 
+static bool parse_for_text(struct message *message, const struct message_bytes *bytes,
+                           const struct message_model *model, struct fault *fault)
+{
+    const struct infer_request *request = &message->request;
+    if (!parse(message, bytes, model, fault))
+        return false;
+    const size_t count = request->output_count != 0 ? request->output_count : 1;
+    for (size_t i = 0; i < count; i++)
+        if (infer_output_form(request, i) == TENSOR_BINARY)
+            return fault_set(fault, 400,
+                             "outputs are sent as text here: binary_data and binary_data_output "
+                             "are not possible");
+    return true;
+}
+
 /* ---- a body that is the input's bytes and nothing else ---- */
 
 static const struct signature_tensor *find_input(const struct signature *signature)
@@ -113,5 +128,6 @@ static bool write(struct message *message, struct json_writer *writer, struct in
 }
 
 const struct codec infer_codec = {parse, plan, place, begin, write};
+const struct codec infer_text_codec = {parse_for_text, plan, place, begin, write};
 const struct codec raw_codec = {parse_raw, plan, place, begin, write};
 const struct codec raw_json_codec = {parse_raw_for_json, plan, place, begin, write};

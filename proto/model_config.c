@@ -146,27 +146,52 @@ static bool has_control_characters(const char *text)
     return false;
 }
 
-static bool read_tensor_name(struct parser *p, const cJSON *object, enum model_tensor tensor)
+static bool set_tensor_name(const struct parser *p, const char *key, const char *name,
+                            char place[MODEL_TENSOR_NAME_MAX])
 {
-    const char *const key = tensor_keys[tensor], *name = NULL;
-    const cJSON *found = cJSON_GetObjectItemCaseSensitive(object, key);
-    struct model_tensors *tensors = &p->config->tensors;
-    if (cJSON_IsNull(found) && tensor != MODEL_INPUT && tensor != MODEL_OUTPUT) {
-        tensors->hidden[tensor] = true;
-        return true;
-    }
-    if (!config_json_string(object, "tensors", key, &name, p->fault))
-        return false;
-    if (name == NULL)
-        return true;
     const size_t size = strlen(name) + 1;
     if (size == 1 || size > MODEL_TENSOR_NAME_MAX || has_control_characters(name))
         return fault_set(p->fault, 400,
                          "tensors.%s: 1 to %d bytes without control characters expected, got "
                          "\"%s\"",
                          key, MODEL_TENSOR_NAME_MAX - 1, excerpt_of(name).text);
-    memcpy(tensors->names[tensor], name, size);
+    memcpy(place, name, size);
     return true;
+}
+
+/* One name for each LSTM layer, null where its states are not offered. */
+static bool read_state_names(const struct parser *p, const char *key, const cJSON *array,
+                             struct model_state_names *each)
+{
+    for (const cJSON *item = array->child; item != NULL; item = item->next, each->count++) {
+        if (each->count == MODEL_STATES_MAX)
+            return fault_set(p->fault, 400, "tensors.%s: at most %d names expected", key,
+                             MODEL_STATES_MAX);
+        if (cJSON_IsNull(item))
+            continue;
+        if (!cJSON_IsString(item))
+            return config_json_refuse(item, "tensors", key, "names or null", p->fault);
+        if (!set_tensor_name(p, key, item->valuestring, each->names[each->count]))
+            return false;
+    }
+    return each->count > 0 ||
+           fault_set(p->fault, 400, "tensors.%s: a name for each LSTM layer expected, got none",
+                     key);
+}
+
+static bool read_tensor_name(struct parser *p, const cJSON *object, enum model_tensor tensor)
+{
+    const char *const key = tensor_keys[tensor], *name = NULL;
+    const cJSON *found = cJSON_GetObjectItemCaseSensitive(object, key);
+    struct model_tensors *tensors = &p->config->tensors;
+    if (cJSON_IsNull(found) && tensor != MODEL_INPUT) {
+        tensors->hidden[tensor] = true;
+        return true;
+    }
+    if (cJSON_IsArray(found) && tensor >= MODEL_H_0)
+        return read_state_names(p, key, found, &tensors->each[tensor]);
+    return config_json_string(object, "tensors", key, &name, p->fault) &&
+           (name == NULL || set_tensor_name(p, key, name, tensors->names[tensor]));
 }
 
 /* Which of names (ended by NULL) stands at the key; *index stays as it was without it. */

@@ -17,6 +17,7 @@
 #define MODEL_NAME_MAX        65 /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} and the NUL */
 #define MODEL_LAYERS_MAX      256
 #define MODEL_TENSOR_NAME_MAX 120 /* with the NUL: leaves room for ".13" */
+#define MODEL_STATES_MAX      14  /* LSTM layers that may have state tensors of their own */
 
 /* Tensors that a config may name in its own way. */
 enum model_tensor {
@@ -33,9 +34,16 @@ enum model_tensor {
 /* Dimensions of `output`: T steps, B rows, F features; or these as D directions of H. */
 enum output_layout { OUTPUT_BY_BATCH_FIRST, OUTPUT_TBF, OUTPUT_BTF, OUTPUT_TDBH, OUTPUT_BTDH };
 
+/* The names of one kind of state tensor, of each LSTM layer its own. */
+struct model_state_names {
+    size_t count;                                        /* 0: one tensor for all, or as usual */
+    char names[MODEL_STATES_MAX][MODEL_TENSOR_NAME_MAX]; /* "": not offered */
+};
+
 struct model_tensors {
     char names[MODEL_TENSORS][MODEL_TENSOR_NAME_MAX]; /* "": as usual */
-    bool hidden[MODEL_TENSORS];                       /* not offered; never input and output */
+    bool hidden[MODEL_TENSORS];                       /* not offered; never input */
+    struct model_state_names each[MODEL_TENSORS];     /* of h_0, c_0, h_n, c_n */
     enum output_layout output_layout;
     bool states_batch_first; /* [B,L*D,H] rather than [L*D,B,H] */
 };

@@ -123,6 +123,12 @@ static bool shape_output(struct maker *m, struct signature_tensor *output)
 static bool add_output_tensor(struct maker *m)
 {
     struct signature *s = m->signature;
+    if (is_hidden(m, MODEL_OUTPUT)) {
+        if (m->config->tensors.output_layout != OUTPUT_BY_BATCH_FIRST)
+            return fail_layout(m, "the output is not offered");
+        s->output_batch_first = s->batch_first;
+        return true;
+    }
     struct signature_tensor *output =
         add_output(m, ROLE_OUTPUT, name_of(m, MODEL_OUTPUT, "output"));
     output->returned = true;
@@ -138,20 +144,31 @@ static bool add_output_tensor(struct maker *m)
 
 /* ---- states ---- */
 
-/* One state tensor. k: which state, told in the name when the model has several. */
-static void add_state_tensor(struct maker *m, enum model_tensor which, size_t k)
+/* The name of state k's tensor: the config's for this LSTM layer, or one for all, with its number
+ * when the model has several. "" where it is not offered. */
+static void name_state(const struct maker *m, enum model_tensor which, size_t k,
+                       char name[TENSOR_NAME_MAX])
 {
     static const char *const usual[MODEL_TENSORS] = {
         [MODEL_H_0] = "h_0", [MODEL_C_0] = "c_0", [MODEL_H_N] = "h_n", [MODEL_C_N] = "c_n"};
+    const struct model_state_names *each = &m->config->tensors.each[which];
+    const char *base = each->count > 0       ? each->names[k]
+                       : is_hidden(m, which) ? ""
+                                             : name_of(m, which, usual[which]);
+    snprintf(name, TENSOR_NAME_MAX, "%s", base);
+    if (m->signature->state_count > 1 && each->count == 0 && base[0] != '\0')
+        snprintf(name + strlen(name), TENSOR_NAME_MAX - strlen(name), ".%zu", k);
+}
+
+static void add_state_tensor(struct maker *m, enum model_tensor which, size_t k)
+{
     const bool output = which == MODEL_H_N || which == MODEL_C_N;
     const bool is_h = which == MODEL_H_0 || which == MODEL_H_N;
     const struct signature_state *state = &m->signature->states[k];
     char name[TENSOR_NAME_MAX];
-    if (is_hidden(m, which))
+    name_state(m, which, k, name);
+    if (name[0] == '\0')
         return;
-    snprintf(name, sizeof name, "%s", name_of(m, which, usual[which]));
-    if (m->signature->state_count > 1)
-        snprintf(name + strlen(name), sizeof name - strlen(name), ".%zu", k);
     struct signature_tensor *tensor = output ? add_output(m, is_h ? ROLE_H : ROLE_C, name)
                                              : add_input(m, is_h ? ROLE_H : ROLE_C, name);
     tensor->optional = !output;
@@ -184,12 +201,33 @@ static bool all_alike(const struct model *model)
     return alike;
 }
 
+/* Does the config name the tensors of each LSTM layer? There must be a name for each then. */
+static bool check_each(const struct maker *m, bool *named)
+{
+    static const char *const keys[MODEL_TENSORS] = {
+        [MODEL_H_0] = "h_0", [MODEL_C_0] = "c_0", [MODEL_H_N] = "h_n", [MODEL_C_N] = "c_n"};
+    const size_t count = model_lstm_count(m->signature->model);
+    *named = false;
+    for (enum model_tensor which = MODEL_H_0; which < MODEL_TENSORS; which++) {
+        const size_t names = m->config->tensors.each[which].count;
+        *named = *named || names > 0;
+        if (names > 0 && names != count)
+            return fault_set(m->fault, 400,
+                             "tensors.%s: %zu names expected, one for each LSTM layer, got %zu",
+                             keys[which], count, names);
+    }
+    return true;
+}
+
 /* Cells of one size follow each other without gaps, so that they make one group. */
 static bool group_states(struct maker *m)
 {
     struct signature *s = m->signature;
     const size_t count = model_lstm_count(s->model);
-    const bool alike = all_alike(s->model);
+    bool named;
+    if (!check_each(m, &named))
+        return false;
+    const bool alike = all_alike(s->model) && !named;
     if (!alike && count > SIGNATURE_STATES_MAX)
         return fault_set(m->fault, 400,
                          "layers: at most %d LSTM layers of different sizes expected, got %zu",
@@ -259,6 +297,10 @@ static bool add_final_states(struct maker *m)
         add_states(m, MODEL_H_N, MODEL_C_N);
         return true;
     }
+    if (config->tensors.each[MODEL_H_N].count + config->tensors.each[MODEL_C_N].count > 0)
+        return fault_set(m->fault, 400,
+                         "tensors: one name of h_n and of c_n expected, as layers "
+                         "return their state");
     if (returning > (INFER_TENSOR_MAX - 1) / 4)
         return fault_set(m->fault, 400, "layers: at most %d with return_state expected, got %zu",
                          (INFER_TENSOR_MAX - 1) / 4, returning);
@@ -275,8 +317,16 @@ static bool add_final_states(struct maker *m)
 
 /* ---- the whole ---- */
 
+static bool check_outputs(const struct maker *m)
+{
+    return m->signature->output_count > 0 ||
+           fault_set(m->fault, 400, "tensors.output: null not expected, as no output is left");
+}
+
 static bool take_labels(struct maker *m)
 {
+    if (m->config->labels != NULL && is_hidden(m, MODEL_OUTPUT))
+        return fault_set(m->fault, 400, "labels: not expected, as the output is not offered");
     const struct signature_tensor *output = &m->signature->outputs[0];
     const int64_t features = output->shape[output->rank - 1];
     m->signature->labels = (const char *const *)m->config->labels;
@@ -316,7 +366,7 @@ bool signature_init(struct signature *signature, const struct model *model,
     add_inputs(&m);
     add_states(&m, MODEL_H_0, MODEL_C_0);
     add_lengths(&m);
-    return add_output_tensor(&m) && add_final_states(&m) && take_labels(&m) &&
+    return add_output_tensor(&m) && add_final_states(&m) && check_outputs(&m) && take_labels(&m) &&
            check_names(&m, s->inputs, s->input_count) &&
            check_names(&m, s->outputs, s->output_count);
 }

@@ -11,7 +11,8 @@
  *            [B,P] and [B,H] for each direction: h_n, c_n, or forward_h, forward_c, backward_h,
  *            backward_c
  * With several LSTM layers in a chain, all of one P and H, L*D counts all their cells in order.
- * When their sizes differ, each LSTM layer k has tensors of its own: h_0.k, c_0.k, h_n.k, c_n.k.
+ * When their sizes differ, or the config names tensors for each, each LSTM layer k has tensors of
+ * its own: h_0.k, c_0.k, h_n.k, c_n.k by default.
  * The config may give other names and layouts (proto/MODEL_CONFIG.md). */
 #ifndef PROTO_SIGNATURE_H
 #define PROTO_SIGNATURE_H
@@ -26,7 +27,7 @@
 #include "proto/model_config.h"
 
 /* LSTM layers of different sizes in one model: 2 * 14 + 2 tensors. */
-#define SIGNATURE_STATES_MAX 14
+#define SIGNATURE_STATES_MAX MODEL_STATES_MAX
 #define SIGNATURE_RANK_MAX   4
 #define SIGNATURE_NO_AXIS    SIGNATURE_RANK_MAX
 
@@ -81,8 +82,9 @@ struct signature {
 /* Of config, the layout, the tensors, the labels and what its layers return are looked at; the
  * model is the one built of it and must outlive the signature, and so must the labels. Fails (400)
  * for a model with more than SIGNATURE_STATES_MAX LSTM layers of different sizes, for two tensors
- * of one name, for an output layout that the output does not have, and for another number of labels
- * than output's last dimension has. */
+ * of one name, for names of another number of LSTM layers, for an output layout that the output
+ * does not have, where no output is left, and for another number of labels than output's last
+ * dimension has. */
 bool signature_init(struct signature *signature, const struct model *model,
                     const struct model_config *config, struct fault *fault);
 

@@ -1,5 +1,6 @@
 #include "server/http.h"
 
+#include <assert.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/server_event.h"
 #include "server/api.h"
 #include "server/api_repository.h"
 #include "server/body.h"
@@ -27,6 +29,10 @@
 #define IDLE_GRACE (300 * CLOCK_NS_PER_MS)
 /* And the replies of what was given up may take this long to leave. */
 #define LAST_WORDS CLOCK_NS_PER_S
+
+/* What the library takes at once of an answer without an end for a client of HTTP/1.0, which knows
+ * no chunks. */
+#define EVENTS_BLOCK (4 << 10)
 
 /* For a model to be loaded. */
 #define COMMAND_TIMEOUT (600 * CLOCK_NS_PER_S)
@@ -51,6 +57,15 @@ struct http {
 };
 
 enum exchange_state { HEAD, BODY, WORK, ANSWERED };
+
+/* An answer in parts while it is sent, an event each. */
+struct event_stream {
+    struct server_event event; /* being read by the library */
+    bool last;                 /* it is the last one */
+    bool waits;                /* for the next one, suspended */
+    size_t bytes;              /* in all events so far */
+    uint64_t since, spent;     /* sending since that moment, ns before that */
+};
 
 /* One request, from its first line to its last answered byte. Belongs to the library's thread that
  * serves the connection; while in WORK, connections may give its job up. */
@@ -77,6 +92,7 @@ struct exchange {
     struct model_command *command; /* the same */
     struct fault refusal;          /* status 0: none */
     struct reply reply;
+    struct event_stream events; /* ROUTE_INFER_STREAM, ANSWERED */
 };
 
 /* ---- suspending ---- */
@@ -136,6 +152,9 @@ static bool give_up(void *argument, enum give_up_reason reason)
 
 /* ---- answering ---- */
 
+/* Where there was none to say it with. */
+static const char no_memory[] = "{\"error\":\"out of memory\"}";
+
 static const char *content_type(const struct reply *reply)
 {
     if (reply->content_type != NULL)
@@ -177,7 +196,6 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
 /* The text stays in the exchange until the library says that the request is over. */
 static struct MHD_Response *make_response(const struct reply *reply)
 {
-    static const char no_memory[] = "{\"error\":\"out of memory\"}";
     const char *body = reply->page != NULL ? reply->page : reply->body;
     const size_t size = body != NULL ? reply->size : sizeof no_memory - 1;
     /* The library's interface knows no const; memory that is persistent it only reads. */
@@ -193,7 +211,18 @@ static void set_reply_deadline(const struct exchange *exchange)
                         exchange->reply.size / http->config.min_rate * CLOCK_NS_PER_S);
 }
 
-/* Queues exchange->reply. */
+/* With the status of exchange->reply. */
+static enum MHD_Result queue(struct exchange *exchange, struct MHD_Response *response)
+{
+    const int status = exchange->reply.status;
+    status_counts_add(&exchange->http->service->http_responses, status);
+    const enum MHD_Result queued =
+        MHD_queue_response(exchange->connection, (unsigned)status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+/* Sends exchange->reply. */
 static enum MHD_Result send_reply(struct exchange *exchange)
 {
     exchange->state = ANSWERED;
@@ -202,11 +231,7 @@ static enum MHD_Result send_reply(struct exchange *exchange)
         return MHD_NO;
     add_headers(exchange, response);
     set_reply_deadline(exchange);
-    status_counts_add(&exchange->http->service->http_responses, exchange->reply.status);
-    const enum MHD_Result queued =
-        MHD_queue_response(exchange->connection, (unsigned)exchange->reply.status, response);
-    MHD_destroy_response(response);
-    return queued;
+    return queue(exchange, response);
 }
 
 /* What was refused to a model's request; client_left tells what 503 does not. */
@@ -251,7 +276,8 @@ static bool find_json_size(struct exchange *exchange, size_t *json_size)
 /* An infer request of no JSON: its body is the input's bytes. */
 static bool is_raw(const struct exchange *exchange)
 {
-    return exchange->route.kind == ROUTE_INFER && exchange->facts.json_size_given &&
+    const enum route_kind kind = exchange->route.kind;
+    return (kind == ROUTE_INFER || kind == ROUTE_INFER_STREAM) && exchange->facts.json_size_given &&
            exchange->facts.json_size == 0;
 }
 
@@ -259,7 +285,8 @@ static const struct codec *choose_codec(const struct exchange *exchange)
 {
     if (!is_raw(exchange))
         return exchange->codec;
-    return exchange->facts.prefers_json ? &raw_json_codec : &raw_codec;
+    const bool json = exchange->route.kind == ROUTE_INFER_STREAM || exchange->facts.prefers_json;
+    return json ? &raw_json_codec : &raw_codec;
 }
 
 /* Counted from the request's last byte. */
@@ -273,6 +300,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
         .coding_from = exchange->http->config.compress_from,
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
+        .in_parts = exchange->route.kind == ROUTE_INFER_STREAM,
     };
 }
 
@@ -307,21 +335,27 @@ static enum MHD_Result send_job_reply(struct exchange *exchange)
     return send_reply(exchange);
 }
 
-/* Suspended first: from job_submit on a worker may resume the connection at any moment. It is not
- * served before this thread is back in the library, so the exchange is still ours here. */
+/* Before anything is handed over: from then on another thread may resume the connection at any
+ * moment. It is not served before this thread is back in the library, so the exchange is still ours
+ * here. */
+static bool suspend(struct exchange *exchange)
+{
+    if (!enter_suspension(exchange->http))
+        return fault_set(&exchange->refusal, 503, "the server is shutting down");
+    MHD_suspend_connection(exchange->connection);
+    return true;
+}
+
 static enum MHD_Result hand_over(struct exchange *exchange)
 {
-    struct http *http = exchange->http;
-    if (!enter_suspension(http)) {
+    if (!suspend(exchange)) {
         drop_job(exchange);
-        fault_set(&exchange->refusal, 503, "the server is shutting down");
         return send_refusal(exchange);
     }
     exchange->state = WORK;
-    MHD_suspend_connection(exchange->connection);
     const uint64_t deadline = job_deadline(exchange->job);
     if (job_submit(exchange->job, resume, exchange, &exchange->refusal)) {
-        connections_work(http->connections, exchange->slot, exchange, deadline);
+        connections_work(exchange->http->connections, exchange->slot, exchange, deadline);
         return MHD_YES;
     }
     drop_job(exchange);
@@ -341,6 +375,128 @@ static enum MHD_Result start_job(struct exchange *exchange)
     return send_job_reply(exchange);
 }
 
+/* ---- infer_stream ---- */
+
+/* For all events together it is that of a reply of their size; the time in which there was nothing
+ * to send does not count. */
+static void set_events_deadline(const struct exchange *exchange)
+{
+    const struct event_stream *events = &exchange->events;
+    const struct http *http = exchange->http;
+    const uint64_t allowed =
+        http->config.reply_timeout + events->bytes / http->config.min_rate * CLOCK_NS_PER_S;
+    const uint64_t left = allowed > events->spent ? allowed - events->spent : 0;
+    connections_set(http->connections, exchange->slot, CONNECTION_REPLY, events->since + left);
+}
+
+static void add_event(struct exchange *exchange, const struct job_part *part, bool last)
+{
+    struct event_stream *events = &exchange->events;
+    if (part->status == 200)
+        server_event_begin(&events->event, part->body, part->size);
+    else if (part->body != NULL)
+        server_event_begin_error(&events->event, part->body, part->size, part->status);
+    else
+        server_event_begin_error(&events->event, no_memory, sizeof no_memory - 1, part->status);
+    events->last = last;
+    events->bytes += part->size;
+    set_events_deadline(exchange);
+}
+
+/* The job was given up after some of its events. */
+static void add_refusal(struct exchange *exchange)
+{
+    const struct reply *reply = &exchange->reply;
+    count_refusal(exchange);
+    reply_fault(&exchange->reply, &exchange->refusal);
+    const struct job_part part = {reply->status, reply->body, reply->size, 0};
+    add_event(exchange, &part, true);
+}
+
+/* The connection was suspended, and may be resumed at any moment. */
+static void wait_for_event(struct exchange *exchange)
+{
+    struct event_stream *events = &exchange->events;
+    const uint64_t deadline = job_deadline(exchange->job);
+    events->waits = true;
+    events->spent += clock_now() - events->since;
+    job_wait(exchange->job);
+    connections_work(exchange->http->connections, exchange->slot, exchange, deadline);
+}
+
+/* false: there is none yet; the connection is suspended. */
+static bool next_event(struct exchange *exchange)
+{
+    struct job_part part;
+    const enum job_part_taken taken =
+        exchange->job != NULL ? job_take_part(exchange->job, &part) : JOB_NO_PART;
+    if (taken != JOB_NO_PART) {
+        add_event(exchange, &part, taken == JOB_LAST_PART);
+        return true;
+    }
+    if (exchange->job != NULL && suspend(exchange)) {
+        wait_for_event(exchange);
+        return false;
+    }
+    if (exchange->job != NULL)
+        drop_job(exchange);
+    add_refusal(exchange);
+    return true;
+}
+
+static void begin_sending(struct exchange *exchange)
+{
+    exchange->events.waits = false;
+    exchange->events.since = clock_now();
+    set_events_deadline(exchange); /* after this, connections leaves the exchange alone */
+}
+
+/* The library asks for more of the answer, whenever it has sent what it had. */
+static ssize_t read_events(void *argument, uint64_t position, char *out, size_t room)
+{
+    struct exchange *exchange = argument;
+    struct event_stream *events = &exchange->events;
+    (void)position;
+    if (events->waits)
+        begin_sending(exchange);
+    for (;;) {
+        const size_t size = server_event_read(&events->event, out, room);
+        if (size != 0)
+            return (ssize_t)size;
+        if (events->last)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (!next_event(exchange))
+            return 0;
+    }
+}
+
+static enum MHD_Result send_events(struct exchange *exchange)
+{
+    exchange->state = ANSWERED;
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, EVENTS_BLOCK, read_events, exchange, NULL);
+    if (response == NULL)
+        return MHD_NO;
+    exchange->reply = (struct reply){.status = 200, .content_type = "text/event-stream"};
+    add_headers(exchange, response);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx would collect events */
+    return queue(exchange, response);
+}
+
+/* What goes wrong before the first part has a status of its own. */
+static enum MHD_Result begin_events(struct exchange *exchange)
+{
+    struct job_part part;
+    const enum job_part_taken taken = job_take_part(exchange->job, &part);
+    assert(taken != JOB_NO_PART);
+    if (part.status != 200)
+        return send_job_reply(exchange);
+    begin_sending(exchange);
+    add_event(exchange, &part, taken == JOB_LAST_PART);
+    return send_events(exchange);
+}
+
 /* ---- the models themselves ---- */
 
 static void drop_command(struct exchange *exchange)
@@ -358,13 +514,11 @@ static enum MHD_Result start_command(struct exchange *exchange)
                                                exchange->body.size, &exchange->refusal);
     if (exchange->command == NULL)
         return send_refusal(exchange);
-    if (!enter_suspension(http)) {
+    if (!suspend(exchange)) {
         drop_command(exchange);
-        fault_set(&exchange->refusal, 503, "the server is shutting down");
         return send_refusal(exchange);
     }
     exchange->state = WORK;
-    MHD_suspend_connection(exchange->connection);
     if (model_control_submit(service->control, exchange->command, resume, exchange,
                              &exchange->refusal)) {
         connections_work(http->connections, exchange->slot, exchange,
@@ -391,6 +545,8 @@ static enum MHD_Result finish_work(struct exchange *exchange)
         return send_command_reply(exchange);
     if (exchange->job == NULL)
         return send_refusal(exchange);
+    if (exchange->route.kind == ROUTE_INFER_STREAM)
+        return begin_events(exchange);
     return send_job_reply(exchange);
 }
 
@@ -433,6 +589,8 @@ static const struct codec *find_codec(enum route_kind kind)
     switch (kind) {
     case ROUTE_INFER:
         return &infer_codec;
+    case ROUTE_INFER_STREAM:
+        return &infer_text_codec;
     case ROUTE_V1_PREDICT:
         return &v1_codec;
     default:

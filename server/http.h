@@ -1,8 +1,9 @@
 /* HTTP/1.1: sockets to replies. The only file that knows libmicrohttpd.
  *
  * A request is checked (http_guard), routed (router), and its body collected under limits. Infer
- * requests become jobs for the scheduler, their connection suspended meanwhile; everything else is
- * answered on the spot. Every error is JSON, every wait has a deadline (connections). */
+ * requests become jobs for the scheduler, their connection suspended meanwhile, between the parts
+ * of an answer too; everything else is answered on the spot. Every error is JSON, every wait has a
+ * deadline (connections). */
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 

@@ -280,17 +280,31 @@ static void destroy(struct job *job)
     free(job);
 }
 
-/* Of a waiter that is not to be woken any more, wherever the job is. */
-static void leave_parts(struct job *job)
+/* Of a waiter that is not to be woken any more, wherever the job is. true: it had not ended. */
+static bool leave_parts(struct job *job)
 {
-    if (!scheduler_abandon(job->scheduler, &job->work) && job_parts_leave(&job->parts))
+    if (scheduler_abandon(job->scheduler, &job->work))
+        return true;
+    if (job_parts_leave(&job->parts))
         destroy(job);
+    return false;
+}
+
+/* What was refused or given up while nobody held it is counted by those who did that. */
+static void leave_in_the_middle(struct job *job)
+{
+    struct served_model *served = job->served;
+    const uint64_t arrived = job->arrived;
+    served_model_acquire(served);
+    if (leave_parts(job))
+        model_stats_failure(served->lane->stats, FAILURE_CANCELED, clock_now() - arrived);
+    served_model_release(served);
 }
 
 void job_destroy(struct job *job)
 {
     if (job->in_parts && job->submitted) {
-        leave_parts(job);
+        leave_in_the_middle(job);
         return;
     }
     job->how = WORK_ABANDONED;

@@ -93,7 +93,8 @@ void job_take_reply(struct job *job, struct reply *reply);
  * job pauses, computes nothing and has no deadline; but it keeps its memory, its place in the queue
  * and its turn in the sequence, so that a waiter which cannot go on has to give it up in time.
  *
- * Giving it up: job_abandon while it waits, from any thread; job_destroy while it holds the job. */
+ * Giving it up: job_abandon while it waits, from any thread; job_destroy while it holds the job,
+ * which counts what had not ended as canceled. */
 
 struct job_part {
     int status;       /* 200; anything else: an error */

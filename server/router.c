@@ -38,6 +38,8 @@ static const struct row {
     {"/v2/models/$/versions/#/stats", ROUTE_MODEL_STATS, READING, NULL},
     {"/v2/models/$/infer", ROUTE_INFER, POSTING, NULL},
     {"/v2/models/$/versions/#/infer", ROUTE_INFER, POSTING, NULL},
+    {"/v2/models/$/infer_stream", ROUTE_INFER_STREAM, POSTING, NULL},
+    {"/v2/models/$/versions/#/infer_stream", ROUTE_INFER_STREAM, POSTING, NULL},
     {"/v2/models/$/sequences", ROUTE_SEQUENCE_LIST, READING, NULL},
     {"/v2/models/$/sequences/?", ROUTE_SEQUENCE_EXPORT, READING, KEEPING},
     {"/v2/models/$/sequences/?", ROUTE_SEQUENCE_IMPORT, PUTTING, KEEPING},

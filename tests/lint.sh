@@ -48,7 +48,7 @@ layer deploy '<|"core/|"proto/|"deploy/' 'deploy/ includes core/, proto/ and dep
 layer server '<|"core/|"proto/|"server/' 'server/ includes core/, proto/ and server/'
 
 includes core proto server deploy tests |
-    grep '"' | grep -vE 'include "(core|proto|server|deploy|tests)/[A-Za-z0-9_/.]+"' |
+    grep '"' | grep -vE 'include "(core|proto|server|deploy|tests)/[A-Za-z0-9_/.-]+"' |
     breach 'an include is written from the top: "core/model.h"'
 
 # Takes the comments out of what grep -nH found, in C and in make.

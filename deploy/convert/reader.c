@@ -6,15 +6,15 @@
 #include "deploy/convert/keras_hdf5_reader.h"
 #include "deploy/convert/keras_zip_reader.h"
 #include "deploy/convert/npz_reader.h"
+#include "deploy/convert/onnx_reader.h"
 #include "deploy/convert/pair_reader.h"
 #include "deploy/convert/safetensors_reader.h"
 #include "deploy/convert/tfjs_reader.h"
 #include "deploy/convert/torch_reader.h"
 
 const struct reader *const reader_table[] = {
-    &torch_zip_reader,   &torch_legacy_reader, &keras_hdf5_reader,
-    &keras_zip_reader,   &tfjs_reader,         &npz_reader,
-    &safetensors_reader, &pair_reader,         NULL,
+    &torch_zip_reader, &torch_legacy_reader, &keras_hdf5_reader,  &keras_zip_reader, &tfjs_reader,
+    &onnx_reader,      &npz_reader,          &safetensors_reader, &pair_reader,      NULL,
 };
 
 static bool fail_unknown(struct fault *fault)

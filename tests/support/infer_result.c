@@ -104,19 +104,28 @@ static bool read_sequence_id(struct json_reader *reader, struct sequence_id *id)
     return true;
 }
 
+static bool read_parameter(struct json_reader *reader, const char *key, struct infer_result *result)
+{
+    if (strcmp(key, "sequence_id") == 0)
+        return read_sequence_id(reader, &result->sequence_id);
+    if (strcmp(key, "steps") == 0)
+        return json_read_uint64(reader, &result->steps);
+    if (strcmp(key, "first_step") == 0)
+        return json_read_uint64(reader, &result->first_step);
+    if (strcmp(key, "final") != 0)
+        return json_fail(reader, "unknown parameter '%s'", key);
+    result->is_part = true;
+    return json_read_bool(reader, &result->final);
+}
+
 static bool read_parameters(struct json_reader *reader, struct infer_result *result)
 {
     char key[32];
     if (!json_enter_object(reader))
         return false;
-    while (json_next_member(reader, key, sizeof key)) {
-        const bool good =
-            strcmp(key, "sequence_id") == 0 ? read_sequence_id(reader, &result->sequence_id)
-            : strcmp(key, "steps") == 0     ? json_read_uint64(reader, &result->steps)
-                                            : json_fail(reader, "unknown parameter '%s'", key);
-        if (!good)
+    while (json_next_member(reader, key, sizeof key))
+        if (!read_parameter(reader, key, result))
             return false;
-    }
     return !reader->failed;
 }
 

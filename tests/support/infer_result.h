@@ -22,6 +22,8 @@ struct infer_result {
     char model_name[128], model_version[32], id[300]; /* empty: not there */
     struct sequence_id sequence_id;                   /* kind NONE: not there */
     uint64_t steps;                                   /* of the sequence */
+    bool is_part, final;                              /* of an answer in parts */
+    uint64_t first_step;                              /* then */
     size_t tensor_count;
     struct infer_result_tensor tensors[INFER_RESULT_TENSORS]; /* in the answer's order */
 };

@@ -279,6 +279,15 @@ static void tensors_labels_and_service_are_read(void **state)
     assert_int_equal(config.tensors.output_layout, OUTPUT_BTDH);
     assert_true(config.tensors.states_batch_first);
     model_config_fini(&config);
+    config = parse("{\"weights\":\"w\",\"tensors\":{\"output\":null,"
+                   "\"h_n\":[\"a\",null,\"b\"],\"c_n\":\"c\"}}");
+    assert_true(config.tensors.hidden[MODEL_OUTPUT]);
+    assert_int_equal(config.tensors.each[MODEL_H_N].count, 3);
+    assert_string_equal(config.tensors.each[MODEL_H_N].names[0], "a");
+    assert_string_equal(config.tensors.each[MODEL_H_N].names[1], "");
+    assert_string_equal(config.tensors.each[MODEL_H_N].names[2], "b");
+    assert_int_equal(config.tensors.each[MODEL_C_N].count, 0);
+    model_config_fini(&config);
     config = parse("{\"weights\":\"w\"}");
     assert_true(config.labels == NULL && config.max_queue_delay_us == 0 && config.steps == 0);
     assert_true(config.sequence_idle_timeout_ms == 0 && !config.strict_sequences);
@@ -547,6 +556,12 @@ static void tensors_labels_and_service_are_checked(void **state)
     static const struct refusal refusals[] = {
         {"{\"weights\":\"w\",\"tensors\":{\"input\":null}}",
          "tensors.input: a string expected, got null"},
+        {"{\"weights\":\"w\",\"tensors\":{\"h_0\":[]}}",
+         "tensors.h_0: a name for each LSTM layer expected, got none"},
+        {"{\"weights\":\"w\",\"tensors\":{\"h_n\":[\"a\",1]}}",
+         "tensors.h_n: names or null expected, got 1"},
+        {"{\"weights\":\"w\",\"tensors\":{\"lengths\":[\"a\"]}}",
+         "tensors.lengths: a string expected, got an array"},
         {"{\"weights\":\"w\",\"tensors\":{\"h_0\":\"a\\u0007\"}}",
          "tensors.h_0: 1 to 119 bytes without control characters expected, got \"a?\""},
         {"{\"weights\":\"w\",\"tensors\":{\"output_layout\":\"\"}}",

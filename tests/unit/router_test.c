@@ -47,6 +47,8 @@ static void every_door_is_found(void **state)
     expect_route("GET", "/v2/models/m/versions/12/ready", ROUTE_MODEL_READY, "m", "12");
     expect_route("POST", "/v2/models/m/infer", ROUTE_INFER, "m", NULL);
     expect_route("POST", "/v2/models/m/versions/1/infer", ROUTE_INFER, "m", "1");
+    expect_route("POST", "/v2/models/m/infer_stream", ROUTE_INFER_STREAM, "m", NULL);
+    expect_route("POST", "/v2/models/m/versions/1/infer_stream", ROUTE_INFER_STREAM, "m", "1");
 }
 
 static void triton_s_extensions_are_found(void **state)

@@ -609,6 +609,25 @@ static void a_graph_keeps_its_names_and_layouts(void **state)
     assert_true(s.output_apart);
 }
 
+static void each_lstm_may_have_tensors_of_its_own(void **state)
+{
+    (void)state;
+    const struct layer_spec layers[] = {lstm(4, 9, 1, true), lstm(18, 9, 1, false)};
+    const struct model_config config = {
+        .tensors = {.each = {[MODEL_H_0] = {2, {"a", "b"}}, [MODEL_C_N] = {2, {"", "c"}}},
+                    .hidden = {[MODEL_OUTPUT] = true, [MODEL_C_0] = true, [MODEL_LENGTHS] = true}}};
+    const struct signature s = signature_for(layers, 2, &config);
+    assert_int_equal(s.state_count, 2);
+    assert_int_equal(s.input_count, 3);
+    expect_tensor(&s.inputs[1], "a", DATATYPE_FP32, true, 3, 2, -1, 9);
+    expect_tensor(&s.inputs[2], "b", DATATYPE_FP32, true, 3, 1, -1, 9);
+    assert_int_equal(s.output_count, 3);
+    expect_tensor(&s.outputs[0], "h_n.0", DATATYPE_FP32, false, 3, 2, -1, 9);
+    expect_tensor(&s.outputs[1], "h_n.1", DATATYPE_FP32, false, 3, 1, -1, 9);
+    expect_tensor(&s.outputs[2], "c", DATATYPE_FP32, false, 3, 1, -1, 9);
+    assert_int_equal(s.outputs[2].state, 1);
+}
+
 static void directions_are_set_apart_step_by_step(void **state)
 {
     (void)state;
@@ -650,6 +669,18 @@ static void tensors_that_cannot_be_are_refused(void **state)
                         "tensors.output_layout: not expected, as a row's output is a vector, "
                         "[B,F]");
     expect_no_signature(layers, 1, &twice, "tensors: two of one name, 'output'");
+    const struct model_config names = {.tensors.each[MODEL_H_N] = {2, {"a", "b"}}};
+    expect_no_signature(layers, 2, &names,
+                        "tensors.h_n: 1 names expected, one for each LSTM layer, got 2");
+    const char *labels[] = {"a"};
+    const struct model_config unlabelled = {
+        .tensors.hidden[MODEL_OUTPUT] = true, .labels = labels, .label_count = 1};
+    expect_no_signature(layers, 1, &unlabelled,
+                        "labels: not expected, as the output is not offered");
+    const struct model_config nothing = {
+        .tensors.hidden = {[MODEL_OUTPUT] = true, [MODEL_H_N] = true, [MODEL_C_N] = true}};
+    expect_no_signature(layers, 1, &nothing,
+                        "tensors.output: null not expected, as no output is left");
 }
 
 static void fixed_steps_are_asked_for(void **state)
@@ -678,6 +709,7 @@ int main(void)
         cmocka_unit_test(keras_states_are_one_tensor_each),
         cmocka_unit_test(both_directions_states_are_named_as_keras_returns_them),
         cmocka_unit_test(a_graph_keeps_its_names_and_layouts),
+        cmocka_unit_test(each_lstm_may_have_tensors_of_its_own),
         cmocka_unit_test(directions_are_set_apart_step_by_step),
         cmocka_unit_test(tensors_that_cannot_be_are_refused),
         cmocka_unit_test(fixed_steps_are_asked_for),

@@ -1,0 +1,165 @@
+/* Layers with weights but the LSTM: MatMul, Gemm, an embedding's Gather, LayerNormalization. */
+#include <string.h>
+
+#include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_operators.h"
+
+static bool is_places(const struct onnx_value *value)
+{
+    return value->content == ONNX_PLACES;
+}
+
+/* [in,units] to [units,in], or the same order with transposed; each number times scale. */
+static struct onnx_value *dense_weight(struct onnx_call *call, const struct onnx_value *matrix,
+                                       bool transposed, float scale)
+{
+    const size_t in = matrix->dims[transposed ? 1 : 0], units = matrix->dims[transposed ? 0 : 1];
+    const size_t dims[] = {units, in};
+    struct onnx_value *weight =
+        onnx_value_make(&call->chain->arena, ONNX_FLOATS, 2, dims, NULL, call->fault);
+    for (size_t u = 0; weight != NULL && u < units; u++)
+        for (size_t i = 0; i < in; i++)
+            weight->floats[u * in + i] =
+                scale * matrix->floats[transposed ? u * in + i : i * units + u];
+    return weight;
+}
+
+static bool check_matrix(const struct onnx_call *call, const struct onnx_value *value,
+                         const struct onnx_value *matrix, size_t in)
+{
+    if (!is_places(value) || matrix->content != ONNX_FLOATS || matrix->rank != 2)
+        return onnx_refuse(call, "what comes from a request times a known matrix expected");
+    if (matrix->elements == 0 || value->rank == 0 || value->dims[value->rank - 1] != in)
+        return onnx_refuse(call, "a matrix of %s times features of %s", onnx_shape_of(matrix).text,
+                           onnx_shape_of(value).text);
+    return true;
+}
+
+/* The graph's input has too many features, or too few: the walk is to be tried again. */
+static void want_width(const struct onnx_call *call, const struct onnx_value *value, size_t width)
+{
+    if (value != NULL && is_places(value) && value->elements > 0 &&
+        call->chain->sources[value->places[0].source].kind == ONNX_SOURCE_INPUT)
+        *call->wanted_width = width;
+}
+
+bool onnx_matmul(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_need(call, 0), *matrix = onnx_need(call, 1);
+    if (value == NULL || matrix == NULL)
+        return false;
+    if (matrix->rank == 2)
+        want_width(call, value, matrix->dims[0]);
+    if (!check_matrix(call, value, matrix, matrix->dims[0]))
+        return false;
+    struct onnx_layer layer = {.kind = ONNX_LAYER_DENSE};
+    layer.weight = dense_weight(call, matrix, false, 1.0f);
+    return layer.weight != NULL && onnx_give_layer(call, value, &layer, matrix->dims[1]);
+}
+
+/* C of Gemm, times scale: one number a unit, or one for all. */
+static struct onnx_value *gemm_bias(struct onnx_call *call, const struct onnx_value *c,
+                                    size_t units, float scale)
+{
+    const bool fits = c->content == ONNX_FLOATS && (c->elements == units || c->elements == 1) &&
+                      (c->rank == 0 || c->dims[c->rank - 1] == c->elements);
+    if (!fits) {
+        onnx_refuse(call, "C: %zu known numbers expected, got %s", units, onnx_shape_of(c).text);
+        return NULL;
+    }
+    struct onnx_value *bias =
+        onnx_value_make(&call->chain->arena, ONNX_FLOATS, 1, &units, NULL, call->fault);
+    for (size_t u = 0; bias != NULL && u < units; u++)
+        bias->floats[u] = scale * c->floats[c->elements == 1 ? 0 : u];
+    return bias;
+}
+
+bool onnx_gemm(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_need(call, 0), *matrix = onnx_need(call, 1);
+    const struct onnx_value *c = onnx_input(call, 2);
+    const bool transposed = onnx_int(call, "transB", 0) != 0;
+    if (value == NULL || matrix == NULL)
+        return false;
+    if (onnx_int(call, "transA", 0) != 0)
+        return onnx_refuse(call, "transA: 0 expected");
+    if (!check_matrix(call, value, matrix, matrix->dims[transposed ? 1 : 0]))
+        return false;
+    const size_t units = matrix->dims[transposed ? 0 : 1];
+    struct onnx_layer layer = {.kind = ONNX_LAYER_DENSE};
+    layer.weight = dense_weight(call, matrix, transposed, (float)onnx_float(call, "alpha", 1));
+    if (layer.weight == NULL)
+        return false;
+    if (c != NULL) {
+        layer.bias = gemm_bias(call, c, units, (float)onnx_float(call, "beta", 1));
+        if (layer.bias == NULL)
+            return false;
+    }
+    return onnx_give_layer(call, value, &layer, units);
+}
+
+/* ---- Gather: of a known matrix by what comes from a request it is an embedding ---- */
+
+static bool embed(struct onnx_call *call, const struct onnx_value *table,
+                  const struct onnx_value *ids)
+{
+    if (table->content != ONNX_FLOATS || table->rank != 2 || onnx_int(call, "axis", 0) != 0 ||
+        ids->rank == ONNX_RANK_MAX || ids->elements == 0)
+        return onnx_refuse(call, "rows of a known matrix expected, got %s",
+                           onnx_shape_of(table).text);
+    for (size_t i = 0; i < ids->elements; i++)
+        if (!call->chain->sources[ids->places[i].source].whole_numbers)
+            return onnx_refuse(call, "indices that are the graph's input expected");
+    size_t dims[ONNX_RANK_MAX];
+    memcpy(dims, ids->dims, sizeof dims);
+    dims[ids->rank] = 1;
+    const struct onnx_value *wide =
+        onnx_value_reshape(&call->chain->arena, ids, ids->rank + 1, dims, ids->free, call->fault);
+    const struct onnx_features features = {ids->places[0].source, ids->elements, ids->places};
+    const struct onnx_layer layer = {.kind = ONNX_LAYER_EMBEDDING,
+                                     .name = call->name,
+                                     .before = features.source,
+                                     .weight = table};
+    const struct onnx_layer *added =
+        onnx_chain_add_layer(call->chain, &layer, table->dims[1], false, call->fault);
+    return wide != NULL && added != NULL &&
+           onnx_give(call,
+                     onnx_chain_places(call->chain, wide, &features, added->after, call->fault));
+}
+
+bool onnx_gather(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_need(call, 0), *indices = onnx_need(call, 1);
+    if (value == NULL || indices == NULL)
+        return false;
+    return is_places(indices) ? embed(call, value, indices) : onnx_pick(call);
+}
+
+/* ---- LayerNormalization ---- */
+
+static bool is_vector(const struct onnx_value *value, size_t count)
+{
+    return value == NULL ||
+           (value->content == ONNX_FLOATS && value->rank == 1 && value->dims[0] == count);
+}
+
+bool onnx_layer_norm(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_need(call, 0), *weight = onnx_need(call, 1);
+    const struct onnx_value *bias = onnx_input(call, 2);
+    size_t axis;
+    if (value == NULL || weight == NULL ||
+        !onnx_axis(call, onnx_int(call, "axis", -1), value->rank, &axis))
+        return false;
+    if (!is_places(value) || axis + 1 != value->rank || call->output_count != 1)
+        return onnx_refuse(call, "the last axis, of what comes from a request, and one output "
+                                 "expected");
+    const size_t width = value->dims[axis];
+    if (!is_vector(weight, width) || !is_vector(bias, width))
+        return onnx_refuse(call, "scale and B: %zu known numbers expected", width);
+    struct onnx_layer layer = {.kind = ONNX_LAYER_LAYER_NORM,
+                               .weight = weight,
+                               .bias = bias,
+                               .epsilon = onnx_float(call, "epsilon", 1e-5)};
+    return onnx_give_layer(call, value, &layer, width);
+}

@@ -1,0 +1,90 @@
+#include <string.h>
+
+#include "deploy/convert/onnx_operators.h"
+
+static const struct operator
+{
+    const char *name;
+    onnx_operator *run;
+    const char *attributes; /* each between spaces */
+}
+operators[] = {
+    {"Abs", onnx_fold_unary, " "},
+    {"Add", onnx_arithmetic, " "},
+    {"And", onnx_fold_binary, " "},
+    {"Cast", onnx_cast, " to saturate round_mode "},
+    {"Clip", onnx_clip, " min max "},
+    {"Concat", onnx_concat, " axis "},
+    {"Constant", onnx_constant, " value value_float value_floats value_int value_ints "},
+    {"ConstantOfShape", onnx_constant_of_shape, " value "},
+    {"Div", onnx_arithmetic, " "},
+    {"Dropout", onnx_dropout, " ratio seed "},
+    {"Elu", onnx_activation, " alpha "},
+    {"Equal", onnx_fold_binary, " "},
+    {"Exp", onnx_activation, " "},
+    {"Expand", onnx_expand, " "},
+    {"Flatten", onnx_flatten, " axis "},
+    {"Gather", onnx_gather, " axis "},
+    {"Gelu", onnx_activation, " approximate "},
+    {"Gemm", onnx_gemm, " alpha beta transA transB "},
+    {"Greater", onnx_fold_binary, " "},
+    {"GreaterOrEqual", onnx_fold_binary, " "},
+    {"HardSigmoid", onnx_activation, " alpha beta "},
+    {"HardSwish", onnx_activation, " "},
+    {"Identity", onnx_identity, " "},
+    {"LSTM", onnx_lstm,
+     " activations activation_alpha activation_beta clip direction hidden_size input_forget "
+     "layout "},
+    {"LayerNormalization", onnx_layer_norm, " axis epsilon stash_type "},
+    {"LeakyRelu", onnx_activation, " alpha "},
+    {"Less", onnx_fold_binary, " "},
+    {"LessOrEqual", onnx_fold_binary, " "},
+    {"LogSoftmax", onnx_softmax, " axis "},
+    {"MatMul", onnx_matmul, " "},
+    {"Max", onnx_fold_binary, " "},
+    {"Min", onnx_fold_binary, " "},
+    {"Mish", onnx_activation, " "},
+    {"Mod", onnx_fold_binary, " "},
+    {"Mul", onnx_arithmetic, " "},
+    {"Neg", onnx_fold_unary, " "},
+    {"Not", onnx_fold_unary, " "},
+    {"Or", onnx_fold_binary, " "},
+    {"Pow", onnx_power, " "},
+    {"Range", onnx_range, " "},
+    {"ReduceMax", onnx_reduce, " axes keepdims noop_with_empty_axes "},
+    {"ReduceMean", onnx_reduce, " axes keepdims noop_with_empty_axes "},
+    {"ReduceMin", onnx_fold_reduce, " axes keepdims noop_with_empty_axes "},
+    {"ReduceProd", onnx_fold_reduce, " axes keepdims noop_with_empty_axes "},
+    {"ReduceSum", onnx_fold_reduce, " axes keepdims noop_with_empty_axes "},
+    {"Relu", onnx_activation, " "},
+    {"Reshape", onnx_reshape, " allowzero shape "},
+    {"Selu", onnx_activation, " alpha gamma "},
+    {"Shape", onnx_shape, " start end "},
+    {"Sigmoid", onnx_activation, " "},
+    {"Size", onnx_size, " "},
+    {"Slice", onnx_slice, " starts ends axes "},
+    {"Softmax", onnx_softmax, " axis "},
+    {"Softplus", onnx_activation, " "},
+    {"Softsign", onnx_activation, " "},
+    {"Split", onnx_split, " axis split num_outputs "},
+    {"Sqrt", onnx_square_root, " "},
+    {"Squeeze", onnx_squeeze, " axes "},
+    {"Sub", onnx_arithmetic, " "},
+    {"Swish", onnx_activation, " alpha "},
+    {"Tanh", onnx_activation, " "},
+    {"ThresholdedRelu", onnx_activation, " alpha "},
+    {"Tile", onnx_tile, " "},
+    {"Transpose", onnx_transpose, " perm "},
+    {"Unsqueeze", onnx_unsqueeze, " axes "},
+    {"Where", onnx_where, " "},
+};
+
+onnx_operator *onnx_operator_find(const char *name, const char **attributes)
+{
+    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++)
+        if (strcmp(operators[i].name, name) == 0) {
+            *attributes = operators[i].attributes;
+            return operators[i].run;
+        }
+    return NULL;
+}

@@ -1,0 +1,52 @@
+/* The operators of an ONNX graph, by what they do to values. */
+#ifndef DEPLOY_CONVERT_ONNX_OPERATORS_H
+#define DEPLOY_CONVERT_ONNX_OPERATORS_H
+
+#include "deploy/convert/onnx_call.h"
+
+struct OnnxTensor;
+
+/* A tensor of the file as a value. Refused (400): external data, element types that are neither
+ * numbers nor booleans, sizes that disagree. NULL with a fault. */
+struct onnx_value *onnx_constant_value(struct onnx_arena *arena, const struct OnnxTensor *tensor,
+                                       struct fault *fault);
+
+/* onnx_constant.c: values out of nothing */
+onnx_operator onnx_constant, onnx_constant_of_shape, onnx_range;
+
+/* onnx_shape.c: sizes of values, and the same elements in another shape */
+onnx_operator onnx_shape, onnx_size, onnx_reshape, onnx_flatten, onnx_squeeze, onnx_unsqueeze,
+    onnx_identity, onnx_dropout;
+
+/* onnx_move.c: elements moved, whatever they are */
+onnx_operator onnx_transpose, onnx_slice, onnx_split, onnx_concat, onnx_expand, onnx_tile,
+    onnx_where, onnx_pick;
+
+/* onnx_fold.c: arithmetic on what is known */
+onnx_operator onnx_cast, onnx_fold_binary, onnx_fold_unary, onnx_fold_reduce;
+
+/* onnx_dense.c: layers with weights but the LSTM */
+onnx_operator onnx_matmul, onnx_gemm, onnx_gather, onnx_layer_norm;
+
+/* onnx_pointwise.c: layers that are a function of each element, or of a step's features */
+onnx_operator onnx_activation, onnx_softmax, onnx_arithmetic, onnx_clip;
+
+/* onnx_reduce.c: a row's steps made one */
+onnx_operator onnx_reduce;
+
+/* onnx_normalization.c. The functions are for what others of these operators may turn out to be a
+ * part of: *done tells. false with a fault. */
+onnx_operator onnx_feature_mean, onnx_power, onnx_square_root;
+bool onnx_add_epsilon(struct onnx_call *call, const struct onnx_value *value,
+                      const struct onnx_value *operand, bool *done);
+bool onnx_normalization_step(struct onnx_call *call, const struct onnx_value *a,
+                             const struct onnx_value *b, bool *done);
+
+/* onnx_lstm.c */
+onnx_operator onnx_lstm;
+
+/* The operator of that name in the standard's domain; NULL when it cannot be converted. attributes
+ * becomes the names of those it may have, each between spaces. */
+onnx_operator *onnx_operator_find(const char *name, const char **attributes);
+
+#endif

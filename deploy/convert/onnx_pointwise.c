@@ -1,0 +1,275 @@
+/* Layers that are a function of each element, or of a step's features: activations, softmax, and
+ * arithmetic with known numbers. */
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_operators.h"
+
+static bool give_function(struct onnx_call *call, const struct onnx_value *value,
+                          struct onnx_function function)
+{
+    struct onnx_layer layer = {.kind = ONNX_LAYER_ACTIVATION, .function = function};
+    return onnx_give_layer(call, value, &layer, 0);
+}
+
+static const struct onnx_value *need_places(const struct onnx_call *call, size_t i)
+{
+    const struct onnx_value *value = onnx_need(call, i);
+    if (value == NULL || value->content == ONNX_PLACES)
+        return value;
+    onnx_refuse(call, "of known numbers it is no layer");
+    return NULL;
+}
+
+/* ---- activations ---- */
+
+static const struct activation {
+    const char *op, *name;
+    const char *alpha, *beta; /* their attributes, NULL where the function has none */
+    double alpha_otherwise, beta_otherwise;
+} activations[] = {
+    {"Relu", "relu", NULL, NULL, 0, 0},
+    {"Sigmoid", "sigmoid", NULL, NULL, 0, 0},
+    {"Tanh", "tanh", NULL, NULL, 0, 0},
+    {"Softsign", "softsign", NULL, NULL, 0, 0},
+    {"Softplus", "softplus", NULL, NULL, 0, 0},
+    {"Exp", "exponential", NULL, NULL, 0, 0},
+    {"Elu", "elu", "alpha", NULL, 1, 0},
+    {"LeakyRelu", "leaky_relu", "alpha", NULL, 0.01, 0},
+    {"ThresholdedRelu", "thresholded_relu", "alpha", NULL, 1, 0},
+    {"HardSigmoid", "hard_sigmoid", "alpha", "beta", 0.2, 0.5},
+    {"HardSwish", "hard_swish", NULL, NULL, 0, 0},
+    {"Mish", "mish", NULL, NULL, 0, 0},
+    {"Swish", "swish", NULL, NULL, 0, 0},
+};
+
+/* Parameters that lstmd's function of that name does not have must be the usual ones. */
+static bool check_usual(const struct onnx_call *call, const char *attribute, double usual)
+{
+    return fabs(onnx_float(call, attribute, usual) - usual) < 1e-6 ||
+           onnx_refuse(call, "%s: %.9g expected, got %.9g", attribute, usual,
+                       onnx_float(call, attribute, usual));
+}
+
+static bool gelu(struct onnx_call *call, const struct onnx_value *value)
+{
+    const OnnxAttribute *attribute = onnx_attribute(call, "approximate");
+    const bool tanh =
+        attribute != NULL && attribute->s.len == 4 && memcmp(attribute->s.data, "tanh", 4) == 0;
+    return give_function(call, value, (struct onnx_function){.name = tanh ? "gelu_tanh" : "gelu"});
+}
+
+bool onnx_activation(struct onnx_call *call)
+{
+    const struct onnx_value *value = need_places(call, 0);
+    const char *op = call->node->op_type;
+    if (value == NULL)
+        return false;
+    if (strcmp(op, "Gelu") == 0)
+        return gelu(call, value);
+    if (strcmp(op, "Selu") == 0)
+        return check_usual(call, "alpha", 1.67326319217681884765625) &&
+               check_usual(call, "gamma", 1.05070102214813232421875) &&
+               give_function(call, value, (struct onnx_function){.name = "selu"});
+    if (strcmp(op, "Swish") == 0 && !check_usual(call, "alpha", 1))
+        return false;
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
+        const struct activation *a = &activations[i];
+        if (strcmp(a->op, op) != 0)
+            continue;
+        struct onnx_function function = {.name = a->name};
+        function.has_alpha = a->alpha != NULL;
+        function.has_beta = a->beta != NULL;
+        if (function.has_alpha)
+            function.alpha = onnx_float(call, a->alpha, a->alpha_otherwise);
+        if (function.has_beta)
+            function.beta = onnx_float(call, a->beta, a->beta_otherwise);
+        return give_function(call, value, function);
+    }
+    return onnx_refuse(call, "no such activation");
+}
+
+/* A bound of Clip: an attribute until version 11, an input since; infinite when it is not said. */
+static bool read_bound(const struct onnx_call *call, const char *name, size_t i, double otherwise,
+                       double *bound)
+{
+    const struct onnx_value *value = onnx_input(call, i);
+    *bound = onnx_float(call, name, otherwise);
+    if (value == NULL)
+        return true;
+    if (value->content != ONNX_FLOATS || value->elements != 1)
+        return onnx_refuse(call, "%s: one known number expected", name);
+    *bound = (double)value->floats[0];
+    return true;
+}
+
+bool onnx_clip(struct onnx_call *call)
+{
+    const struct onnx_value *value = need_places(call, 0);
+    double low, high;
+    if (value == NULL || !read_bound(call, "min", 1, -(double)FLT_MAX, &low) ||
+        !read_bound(call, "max", 2, (double)FLT_MAX, &high))
+        return false;
+    if (!(low <= high))
+        return onnx_refuse(call, "min: at most %.9g, which is max, expected, got %.9g", high, low);
+    return give_function(call, value, (struct onnx_function){"clip", true, true, low, high});
+}
+
+/* Softmax and LogSoftmax, over the features. Before version 13 the axis began what was made one. */
+bool onnx_softmax(struct onnx_call *call)
+{
+    const struct onnx_value *value = need_places(call, 0);
+    size_t axis;
+    if (value == NULL ||
+        !onnx_axis(call, onnx_int(call, "axis", call->opset < 13 ? 1 : -1), value->rank, &axis))
+        return false;
+    if (axis + 1 != value->rank)
+        return onnx_refuse(call, "axis: %zu, the features, expected, got %zu", value->rank - 1,
+                           axis);
+    const bool is_log = strcmp(call->node->op_type, "LogSoftmax") == 0;
+    return give_function(call, value,
+                         (struct onnx_function){.name = is_log ? "log_softmax" : "softmax"});
+}
+
+/* ---- arithmetic with known numbers: y = x * scale + shift ---- */
+
+/* Known numbers, one for each feature or one for all. */
+static bool read_operand(const struct onnx_call *call, const struct onnx_value *operand,
+                         const struct onnx_value *value)
+{
+    const size_t width = value->rank > 0 ? value->dims[value->rank - 1] : 0;
+    const bool fits = operand->content == ONNX_FLOATS && operand->rank <= value->rank &&
+                      (operand->elements == 1 ||
+                       (operand->elements == width && operand->dims[operand->rank - 1] == width));
+    return fits || onnx_refuse(call,
+                               "with one known number, or one for each of %zu features, "
+                               "expected, got %s",
+                               width, onnx_shape_of(operand).text);
+}
+
+static struct onnx_value *make_vector(struct onnx_call *call, size_t width, float fill)
+{
+    struct onnx_value *vector =
+        onnx_value_make(&call->chain->arena, ONNX_FLOATS, 1, &width, NULL, call->fault);
+    for (size_t i = 0; vector != NULL && i < width; i++)
+        vector->floats[i] = fill;
+    return vector;
+}
+
+/* The layer before with the operand in it: a dense layer's bias, a layer norm's weight or bias,
+ * where it has none yet. *done: it is that. */
+static bool give_weight(struct onnx_call *call, const struct onnx_value *value,
+                        const struct onnx_value *operand, bool adds, bool *done)
+{
+    const struct onnx_source *source = &call->chain->sources[value->places[0].source];
+    struct onnx_features features;
+    const struct onnx_layer *before = source->layer;
+    const bool norm = before != NULL && before->kind == ONNX_LAYER_LAYER_NORM;
+    const bool takes =
+        before != NULL && before->bias == NULL &&
+        (adds ? norm || before->kind == ONNX_LAYER_DENSE : norm && before->weight == NULL);
+    *done = takes && source->kind == ONNX_SOURCE_LAYER &&
+            onnx_chain_features(call->chain, value, &features, call->fault) &&
+            features.source == before->after;
+    if (!*done)
+        return true;
+    struct onnx_value *vector = make_vector(call, source->width, 0);
+    if (vector == NULL)
+        return false;
+    for (size_t i = 0; i < source->width; i++)
+        vector->floats[i] = operand->floats[operand->elements == 1 ? 0 : i];
+    struct onnx_layer layer = *before;
+    *(adds ? &layer.bias : &layer.weight) = vector;
+    const struct onnx_layer *added =
+        onnx_chain_add_layer(call->chain, &layer, source->width, source->vector, call->fault);
+    return added != NULL && onnx_give(call, onnx_chain_places(call->chain, value, &features,
+                                                              added->after, call->fault));
+}
+
+enum arithmetic { ADD, SUB, SUB_FROM, MUL, DIV };
+
+static void scale_and_shift(enum arithmetic what, float operand, float *scale, float *shift)
+{
+    *scale = what == MUL ? operand : what == DIV ? 1 / operand : what == SUB_FROM ? -1.0f : 1.0f;
+    *shift = what == ADD || what == SUB_FROM ? operand : what == SUB ? -operand : 0.0f;
+}
+
+static bool give_scale(struct onnx_call *call, const struct onnx_value *value,
+                       const struct onnx_value *operand, enum arithmetic what)
+{
+    const size_t width = value->dims[value->rank - 1];
+    struct onnx_value *scale = make_vector(call, width, 0), *shift = make_vector(call, width, 0);
+    if (scale == NULL || shift == NULL)
+        return false;
+    for (size_t i = 0; i < width; i++)
+        scale_and_shift(what, operand->floats[operand->elements == 1 ? 0 : i], &scale->floats[i],
+                        &shift->floats[i]);
+    if (operand->elements == 1)
+        return give_function(call, value,
+                             (struct onnx_function){"affine", true, true, (double)scale->floats[0],
+                                                    (double)shift->floats[0]});
+    struct onnx_layer layer = {.kind = ONNX_LAYER_SCALE, .weight = scale, .bias = shift};
+    return onnx_give_layer(call, value, &layer, 0);
+}
+
+/* x times its own sigmoid. */
+static bool is_swish(const struct onnx_call *call, const struct onnx_value *x,
+                     const struct onnx_value *y)
+{
+    const struct onnx_layer *layer = call->chain->sources[y->places[0].source].layer;
+    bool same = layer != NULL && layer->kind == ONNX_LAYER_ACTIVATION &&
+                strcmp(layer->function.name, "sigmoid") == 0 && x->rank == y->rank &&
+                memcmp(x->dims, y->dims, x->rank * sizeof x->dims[0]) == 0;
+    for (size_t i = 0; same && i < x->elements; i++)
+        same = x->places[i].source == layer->before && y->places[i].source == layer->after &&
+               x->places[i].step == y->places[i].step && x->places[i].row == y->places[i].row &&
+               x->places[i].feature == y->places[i].feature;
+    return same;
+}
+
+static bool combine(struct onnx_call *call, const struct onnx_value *a, const struct onnx_value *b)
+{
+    bool done = false;
+    if (!onnx_normalization_step(call, a, b, &done) || done)
+        return done;
+    if (strcmp(call->node->op_type, "Mul") == 0 && a->elements > 0 && b->elements > 0) {
+        const struct onnx_function swish = {.name = "swish"};
+        if (is_swish(call, a, b))
+            return give_function(call, a, swish);
+        if (is_swish(call, b, a))
+            return give_function(call, b, swish);
+    }
+    return onnx_refuse(call, "joins two branches: a chain of layers expected");
+}
+
+bool onnx_arithmetic(struct onnx_call *call)
+{
+    const struct onnx_value *a = onnx_need(call, 0), *b = onnx_need(call, 1);
+    const char *op = call->node->op_type;
+    if (a == NULL || b == NULL)
+        return false;
+    if (a->content != ONNX_PLACES && b->content != ONNX_PLACES)
+        return onnx_fold_binary(call);
+    if (a->content == ONNX_PLACES && b->content == ONNX_PLACES)
+        return combine(call, a, b);
+    const bool known_first = a->content != ONNX_PLACES;
+    const struct onnx_value *value = known_first ? b : a, *operand = known_first ? a : b;
+    const enum arithmetic what = strcmp(op, "Add") == 0   ? ADD
+                                 : strcmp(op, "Mul") == 0 ? MUL
+                                 : strcmp(op, "Div") == 0 ? DIV
+                                 : known_first            ? SUB_FROM
+                                                          : SUB;
+    bool done = false;
+    if (known_first && what == DIV)
+        return onnx_refuse(call, "of a known number by what comes from a request it is no layer");
+    if (value->elements == 0 || !read_operand(call, operand, value))
+        return false;
+    if (what == ADD && (!onnx_add_epsilon(call, value, operand, &done) || done))
+        return done;
+    if ((what == ADD || what == MUL) && !give_weight(call, value, operand, what == ADD, &done))
+        return false;
+    return done || give_scale(call, value, operand, what);
+}

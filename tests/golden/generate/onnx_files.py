@@ -1,0 +1,452 @@
+"""ONNX graphs as exporters write them, and the operator LSTM with all it can have, with ONNX
+Runtime's own answers.
+
+onnx_files.py GOLDEN_FOLDER writes GOLDEN_FOLDER/onnx_files/CASE/: model.onnx, `arguments`
+(lstm-convert's own, one a line) and io.safetensors, the graph's inputs and outputs by name. Weights
+are random. Cases of onnx_files/refused/ hold one file each and `because`, a part of the text that
+must be said.
+
+ONNX Runtime does not compute the operator's layout 1: those answers are of layout 0, turned.
+"""
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import warnings
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+warnings.filterwarnings("ignore")
+
+import numpy as np
+import onnx
+import onnxruntime
+import safetensors.numpy
+import tensorflow
+import tf2onnx
+import tf_keras
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = pathlib.Path(sys.argv[1]) / "onnx_files"
+ROWS, STEPS, FEATURES, UNITS = 3, 7, 4, 5
+random = np.random.default_rng(11)
+torch.manual_seed(11)
+
+
+def uniform(*shape):
+    return random.uniform(-1, 1, shape).astype(np.float32)
+
+
+def run(model, inputs):
+    session = onnxruntime.InferenceSession(model.SerializeToString(),
+                                           providers=["CPUExecutionProvider"])
+    return dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs)))
+
+
+def write(name, model, inputs, outputs=None, arguments=()):
+    folder = FOLDER / name
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    if arguments:
+        (folder / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
+    outputs = run(model, inputs) if outputs is None else outputs
+    # What only chooses a branch is no tensor of the converted model.
+    tensors = {k: np.ascontiguousarray(v) for k, v in (inputs | outputs).items() if k != "rate"}
+    safetensors.numpy.save_file(tensors, folder / "io.safetensors")
+
+
+def refuse(name, content, because, arguments=()):
+    folder = FOLDER / "refused" / name
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(
+        content if isinstance(content, bytes) else content.SerializeToString())
+    if arguments:
+        (folder / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
+    (folder / "because").write_text(because + "\n")
+
+
+# ---- graphs of this script's own making ----
+
+def graph(nodes, inputs, outputs, constants, opset=14, name="graph"):
+    """inputs, outputs: {name: shape}, or (type, shape); constants: {name: array}."""
+    def info(items):
+        return [helper.make_tensor_value_info(
+            k, *(v if isinstance(v, tuple) else (TensorProto.FLOAT, v))) for k, v in items.items()]
+    g = helper.make_graph(nodes, name, info(inputs), info(outputs),
+                          [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    return helper.make_model(g, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def weights(directions=1, units=UNITS, features=FEATURES, bias=True, peephole=False, prefix=""):
+    made = {"W": uniform(directions, 4 * units, features), "R": uniform(directions, 4 * units, units)}
+    if bias:
+        made["B"] = uniform(directions, 8 * units)
+    if peephole:
+        made["P"] = uniform(directions, 3 * units)
+    return {prefix + k: v for k, v in made.items()}
+
+
+def lstm(inputs, outputs, **attributes):
+    return helper.make_node("LSTM", inputs, outputs, name="lstm", **attributes)
+
+
+X = {"X": ["T", "B", FEATURES]}
+
+
+def sequence(rows=ROWS, steps=STEPS, features=FEATURES, batch_first=False):
+    return uniform(rows, steps, features) if batch_first else uniform(steps, rows, features)
+
+
+def operator(name, directions=1, outputs=("Y", "Y_h", "Y_c"), **attributes):
+    model = graph([lstm(["X", "W", "R", "B"], list(outputs), hidden_size=UNITS, **attributes)], X,
+                  {o: None for o in outputs if o}, weights(directions))
+    write(name, model, {"X": sequence()})
+
+
+def operators():
+    operator("only_states", outputs=("", "Y_h", "Y_c"))
+    operator("only_c", outputs=("", "", "Y_c"))
+    operator("only_y", directions=2, outputs=("Y",), direction="bidirectional")
+    # Parameters are taken off the lists by the functions that have them, in order.
+    operator("activation_parameters", activations=["HardSigmoid", "LeakyRelu", "ThresholdedRelu"],
+             activation_alpha=[0.3, 0.1, 0.5], activation_beta=[0.4])
+    operator("activations_of_both", directions=2, direction="bidirectional",
+             activations=["Sigmoid", "Elu", "Softsign", "HardSigmoid", "Tanh", "Affine"],
+             activation_alpha=[0.7, 0.25, 0.9], activation_beta=[0.45, 0.1])
+    operator("activation_defaults", activations=["HardSigmoid", "Elu", "Softplus"])
+    operator("scaled_tanh", activations=["Sigmoid", "ScaledTanh", "relu"], activation_alpha=[0.8],
+             activation_beta=[1.2])
+    operator("reverse_states", direction="reverse", clip=0.8)
+    operator("forget_both", directions=2, direction="bidirectional", input_forget=1)
+    everything()
+    first_layout()
+    stacks()
+    refuse("activation_unknown", graph(
+        [lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS, activations=["Sigmoid", "Sine", "Tanh"])], X,
+        {"Y": None}, weights()), "LSTM 'lstm': activations: number 1, 'Sine'")
+    refuse("attribute_unknown", graph(
+        [lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS, output_sequence=1)], X, {"Y": None},
+        weights(), opset=1), "LSTM 'lstm': attribute 'output_sequence' is unknown")
+    refuse("another_hidden_size", graph(
+        [lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS + 1)], X, {"Y": None}, weights()),
+        "hidden_size: 5 expected from R, got 6")
+    refuse("weights_of_a_request", graph(
+        [lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS)],
+        X | {"W": [1, 4 * UNITS, FEATURES]}, {"Y": None},
+        {k: v for k, v in weights().items() if k != "W"}), "W: numbers that are known")
+    refuse("trained_states", graph(
+        [lstm(["X", "W", "R", "", "", "h", "c"], ["Y"], hidden_size=UNITS)], {"X": ["T", 1, FEATURES]},
+        {"Y": None}, weights() | {"h": uniform(1, 1, UNITS), "c": uniform(1, 1, UNITS)}),
+        "initial_h: zeros or an input of the graph expected")
+
+
+def everything():
+    model = graph(
+        [lstm(["X", "W", "R", "B", "lens", "h0", "c0", "P"], ["Y", "Y_h", "Y_c"], hidden_size=UNITS,
+              direction="bidirectional", clip=0.9)],
+        X | {"lens": (TensorProto.INT32, ["B"]), "h0": [2, "B", UNITS], "c0": [2, "B", UNITS]},
+        {"Y": None, "Y_h": None, "Y_c": None}, weights(2, peephole=True))
+    write("everything", model, {"X": sequence(), "lens": np.array([7, 2, 5], np.int32),
+                                "h0": uniform(2, ROWS, UNITS), "c0": uniform(2, ROWS, UNITS)})
+
+
+def first_layout():
+    """layout 1: rows first, everywhere."""
+    made = weights(2)
+
+    def model(layout, opset=14):
+        rows = ["B", "T", FEATURES] if layout else ["T", "B", FEATURES]
+        state = ["B", 2, UNITS] if layout else [2, "B", UNITS]
+        return graph([lstm(["X", "W", "R", "B", "", "h0", "c0"], ["Y", "Y_h", "Y_c"],
+                           hidden_size=UNITS, direction="bidirectional", layout=layout)],
+                     {"X": rows, "h0": state, "c0": state}, {"Y": None, "Y_h": None, "Y_c": None},
+                     made)
+    inputs = {"X": sequence(), "h0": uniform(2, ROWS, UNITS), "c0": uniform(2, ROWS, UNITS)}
+    plain = run(model(0), inputs)
+    outputs = {"Y": plain["Y"].transpose(2, 0, 1, 3), "Y_h": plain["Y_h"].transpose(1, 0, 2),
+               "Y_c": plain["Y_c"].transpose(1, 0, 2)}
+    write("layout_1", model(1), {k: v.transpose(1, 0, 2) for k, v in inputs.items()}, outputs)
+
+
+def stacks():
+    """Two LSTMs with states of their own: of one size, and of two."""
+    for name, units in (("stack_of_states", UNITS), ("stack_of_sizes", 3)):
+        made = weights(prefix="a_") | weights(units=units, features=UNITS, prefix="b_")
+        nodes = [helper.make_node("LSTM", ["X", "a_W", "a_R", "a_B", "", "h_a", "c_a"],
+                                  ["Y_a", "", "c_a_n"], name="a", hidden_size=UNITS),
+                 helper.make_node("Squeeze", ["Y_a", "one"], ["x_b"]),
+                 helper.make_node("LSTM", ["x_b", "b_W", "b_R", "b_B", "", "h_b"],
+                                  ["Y", "h_b_n"], name="b", hidden_size=units)]
+        model = graph(nodes, X | {"h_a": [1, "B", UNITS], "c_a": [1, "B", UNITS],
+                                  "h_b": [1, "B", units]},
+                      {"c_a_n": None, "Y": None, "h_b_n": None}, made | {"one": np.array([1])})
+        write(name, model, {"X": sequence(), "h_a": uniform(1, ROWS, UNITS),
+                            "c_a": uniform(1, ROWS, UNITS), "h_b": uniform(1, ROWS, units)})
+
+
+def branches():
+    """One network for each sampling rate, as Silero VAD has it; the rate comes with a request."""
+    def branch(name):
+        nodes = [helper.make_node("LSTM", ["X", f"{name}_W", f"{name}_R"], [f"{name}_Y"], name=name,
+                                  hidden_size=UNITS),
+                 helper.make_node("Squeeze", [f"{name}_Y", "one"], [f"{name}_out"])]
+        return helper.make_graph(
+            nodes, name, [], [helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(v, k) for k, v in weights(bias=False, prefix=f"{name}_").items()])
+    nodes = [helper.make_node("Equal", ["rate", "sixteen"], ["is_16k"]),
+             helper.make_node("If", ["is_16k"], ["Y"], name="by_rate", then_branch=branch("wide"),
+                              else_branch=branch("narrow"))]
+    model = graph(nodes, X | {"rate": (TensorProto.INT64, [])}, {"Y": ["T", "B", UNITS]},
+                  {"one": np.array([1]), "sixteen": np.array(16000)})
+    for name, rate in (("wide", 16000), ("narrow", 8000)):
+        write(f"branch_{name}", model, {"X": sequence(), "rate": np.array(rate)},
+              arguments=["--subgraph", name])
+    refuse("branch_not_chosen", model, "If 'by_rate': which branch is taken is known only with a "
+                                       "request: choose 'wide' or 'narrow' with --subgraph")
+    refuse("branch_unknown", model, "choose 'wide' or 'narrow'", ["--subgraph", "other"])
+    refuse("subgraph_without_branches", onnx.load(FOLDER / "only_y/model.onnx"),
+           "--subgraph: there is no choice", ["--subgraph", "other"])
+
+
+def shapes_that_differ():
+    """What is right for some sizes of a request only."""
+    made = weights() | {"one": np.array([1]), "first": np.array([0]), "long": np.array([100]),
+                        "short": np.array([5])}
+    y = [lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+         helper.make_node("Squeeze", ["Y4", "one"], ["Y3"])]
+    cut = y + [helper.make_node("Slice", ["Y3", "first", "long", "first"], ["Y"], name="cut")]
+    refuse("cut_at_100_steps", graph(cut, X, {"Y": None}, made),
+           "output 'Y': Slice 'cut': 100 along axis 0, which may have any size")
+    cut[-1] = helper.make_node("Slice", ["Y3", "first", "short", "first"], ["Y"], name="cut")
+    refuse("cut_at_5_steps", graph(cut, X, {"Y": None}, made),
+           "output 'Y': [T,B,F] or [B,T,F] of all steps")
+    pick = y + [helper.make_node("Constant", [], ["four"], value_int=4),
+                helper.make_node("Gather", ["Y3", "four"], ["Y"], axis=0)]
+    refuse("step_number_4", graph(pick, X, {"Y": None}, made),
+           "for 7 steps of 2 rows: output 'Y': ")
+    one = helper.make_graph([helper.make_node("Identity", ["Y4"], ["a"])], "yes", [],
+                            [helper.make_tensor_value_info("a", TensorProto.FLOAT, None)])
+    other = helper.make_graph([helper.make_node("Neg", ["Y4"], ["b"])], "no", [],
+                              [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)])
+    choice = y + [helper.make_node("Shape", ["X"], ["shape"]),
+                  helper.make_node("Gather", ["shape", "first"], ["t"]),
+                  helper.make_node("Less", ["t", "long"], ["few"]),
+                  helper.make_node("If", ["few"], ["Y"], name="few_steps", then_branch=one,
+                                   else_branch=other)]
+    refuse("other_for_many_steps", graph(choice, X, {"Y": None}, made), "If 'few_steps': which branch")
+
+
+def not_chains():
+    made = weights() | {"one": np.array([1])}
+    y = [lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+         helper.make_node("Squeeze", ["Y4", "one"], ["Y3"])]
+    refuse("residual", graph(
+        y + [helper.make_node("Relu", ["Y3"], ["relu"]),
+             helper.make_node("Add", ["relu", "Y3"], ["Y"], name="join")], X, {"Y": None}, made),
+        "output 'Y': Add 'join': joins two branches")
+    refuse("two_outputs", graph(
+        y + [helper.make_node("Relu", ["Y3"], ["relu"])], X, {"Y3": None, "relu": None}, made),
+        "output 'relu': one output that is not an LSTM's states expected, got 'Y3' before")
+    refuse("unknown_operator", graph(
+        y + [helper.make_node("Sin", ["Y3"], ["Y"], name="sine")], X, {"Y": None}, made),
+        "output 'Y': Sin 'sine': an operator that lstmd has no layer for")
+    refuse("other_domain", helper.make_model(helper.make_graph(
+        [helper.make_node("LSTM", ["X"], ["Y"], name="other", domain="com.example")], "g",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, X["X"])],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)]),
+        opset_imports=[helper.make_opsetid("", 14), helper.make_opsetid("com.example", 1)],
+        ir_version=8), "LSTM 'other': an operator that lstmd has no layer for")
+    refuse("double", graph([lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS)],
+                           {"X": (TensorProto.DOUBLE, X["X"])}, {"Y": (TensorProto.DOUBLE, None)},
+                           {k: v.astype(np.float64) for k, v in weights().items()}),
+           "an input of floats")
+    refuse("no_lstm", graph([helper.make_node("Relu", ["X"], ["Y"])], X, {"Y": None}, {}),
+           "no LSTM leads to the output")
+
+
+def files():
+    """Files that are not what they should be."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.onnx"
+        model = graph([lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS)], X, {"Y": None}, weights())
+        onnx.save(model, path, save_as_external_data=True, location="weights", size_threshold=0,
+                  convert_attribute=False)
+        refuse("external_data", path.read_bytes(), "tensor 'W': its numbers are in another file")
+    model = graph([lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS)], X, {"Y": None}, weights())
+    content = model.SerializeToString()
+    refuse("cut", content[:len(content) // 2], "broken at byte")
+    tensor = model.graph.initializer[0]
+    tensor.float_data.extend([1.0])
+    refuse("numbers_twice", model, "tensor 'W': its numbers are there twice")
+    tensor.ClearField("float_data")
+    tensor.dims[0] = -1
+    refuse("negative_dimension", model, "tensor 'W': a dimension of -1")
+    tensor.dims[0] = 1 << 40
+    refuse("huge_dimension", model, "tensor 'W': a dimension of 1099511627776")
+    tensor.dims[0] = 2
+    refuse("too_few_numbers", model, "tensor 'W': as many numbers as its dimensions say expected")
+
+
+def element_types():
+    """Weights of other types, cast where the graph runs."""
+    made = weights()
+    for name, kind in (("float16", np.float16), ("float64", np.float64)):
+        nodes = [helper.make_node("Cast", [f"{k}_"], [k], to=TensorProto.FLOAT) for k in made]
+        nodes.append(lstm(["X", "W", "R", "B"], ["Y"], hidden_size=UNITS))
+        model = graph(nodes, X, {"Y": None}, {f"{k}_": v.astype(kind) for k, v in made.items()})
+        write(f"weights_{name}", model, {"X": sequence()})
+
+
+# ---- PyTorch, by both of its exporters ----
+
+class Network(torch.nn.Module):
+    def __init__(self, forward, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self.run = forward
+
+    def forward(self, *inputs):
+        return self.run(self, *inputs)
+
+
+def torch_networks():
+    nn = torch.nn
+
+    def last(m, x):
+        return torch.log_softmax(m.fc(torch.relu(m.lstm(x)[0][:, -1])), -1)
+
+    def tagger(m, x):
+        return torch.sigmoid(m.fc(m.norm(m.drop(m.lstm(x)[0]))))
+
+    def final(m, x):
+        h = m.lstm(x)[1][0]
+        return m.fc(torch.cat((h[-2], h[-1]), 1))
+
+    def words(m, x):
+        y = m.lstm(m.embedding(x))[0]
+        return m.out(torch.nn.functional.leaky_relu(m.fc(y.mean(1)), 0.2))
+
+    yield ("last", Network(last, lstm=nn.LSTM(FEATURES, UNITS, 2, batch_first=True),
+                           fc=nn.Linear(UNITS, 2)), [sequence(batch_first=True)], ["x"], ["y"], True)
+    yield ("tagger", Network(tagger, lstm=nn.LSTM(FEATURES, UNITS, 2, bidirectional=True),
+                             drop=nn.Dropout(0.4), norm=nn.LayerNorm(2 * UNITS),
+                             fc=nn.Linear(2 * UNITS, 3)), [sequence()], ["x"], ["y"], False)
+    yield ("final", Network(final, lstm=nn.LSTM(FEATURES, UNITS, bidirectional=True),
+                            fc=nn.Linear(2 * UNITS, 2)), [sequence()], ["x"], ["y"], False)
+    yield ("words", Network(words, embedding=nn.Embedding(11, FEATURES),
+                            lstm=nn.LSTM(FEATURES, UNITS, batch_first=True), fc=nn.Linear(UNITS, 6),
+                            out=nn.Linear(6, 2, bias=False)),
+           [random.integers(0, 11, (ROWS, STEPS))], ["x"], ["y"], True)
+    yield ("states", Network(lambda m, x, h, c: (lambda y, s: (y, *s))(*m.lstm(x, (h, c))),
+                             lstm=nn.LSTM(FEATURES, UNITS, 2, bidirectional=True)),
+           [sequence(), uniform(4, ROWS, UNITS), uniform(4, ROWS, UNITS)], ["x", "h", "c"],
+           ["y", "h_n", "c_n"], False)
+    yield ("seed", Network(lambda m, x: (lambda y, s: (y, *s))(*m.lstm(x)), lstm=nn.LSTM(10, 7)),
+           [sequence(2, 17, 10)], ["x"], ["y", "h_n", "c_n"], False)
+
+
+def export(network, inputs, names, outputs, batch_first, fixed=False, **how):
+    tensors = tuple(torch.from_numpy(x) for x in inputs)
+    axes = {name: {1: "B"} for name in names}
+    axes[names[0]] = {0: "B", 1: "T"} if batch_first else {0: "T", 1: "B"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/model.onnx"
+        shapes = {}
+        if not fixed and how.get("dynamo"):
+            dims = {"B": torch.export.Dim("B"), "T": torch.export.Dim("T")}
+            shapes["dynamic_shapes"] = (tuple({a: dims[d] for a, d in axes[n].items()} for n in names),)
+            how["external_data"] = False
+        elif not fixed:
+            shapes["dynamic_axes"] = axes
+        torch.onnx.export(network.eval(), tensors, path, input_names=names, output_names=outputs,
+                          verbose=False, **how, **shapes)
+        return onnx.load(path)
+
+
+def torch_files():
+    for name, network, inputs, names, outputs, batch_first in torch_networks():
+        feed = dict(zip(names, inputs))
+        exporters = {"script9": dict(dynamo=False, opset_version=9),
+                     "script13": dict(dynamo=False, opset_version=13),
+                     "script17": dict(dynamo=False, opset_version=17), "dynamo": dict(dynamo=True)}
+        for exporter, how in exporters.items():
+            model = export(network, inputs, names, outputs, batch_first, **how)
+            write(f"torch_{exporter}_{name}", model, feed)
+        if name in ("last", "states"):
+            for exporter in ("script17", "dynamo"):
+                model = export(network, inputs, names, outputs, batch_first, True,
+                               **exporters[exporter])
+                write(f"torch_{exporter}_{name}_fixed", model, feed)
+    packed()
+    flat()
+
+
+def packed():
+    """pack_padded_sequence: the lengths are the operator's sequence_lens."""
+    def run_packed(m, x, lengths):
+        y, (h, c) = m.lstm(torch.nn.utils.rnn.pack_padded_sequence(x, lengths))
+        return torch.nn.utils.rnn.pad_packed_sequence(y)[0], h, c
+    network = Network(run_packed, lstm=torch.nn.LSTM(FEATURES, UNITS, bidirectional=True))
+    inputs, names = [sequence(), np.array([7, 5, 2])], ["x", "lengths"]
+    with tempfile.TemporaryDirectory() as folder:
+        torch.onnx.export(network.eval(), tuple(map(torch.from_numpy, inputs)), f"{folder}/m.onnx",
+                          input_names=names, output_names=["y", "h_n", "c_n"], dynamo=False,
+                          opset_version=17, dynamic_axes={"x": {0: "T", 1: "B"}, "lengths": {0: "B"}})
+        write("torch_script17_packed", onnx.load(f"{folder}/m.onnx"), dict(zip(names, inputs)))
+
+
+def flat():
+    """All steps at once: the graph is of so many."""
+    network = Network(lambda m, x: m.fc(m.lstm(x)[0].flatten(1)),
+                      lstm=torch.nn.LSTM(FEATURES, UNITS, batch_first=True),
+                      fc=torch.nn.Linear(STEPS * UNITS, 2))
+    x = sequence(batch_first=True)
+    for exporter, dynamo in (("script17", False), ("dynamo", True)):
+        how = dict(dynamo=dynamo) if dynamo else dict(dynamo=dynamo, opset_version=17)
+        write(f"torch_{exporter}_flat", export(network, [x], ["x"], ["y"], True, True, **how),
+              {"x": x})
+
+
+# ---- Keras, by tf2onnx ----
+
+def keras_networks(k):
+    layers = k.layers
+    yield ("tagger", k.Sequential([
+        layers.Input((None, FEATURES)), layers.LSTM(UNITS, return_sequences=True),
+        layers.LSTM(3, return_sequences=True), layers.Dense(2, activation="softmax")]), sequence)
+    yield ("bidirectional", k.Sequential([
+        layers.Input((STEPS, FEATURES)),
+        layers.Bidirectional(layers.LSTM(UNITS, return_sequences=True)),
+        layers.Bidirectional(layers.LSTM(3)), layers.Dense(1, activation="sigmoid")]), sequence)
+    yield ("words", k.Sequential([
+        layers.Input((None,)), layers.Embedding(11, FEATURES), layers.LSTM(UNITS, activation="relu"),
+        layers.Dense(4, activation="elu"), layers.Dense(2)]), None)
+
+
+def keras_files():
+    for name, model, make in keras_networks(tf_keras):
+        model(np.zeros((1, STEPS, FEATURES) if make else (1, STEPS), np.float32))
+        for weight in model.weights:
+            weight.assign(random.uniform(-0.6, 0.6, weight.shape))
+        x = (make(batch_first=True) if make
+             else random.integers(0, 11, (ROWS, STEPS)).astype(np.float32))
+        for opset in (11, 17):
+            converted, _ = tf2onnx.convert.from_keras(
+                model, [tensorflow.TensorSpec(model.inputs[0].shape, tensorflow.float32, name="x")],
+                opset=opset)
+            write(f"tf2onnx_{opset}_{name}", converted, {"x": x})
+
+
+if FOLDER.exists():
+    shutil.rmtree(FOLDER)
+operators()
+branches()
+shapes_that_differ()
+not_chains()
+files()
+element_types()
+torch_files()
+keras_files()
