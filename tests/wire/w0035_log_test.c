@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/expect.h"
 #include "tests/support/fixture.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/slow_model.h"
 
 #define BODY                                                                                       \
@@ -101,13 +103,18 @@ static void slow_ones_are_told_apart(void **state)
 static void every_line_of_json_is_an_object(void **state)
 {
     static const char *const arguments[] = {"--access-log", "--log-format", "json", NULL};
+    static const char odd[] = "GET /v2/models/%22\\\xff\xc3\xa4 HTTP/1.1\r\nHost: x\r\n"
+                              "Connection: close\r\n\r\n";
     char given[80];
-    struct http_response response;
     (void)state;
     start(arguments);
     infer("tiny", BODY, "mine", given);
-    assert_true(http_get(&fixture.client, "/v2/models/%22\\\xff\xc3\xa4", &response));
-    http_response_fini(&response);
+    const int fd = raw_connect(fixture.daemon.port);
+    bool closed;
+    assert_true(raw_send(fd, odd, strlen(odd)));
+    free(raw_receive(fd, 20000, &closed));
+    assert_true(closed);
+    close(fd);
     char *log = daemon_log(&fixture.daemon);
     size_t lines = 0, requests = 0;
     for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
