@@ -15,7 +15,7 @@ const char command_line_help[] =
     "  --out DIR         the folder to write into; made when it is not there\n"
     "  --name NAME       the model's name; default: INPUT's name without its suffix\n"
     "  --config FILE     the architecture (a Keras model.json), when INPUT holds weights alone\n"
-    "  --subgraph NAME   which graph of an ONNX file\n"
+    "  --subgraph NAME   which branch of an ONNX file's If\n"
     "  --help, --version\n"
     "\n"
     "A PyTorch state_dict, an .npz or a .safetensors file holds weights and no network:\n"

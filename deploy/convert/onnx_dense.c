@@ -1,4 +1,5 @@
-/* Layers with weights but the LSTM: MatMul, Gemm, an embedding's Gather, LayerNormalization. */
+/* Layers with weights but the LSTM: MatMul, Gemm, an embedding's Gather, the normalizations. */
+#include <math.h>
 #include <string.h>
 
 #include "deploy/convert/onnx.pb-c.h"
@@ -162,4 +163,45 @@ bool onnx_layer_norm(struct onnx_call *call)
                                .bias = bias,
                                .epsilon = onnx_float(call, "epsilon", 1e-5)};
     return onnx_give_layer(call, value, &layer, width);
+}
+
+/* ---- BatchNormalization: with the trained statistics it scales and shifts ---- */
+
+/* scale, B, mean and var as one scale and shift for each feature. */
+static bool fold_statistics(struct onnx_call *call, size_t width, struct onnx_layer *layer)
+{
+    const double epsilon = onnx_float(call, "epsilon", 1e-5);
+    const struct onnx_value *in[4];
+    for (size_t i = 0; i < 4; i++) {
+        in[i] = onnx_need(call, i + 1);
+        if (in[i] == NULL)
+            return false;
+        if (!is_vector(in[i], width))
+            return onnx_refuse(call, "input %zu: %zu known numbers expected", i + 1, width);
+    }
+    struct onnx_value *scale =
+        onnx_value_make(&call->chain->arena, ONNX_FLOATS, 1, &width, NULL, call->fault);
+    struct onnx_value *shift =
+        onnx_value_make(&call->chain->arena, ONNX_FLOATS, 1, &width, NULL, call->fault);
+    if (scale == NULL || shift == NULL)
+        return false;
+    for (size_t i = 0; i < width; i++) {
+        const double factor = (double)in[0]->floats[i] / sqrt((double)in[3]->floats[i] + epsilon);
+        scale->floats[i] = (float)factor;
+        shift->floats[i] = (float)((double)in[1]->floats[i] - (double)in[2]->floats[i] * factor);
+    }
+    layer->weight = scale;
+    layer->bias = shift;
+    return true;
+}
+
+bool onnx_batch_norm(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_need(call, 0);
+    struct onnx_layer layer = {.kind = ONNX_LAYER_SCALE};
+    if (value == NULL)
+        return false;
+    if (!is_places(value) || value->rank != 2 || onnx_int(call, "training_mode", 0) != 0)
+        return onnx_refuse(call, "[B,F] of what comes from a request, not in training, expected");
+    return fold_statistics(call, value->dims[1], &layer) && onnx_give_layer(call, value, &layer, 0);
 }

@@ -197,9 +197,12 @@ static bool read_lengths(struct reading *reading)
            onnx_refuse(call, "sequence_lens: an input of the graph, or all steps, expected");
 }
 
-static bool is_zero(const struct onnx_value *value)
+/* Zeros for so many cells; of how many rows does not matter. */
+static bool is_zero(const struct reading *reading, const struct onnx_value *value)
 {
-    bool zero = value->content == ONNX_FLOATS;
+    bool zero = value->content == ONNX_FLOATS && value->rank == 3 &&
+                value->dims[reading->batch_first ? 1 : 0] == reading->layer.lstm.directions &&
+                value->dims[2] == reading->layer.lstm.hidden_size;
     for (size_t i = 0; zero && i < value->elements; i++)
         zero = value->floats[i] == 0.0f;
     return zero;
@@ -237,14 +240,16 @@ static bool read_state(struct reading *reading, size_t i, const char *name,
                        struct onnx_state *state)
 {
     const struct onnx_value *value = onnx_input(reading->call, i);
-    if (value == NULL || is_zero(value) || is_state(reading, value, state))
+    if (value == NULL || is_zero(reading, value) || is_state(reading, value, state))
         return true;
     if (value->content == ONNX_FLOATS)
         return onnx_refuse(reading->call,
-                           "%s: zeros or an input of the graph expected, got other known numbers",
-                           name);
-    return onnx_refuse(reading->call, "%s: zeros, or [D,B,H] of an input of the graph, expected",
-                       name);
+                           "%s: zeros or an input of the graph expected, got other known numbers, "
+                           "%s",
+                           name, onnx_shape_of(value).text);
+    return onnx_refuse(reading->call,
+                       "%s: zeros, or [D,B,H] of an input of the graph, expected, got %s", name,
+                       onnx_shape_of(value).text);
 }
 
 /* ---- input and outputs ---- */

@@ -12,6 +12,7 @@ operators[] = {
     {"Abs", onnx_fold_unary, " "},
     {"Add", onnx_arithmetic, " "},
     {"And", onnx_fold_binary, " "},
+    {"BatchNormalization", onnx_batch_norm, " epsilon momentum training_mode "},
     {"Cast", onnx_cast, " to saturate round_mode "},
     {"Clip", onnx_clip, " min max "},
     {"Concat", onnx_concat, " axis "},

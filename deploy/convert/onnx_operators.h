@@ -26,7 +26,7 @@ onnx_operator onnx_transpose, onnx_slice, onnx_split, onnx_concat, onnx_expand, 
 onnx_operator onnx_cast, onnx_fold_binary, onnx_fold_unary, onnx_fold_reduce;
 
 /* onnx_dense.c: layers with weights but the LSTM */
-onnx_operator onnx_matmul, onnx_gemm, onnx_gather, onnx_layer_norm;
+onnx_operator onnx_matmul, onnx_gemm, onnx_gather, onnx_layer_norm, onnx_batch_norm;
 
 /* onnx_pointwise.c: layers that are a function of each element, or of a step's features */
 onnx_operator onnx_activation, onnx_softmax, onnx_arithmetic, onnx_clip;

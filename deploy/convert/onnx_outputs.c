@@ -91,18 +91,25 @@ static bool take_only_step(struct reading *reading, const struct onnx_value *val
     return added != NULL;
 }
 
+static bool fail_shape(const struct reading *reading, const struct onnx_value *value)
+{
+    return fault_set(reading->fault, 400,
+                     "[T,B,F] or [B,T,F] of all steps, or [B,F] of a vector, expected, got %s",
+                     onnx_shape_of(value).text);
+}
+
 static bool read_plain(struct reading *reading, const struct onnx_value *value)
 {
     struct onnx_features features;
     bool vector;
+    if (value->rank < 2)
+        return fail_shape(reading, value);
     if (!onnx_chain_features(&reading->walk->chain, value, &features, reading->fault) ||
         !take_only_step(reading, value, &features))
         return false;
     const char *layout = plain_layout(reading, value, &features, &vector);
     if (layout == NULL && !vector)
-        return fault_set(reading->fault, 400,
-                         "[T,B,F] or [B,T,F] of all steps, or [B,F] of a vector, expected, got %s",
-                         onnx_shape_of(value).text);
+        return fail_shape(reading, value);
     reading->outputs->layout = layout;
     reading->outputs->last = features.source;
     return true;

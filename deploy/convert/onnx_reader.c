@@ -27,10 +27,11 @@ static const size_t any_steps[] = {5, 7}, any_rows[] = {3, 2};
 struct search {
     const OnnxModel *model;
     const char *subgraph;
-    size_t arena;    /* bytes a walk may have */
-    size_t width;    /* features of a step where the graph does not say */
-    bool met;        /* --subgraph was of use */
-    size_t progress; /* of the walk that got farthest */
+    size_t arena;            /* bytes a walk may have */
+    size_t width;            /* features of a step where the graph does not say */
+    bool met;                /* --subgraph was of use */
+    size_t progress;         /* of the walk that got farthest */
+    struct onnx_sizes sizes; /* that it was of */
     struct fault farthest;
 };
 
@@ -137,12 +138,20 @@ static bool walk_again(struct search *search, const struct onnx_sizes *first,
 
 /* ---- ways to take the graph's input ---- */
 
-static void remember(struct search *search, size_t progress, const struct fault *fault)
+/* Of two that got as far, the first; or the same with more of the graph's own sizes, where it shows
+ * better what is wrong. */
+static void remember(struct search *search, size_t progress, const struct onnx_sizes *sizes,
+                     const struct fault *fault)
 {
-    if (search->farthest.status != 0 && progress <= search->progress)
+    const struct onnx_sizes *before = &search->sizes;
+    const bool surer = sizes->input == before->input && sizes->batch_first == before->batch_first &&
+                       sizes->any_rows + sizes->any_steps < before->any_rows + before->any_steps;
+    if (search->farthest.status != 0 &&
+        (progress < search->progress || (progress == search->progress && !surer)))
         return;
     search->farthest = *fault;
     search->progress = progress;
+    search->sizes = *sizes;
 }
 
 /* fixed: how many of steps and rows are as the graph declares them. false with the width or rows
@@ -186,7 +195,7 @@ static bool try_input(struct search *search, size_t input, struct network *netwo
             network_init(network);
             if (fault->status == 503)
                 return false;
-            remember(search, progress, fault);
+            remember(search, progress, &sizes, fault);
         }
     *fault = search->farthest;
     return false;

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "deploy/convert/keras_hdf5_reader.h"
 #include "deploy/convert/keras_zip_reader.h"
@@ -28,12 +29,26 @@ static bool fail_unknown(struct fault *fault)
                      list);
 }
 
+/* What model.to_json() gives: JSON, or a text that holds it. */
+static bool is_keras_architecture(const struct blob *file)
+{
+    static const char key[] = "class_name";
+    return file->size > 0 && strchr("{\"", file->bytes[0]) != NULL && file->bytes[0] != '\0' &&
+           memmem(file->bytes, file->size, key, strlen(key)) != NULL;
+}
+
 const struct reader *reader_find(const struct input *input, struct fault *fault)
 {
     for (size_t i = 0; reader_table[i] != NULL; i++)
         if (reader_table[i]->recognises(input))
             return reader_table[i];
-    fail_unknown(fault);
+    if (is_keras_architecture(&input->file))
+        fault_set(
+            fault, 400,
+            "a Keras architecture without weights: INPUT is the weights' file, this one is for "
+            "--config");
+    else
+        fail_unknown(fault);
     return NULL;
 }
 

@@ -68,7 +68,7 @@ static void post(const char *folder, const struct tensor_file *io, struct infer_
 static double compare(const char *folder, const struct tensor_file *io, size_t number,
                       const struct infer_result_tensor *found)
 {
-    char name[24];
+    char name[32];
     snprintf(name, sizeof name, "output%zu", number);
     const struct safetensors_tensor *y = safetensors_find(&io->tensors, name);
     assert_int_equal(found->rank, y->rank);

@@ -122,24 +122,16 @@ static void it_writes_two_files_and_prints_the_layers(void **state)
     temp_dir_remove(&dir);
 }
 
-/* NAME.safetensors converted again under its name: the same two files, byte for byte. */
-static void its_own_files_convert_to_themselves(void **state)
+/* The files NAME.json and NAME.safetensors of both folders are the same, byte for byte. */
+static void assert_same_pair(const struct temp_dir *first, const struct temp_dir *second,
+                             const char *name)
 {
-    struct temp_dir first, second;
+    static const char *const suffixes[] = {"json", "safetensors"};
     size_t sizes[2];
-    (void)state;
-    temp_dir_create(&first);
-    temp_dir_create(&second);
-    struct run done = convert_into(&first, FILES "half/model.pt", "--name", "mine");
-    assert_int_equal(done.exit_status, 0);
-    run_fini(&done);
-    char *written = temp_dir_file(&first, "mine.safetensors");
-    done = convert_into(&second, written, "--name", "mine");
-    assert_int_equal(done.exit_status, 0);
-    run_fini(&done);
     for (int i = 0; i < 2; i++) {
-        char *a = temp_dir_file(&first, i == 0 ? "mine.json" : "mine.safetensors");
-        char *b = temp_dir_file(&second, i == 0 ? "mine.json" : "mine.safetensors");
+        char file[64];
+        snprintf(file, sizeof file, "%s.%s", name, suffixes[i]);
+        char *a = temp_dir_file(first, file), *b = temp_dir_file(second, file);
         char *a_bytes = whole_file_read(a, &sizes[0]), *b_bytes = whole_file_read(b, &sizes[1]);
         assert_int_equal(sizes[0], sizes[1]);
         assert_memory_equal(a_bytes, b_bytes, sizes[0]);
@@ -148,9 +140,65 @@ static void its_own_files_convert_to_themselves(void **state)
         free(a);
         free(b);
     }
-    free(written);
+}
+
+static void must_convert(const struct temp_dir *dir, const char *input, const char *name)
+{
+    struct run done = convert_into(dir, input, "--name", name);
+    if (done.exit_status != 0)
+        fail_msg("%s: exit %d: %s", input, done.exit_status, done.errors);
+    run_fini(&done);
+}
+
+/* Either file of the pair, converted again under its name. */
+static void its_own_files_convert_to_themselves(void **state)
+{
+    static const char *const inputs[] = {FILES "half/model.pt",
+                                         "tests/golden/keras_files/k3_states_keras/model.keras"};
+    static const char *const written[] = {"mine.json", "mine.safetensors"};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct temp_dir first, second;
+        temp_dir_create(&first);
+        temp_dir_create(&second);
+        must_convert(&first, inputs[i / 2], "mine");
+        char *again = temp_dir_file(&first, written[i % 2]);
+        must_convert(&second, again, "mine");
+        assert_same_pair(&first, &second, "mine");
+        free(again);
+        temp_dir_remove(&first);
+        temp_dir_remove(&second);
+    }
+}
+
+/* The config is the one that names these weights, and nothing on the command line says otherwise.
+ */
+static void weights_are_bare_without_their_config(void **state)
+{
+    struct temp_dir first, second;
+    (void)state;
+    temp_dir_create(&first);
+    temp_dir_create(&second);
+    must_convert(&first, "tests/golden/keras_files/k3_states_keras/model.keras", "mine");
+    char *weights = temp_dir_file(&first, "mine.safetensors");
+    struct run refused = convert_into(&second, weights, "--prefix", "nothing");
+    assert_int_equal(refused.exit_status, 1);
+    assert_contains(refused.errors, "no LSTM found: weights named 'nothingweight_ih_l0'");
+    run_fini(&refused);
+    temp_dir_write(&first, "mine.json", "%s", "{\"weights\":\"others.safetensors\"}");
+    refused = convert_into(&second, weights, NULL, NULL);
+    assert_int_equal(refused.exit_status, 1);
+    assert_contains(refused.errors, "several LSTMs");
+    run_fini(&refused);
+    char *config = temp_dir_file(&first, "mine.json");
+    refused = convert_into(&second, config, NULL, NULL);
+    assert_int_equal(refused.exit_status, 1);
+    assert_contains(refused.errors, "lstmd model: others.safetensors: No such file");
+    run_fini(&refused);
+    assert_int_equal(rmdir(second.path), 0);
+    free(weights);
+    free(config);
     temp_dir_remove(&first);
-    temp_dir_remove(&second);
 }
 
 static void what_is_refused_writes_nothing(void **state)
@@ -160,6 +208,8 @@ static void what_is_refused_writes_nothing(void **state)
     assert_refused(FILES "refused/system/model.pt", NULL, NULL, 1, "wants 'os.system'");
     assert_refused(FILES "refused/head/model.pt", NULL, NULL, 1, "'fc.0.weight' [6,4]");
     assert_refused("tests/golden/README.md", NULL, NULL, 1, "none of the formats");
+    assert_refused("tests/golden/keras_files/k2_weights_alone/architecture.json", NULL, NULL, 1,
+                   "a Keras architecture without weights");
     assert_refused("tests/golden/none.pt", NULL, NULL, 1, "No such file");
     assert_refused(FILES "half/model.pt", "--subgraph", "decoder", 1,
                    "--subgraph: this file, PyTorch, holds weights alone");
@@ -271,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_writes_two_files_and_prints_the_layers),
         cmocka_unit_test(its_own_files_convert_to_themselves),
+        cmocka_unit_test(weights_are_bare_without_their_config),
         cmocka_unit_test(what_is_refused_writes_nothing),
         cmocka_unit_test(a_refusal_leaves_older_files_alone),
         cmocka_unit_test(a_bad_command_line_exits_2),

@@ -136,6 +136,15 @@ def operators():
         [lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS)],
         X | {"W": [1, 4 * UNITS, FEATURES]}, {"Y": None},
         {k: v for k, v in weights().items() if k != "W"}), "W: numbers that are known")
+    refuse("states_of_another_size", graph(
+        [lstm(["X", "W", "R", "", "", "h", "c"], ["Y"], hidden_size=UNITS)], {"X": ["T", 1, FEATURES]},
+        {"Y": None}, weights() | {"h": np.zeros([1, 1, UNITS], np.float32),
+                                  "c": np.zeros([1, 1, UNITS + 1], np.float32)}),
+        "initial_c: zeros or an input of the graph expected, got other known numbers, [1,1,6]")
+    refuse("gru", graph(
+        [helper.make_node("GRU", ["X", "W", "R"], ["Y"], name="gru", hidden_size=UNITS)], X,
+        {"Y": None}, {"W": uniform(1, 3 * UNITS, FEATURES), "R": uniform(1, 3 * UNITS, UNITS)}),
+        "GRU 'gru': an operator that lstmd has no layer for")
     refuse("trained_states", graph(
         [lstm(["X", "W", "R", "", "", "h", "c"], ["Y"], hidden_size=UNITS)], {"X": ["T", 1, FEATURES]},
         {"Y": None}, weights() | {"h": uniform(1, 1, UNITS), "c": uniform(1, 1, UNITS)}),
@@ -156,7 +165,7 @@ def first_layout():
     """layout 1: rows first, everywhere."""
     made = weights(2)
 
-    def model(layout, opset=14):
+    def model(layout):
         rows = ["B", "T", FEATURES] if layout else ["T", "B", FEATURES]
         state = ["B", 2, UNITS] if layout else [2, "B", UNITS]
         return graph([lstm(["X", "W", "R", "B", "", "h0", "c0"], ["Y", "Y_h", "Y_c"],
@@ -312,6 +321,14 @@ class Network(torch.nn.Module):
         return self.run(self, *inputs)
 
 
+def statistics(norm):
+    norm.running_mean.uniform_(-0.5, 0.5)
+    norm.running_var.uniform_(0.5, 1.5)
+    torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+    torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
+    return norm
+
+
 def torch_networks():
     nn = torch.nn
 
@@ -331,6 +348,10 @@ def torch_networks():
 
     yield ("last", Network(last, lstm=nn.LSTM(FEATURES, UNITS, 2, batch_first=True),
                            fc=nn.Linear(UNITS, 2)), [sequence(batch_first=True)], ["x"], ["y"], True)
+    yield ("normed", Network(lambda m, x: m.fc(m.norm(m.lstm(x)[0][:, -1])),
+                             lstm=nn.LSTM(FEATURES, UNITS, batch_first=True),
+                             norm=statistics(nn.BatchNorm1d(UNITS)), fc=nn.Linear(UNITS, 2)),
+           [sequence(batch_first=True)], ["x"], ["y"], True)
     yield ("tagger", Network(tagger, lstm=nn.LSTM(FEATURES, UNITS, 2, bidirectional=True),
                              drop=nn.Dropout(0.4), norm=nn.LayerNorm(2 * UNITS),
                              fc=nn.Linear(2 * UNITS, 3)), [sequence()], ["x"], ["y"], False)
