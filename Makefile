@@ -215,7 +215,7 @@ BENCH_O := $(patsubst %,$(O)/tests/bench/%.o,bench_line bench_numbers bench_opti
 	lstm_shape stopwatch) $(O)/tests/support/die.o
 
 $(BIN)/lstm-bench: $(O)/tests/bench/lstm_bench.o $(O)/tests/bench/bench_team.o $(BENCH_O) \
-		$(O)/server/meeting.o $(CORE_O)
+		$(O)/server/meeting.o $(O)/server/huge_pages.o $(CORE_O)
 $(BIN)/lstm-load: $(O)/tests/bench/lstm_load.o $(LOAD_O) $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

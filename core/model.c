@@ -180,6 +180,30 @@ size_t model_memory(const struct model *model)
     return model->memory;
 }
 
+static void visit_panels(const struct panels *panels,
+                         void (*visit)(void *context, const float *weights, size_t bytes),
+                         void *context)
+{
+    if (panels->weights != NULL)
+        visit(context, panels->weights,
+              panels_memory(panels) - panels->panel_count * PANEL_WIDTH * sizeof(float));
+}
+
+void model_visit_weights(const struct model *model,
+                         void (*visit)(void *context, const float *weights, size_t bytes),
+                         void *context)
+{
+    for (size_t i = 0; i < model->op_count; i++) {
+        const struct op *op = &model->ops[i];
+        for (size_t d = 0; d < op->direction_count; d++) {
+            visit_panels(&op->cells[d].input, visit, context);
+            visit_panels(&op->cells[d].recurrent, visit, context);
+            visit_panels(&op->cells[d].projection, visit, context);
+        }
+        visit_panels(&op->weight, visit, context);
+    }
+}
+
 static double cell_flops(const struct lstm_cell *cell)
 {
     const double hidden = (double)cell->hidden_size;

@@ -180,6 +180,12 @@ size_t model_output_size(const struct model *model);    /* floats per step out *
 size_t model_memory(const struct model *model);         /* bytes held by the model */
 double model_flops_per_step(const struct model *model); /* multiply and add count as two */
 
+/* Calls visit once for each array of packed weights, the large ones of which are read again and
+ * again: for whoever can see to it that memory is held in pages that suit that. */
+void model_visit_weights(const struct model *model,
+                         void (*visit)(void *context, const float *weights, size_t bytes),
+                         void *context);
+
 /* V of a model that begins with an embedding: every input must be a whole number in 0..V-1 (the
  * caller checks what comes from outside). 0: it does not. */
 size_t model_vocabulary(const struct model *model);

@@ -85,3 +85,16 @@ void address_print(const struct address *address, char text[ADDRESS_TEXT_MAX])
         snprintf(text, ADDRESS_TEXT_MAX, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
     }
 }
+
+/* No network of IPv6 has the number of an IPv4 address: none is given out below 2000::. */
+uint64_t address_client(const struct sockaddr *at)
+{
+    if (at->sa_family == AF_INET)
+        return UINT64_C(1) << 32 | ntohl(((const struct sockaddr_in *)at)->sin_addr.s_addr);
+    if (at->sa_family != AF_INET6)
+        return 0;
+    uint64_t network = 0;
+    for (size_t i = 0; i < 8; i++)
+        network = network << 8 | ((const struct sockaddr_in6 *)at)->sin6_addr.s6_addr[i];
+    return network;
+}

@@ -289,6 +289,13 @@ static const struct codec *choose_codec(const struct exchange *exchange)
     return json ? &raw_json_codec : &raw_codec;
 }
 
+static uint64_t client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info != NULL ? address_client(info->client_addr) : 0;
+}
+
 /* Counted from the request's last byte. */
 static struct job_terms job_terms(const struct exchange *exchange)
 {
@@ -301,6 +308,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
         .arrived = now,
         .deadline = now + (asked != 0 && asked < own ? asked : own),
         .in_parts = exchange->route.kind == ROUTE_INFER_STREAM,
+        .client = client_of(exchange->connection),
     };
 }
 

@@ -131,6 +131,11 @@ static bool is_light(const struct job *job, size_t answer)
     return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && flops <= LIGHT_FLOPS;
 }
 
+static bool has_room(const struct job *job, struct fault *fault)
+{
+    return scheduler_has_room(job->scheduler, job->work.lane, job->work.client, fault);
+}
+
 static bool plan(struct job *job, struct fault *fault)
 {
     struct infer_answer answer;
@@ -141,6 +146,9 @@ static bool plan(struct job *job, struct fault *fault)
         return fail_size(job, fault);
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
+    /* Before memory is taken and the wire has put the request aside to wait. */
+    if (!job->light && !has_room(job, fault))
+        return false;
     const size_t members = job->light ? 0 : scheduler_team_size(job->scheduler);
     if (!compute_plan(&job->compute, members, &sizes.compute))
         return fail_size(job, fault);
@@ -197,6 +205,7 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
         !signature_bind(&served->signature, request, served->name, &binding, fault))
         return false;
     job->arrived = terms->arrived;
+    job->work.client = terms->client;
     job->coding = terms->coding;
     job->coding_from = terms->coding_from;
     job->work.priority = class_of(request->parameters.priority);
@@ -243,7 +252,11 @@ struct job *job_create(struct served_model *served, struct payload *payload, str
                        struct scheduler *scheduler, struct sequences *sequences,
                        const struct job_terms *terms, struct fault *fault)
 {
-    struct job *job = allocate(served, budget, payload->held, terms->in_parts, fault);
+    /* What would be refused anyway is not parsed first where that takes its time. */
+    const bool refused = payload_size(payload) > LIGHT_BYTES &&
+                         !scheduler_has_room(scheduler, served->lane, terms->client, fault);
+    struct job *job =
+        refused ? NULL : allocate(served, budget, payload->held, terms->in_parts, fault);
     if (job == NULL) {
         payload_release(payload);
         return NULL;

@@ -16,7 +16,7 @@ void lane_init(struct lane *lane, const struct model *model, uint64_t delay,
 
 void lane_fini(const struct lane *lane)
 {
-    assert(lane->requests == 0);
+    assert(lane->admission.requests == 0);
 }
 
 void lane_put_slice(struct lane *lane, struct work_queue *queue, struct work *work)
@@ -132,6 +132,9 @@ void lane_fill(struct lane *lane, struct work_queue *queue, unsigned index, size
     const size_t cheap = least(lane->rule.cheap_rows, most);
     const size_t limit = least(share, most);
     fill_from(&f, &lane->ticks[index], limit > cheap ? limit : cheap);
+    tick->wanted = tick->longest;
     for (unsigned i = 0; i < WORK_QUEUE_COUNT && tick->row_count < cheap; i++)
         fill_from(&f, &lane->ticks[i], cheap);
+    if (tick->wanted == 0) /* all whose turn it was are late */
+        tick->wanted = tick->longest;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/model.h"
+#include "server/admission.h"
 #include "server/model_stats.h"
 #include "server/tick.h"
 #include "server/tick_rule.h"
@@ -22,7 +23,7 @@ struct lane {
 
     struct model_stats *stats; /* where its work is counted; has no need of the lock */
 
-    size_t requests, rows; /* accepted and not ended */
+    struct admission admission; /* of works that have not ended */
     struct work_list slices[WORK_QUEUE_COUNT], ticks[WORK_QUEUE_COUNT];
     size_t ready_rows;        /* of works in `ticks` and `held` */
     struct work_list held;    /* the first one's time comes first */

@@ -130,6 +130,7 @@ static bool start_scheduler(const struct setup *setup, struct scheduler **schedu
         .workers = setup->options.workers,
         .queue_limit = setup->options.queue_limit,
         .queue_rows_limit = setup->options.queue_rows_limit,
+        .client_percent = (unsigned)setup->options.queue_client_percent,
         .tick_rows = setup->options.tick_rows,
     };
     return scheduler_start(scheduler, &config, fault);

@@ -10,6 +10,7 @@
 #include "proto/model_builder.h"
 #include "proto/safetensors.h"
 #include "server/clock.h"
+#include "server/huge_pages.h"
 #include "server/machine.h"
 
 /* ---- the places ---- */
@@ -145,6 +146,7 @@ static bool build(struct served_model *served, const struct model_config *config
 {
     if (!model_build(config, weights, kernel, &served->model, fault))
         return false;
+    huge_pages_hold(served->model);
     for (size_t i = 0; i < weights->count; i++)
         served->weight_count += weights->tensors[i].elements;
     set_sequences(served, config);

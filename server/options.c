@@ -59,6 +59,8 @@ static const struct option table[] = {
      "requests of one model at once, waiting or being computed"},
     {"queue_rows_limit", SIZE, ANYWHERE, AT(queue_rows_limit), 1, 100000000, 4096, NULL, "N",
      "rows in them; a request alone may have more"},
+    {"queue_client_percent", SIZE, ANYWHERE, AT(queue_client_percent), 1, 100, 75, NULL, "N",
+     "part of both that one address (of IPv6: /64) may take; 100: all of it"},
     {"tick_rows", SIZE, ANYWHERE, AT(tick_rows), 1, TICK_ROWS, TICK_ROWS, NULL, "N",
      "most rows of different requests that go through a model together; 1: no batching"},
     {"connection_limit", SIZE, ANYWHERE, AT(connection_limit), 8, 1000000, 1024, NULL, "N",

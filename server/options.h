@@ -31,6 +31,7 @@ struct options {
     char *kernel; /* NULL: the best there is */
     size_t workers, http_threads;
     size_t queue_limit, queue_rows_limit; /* for each model */
+    size_t queue_client_percent;          /* of both */
     size_t tick_rows;
     size_t connection_limit;
     size_t max_body_bytes, max_memory_bytes;

@@ -4,9 +4,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "server/admission.h"
 #include "server/clock.h"
 #include "server/lane.h"
 #include "server/pool.h"
+#include "server/random_number.h"
 #include "server/tick.h"
 #include "server/work_queue.h"
 
@@ -34,6 +36,7 @@ struct pump {
 
 struct scheduler {
     struct scheduler_config config;
+    struct admission_limits limits;
     struct pool *pool;
     pthread_mutex_t lock;
     pthread_cond_t due;   /* for the sleeping pump: there is work, or stopping was set */
@@ -46,7 +49,8 @@ struct scheduler {
     size_t accepted;
     uint64_t units; /* done */
     size_t scratch_size;
-    bool sleeping; /* one pump waits for a held work's time */
+    bool sleeping;         /* one pump waits for a held work's time */
+    uint64_t sleeps_until; /* then: the first of them when it fell asleep */
     bool stopping;
     struct pump pumps[];
 };
@@ -80,8 +84,7 @@ static void end_work(struct scheduler *s, struct work *work, enum work_end how)
     work->ended = true;
     work->how = how;
     work->times.total = clock_now() - work->times.accepted;
-    work->lane->requests--;
-    work->lane->rows -= work->rows;
+    admission_give(&work->lane->admission, &work->place);
     work->next = s->ended;
     s->ended = work;
     if (--s->accepted == 0 && s->stopping)
@@ -147,6 +150,8 @@ static void hold(struct scheduler *s, struct work *work)
         s->holding = lane;
     }
     lane_hold(lane, &s->queue, work, clock_now());
+    if (s->sleeping && work->held_until < s->sleeps_until)
+        pthread_cond_signal(&s->due);
 }
 
 /* ---- under the lock: what to do next ---- */
@@ -212,8 +217,8 @@ static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, 
     if (tick->part_count == 0)
         return false;
     const bool alone = work_queue_is_empty(&s->queue);
-    tick_set_steps(tick, &lane->rule, lane->model, alone ? TICK_PATIENT : TICK_SHORT,
-                   alone ? helpers_of(s) : 0);
+    tick_set_steps(tick, &lane->rule, lane->model,
+                   alone && s->busy == 0 ? TICK_PATIENT : TICK_SHORT, alone ? helpers_of(s) : 0);
     for (size_t i = 0; i < tick->part_count; i++)
         start_running(tick->parts[i].work, now);
     pump->unit = UNIT_TICK;
@@ -348,7 +353,8 @@ static bool sleep_until_due(struct scheduler *s)
 {
     if (s->holding == NULL || s->sleeping)
         return false;
-    const struct timespec until = clock_timespec(first_due(s));
+    s->sleeps_until = first_due(s);
+    const struct timespec until = clock_timespec(s->sleeps_until);
     s->sleeping = true;
     pthread_cond_clockwait(&s->due, &s->lock, CLOCK_MONOTONIC, &until);
     s->sleeping = false;
@@ -411,18 +417,10 @@ static void pump_run(struct pool_task *task)
 
 /* ---- what owners call ---- */
 
-static bool is_full(const struct scheduler *s, const struct work *work)
-{
-    const struct lane *lane = work->lane;
-    const size_t limit = s->config.queue_rows_limit;
-    return lane->requests >= s->config.queue_limit ||
-           (lane->rows > 0 && (work->rows > limit || lane->rows > limit - work->rows));
-}
-
 struct lane_load scheduler_load(struct scheduler *s, const struct lane *lane)
 {
     pthread_mutex_lock(&s->lock);
-    const struct lane_load load = {lane->requests, lane->rows};
+    const struct lane_load load = {lane->admission.requests, lane->admission.rows};
     pthread_mutex_unlock(&s->lock);
     return load;
 }
@@ -435,20 +433,41 @@ struct scheduler_progress scheduler_look(struct scheduler *s)
     return progress;
 }
 
-bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *fault)
+static bool check(enum admission_answer answer, bool stopping, struct fault *fault)
+{
+    if (stopping)
+        return fault_set(fault, 503, "the server is shutting down");
+    if (answer == ADMISSION_CLIENT_FULL)
+        return fault_set(fault, 503,
+                         "Exceeds maximum queue size: the rest is left to other clients "
+                         "(queue_client_percent)");
+    return answer == ADMISSION_GRANTED || fault_set(fault, 503, "Exceeds maximum queue size");
+}
+
+bool scheduler_has_room(struct scheduler *s, const struct lane *lane, uint64_t client,
+                        struct fault *fault)
 {
     pthread_mutex_lock(&s->lock);
-    const bool stopping = s->stopping, full = is_full(s, work);
-    if (!stopping && !full) {
+    const bool stopping = s->stopping;
+    const enum admission_answer answer = admission_ask(&lane->admission, &s->limits, client, 1);
+    pthread_mutex_unlock(&s->lock);
+    return check(answer, stopping, fault);
+}
+
+bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *fault)
+{
+    enum admission_answer answer = ADMISSION_FULL;
+    pthread_mutex_lock(&s->lock);
+    const bool stopping = s->stopping;
+    if (!stopping)
+        answer = admission_take(&work->lane->admission, &s->limits, work->client, work->rows,
+                                &work->place);
+    if (answer == ADMISSION_GRANTED) {
         work->times.accepted = clock_now();
-        work->lane->requests++;
-        work->lane->rows += work->rows;
         s->accepted++;
     }
     pthread_mutex_unlock(&s->lock);
-    if (stopping)
-        return fault_set(fault, 503, "the server is shutting down");
-    return !full || fault_set(fault, 503, "Exceeds maximum queue size");
+    return check(answer, stopping, fault);
 }
 
 void scheduler_begin(struct scheduler *s, struct work *work)
@@ -521,6 +540,10 @@ bool scheduler_start(struct scheduler **started, const struct scheduler_config *
     if (s == NULL)
         return fault_set(fault, 503, "out of memory");
     s->config = *config;
+    s->limits = (struct admission_limits){.requests = config->queue_limit,
+                                          .rows = config->queue_rows_limit,
+                                          .client_percent = config->client_percent,
+                                          .seed = random_number()};
     if (s->config.tick_rows == 0)
         s->config.tick_rows = TICK_ROWS;
     pthread_mutex_init(&s->lock, NULL);

@@ -28,6 +28,7 @@ struct scheduler_config {
     size_t workers;
     size_t queue_limit;      /* requests of one model, accepted and not ended */
     size_t queue_rows_limit; /* their rows; one request alone may have more */
+    unsigned client_percent; /* of both, that one client may have at most; 0: all of it */
     size_t tick_rows;        /* most rows that several requests have in a tick; 0: TICK_ROWS */
 };
 
@@ -57,9 +58,14 @@ struct scheduler_progress {
 };
 struct scheduler_progress scheduler_look(struct scheduler *scheduler);
 
+/* Is there room in the lane for a request of this client, as things are? For refusing it before any
+ * work was put into it. false, 503: as scheduler_accept would say. */
+bool scheduler_has_room(struct scheduler *scheduler, const struct lane *lane, uint64_t client,
+                        struct fault *fault);
+
 /* Counts the work in its lane's bounds. On success the work must stay until its end, which is
  * called exactly once; scheduler_begin or scheduler_abandon is due. false, 503: the lane is full,
- * or the scheduler is stopping; the work is still its owner's. */
+ * or the client has its part of it, or the scheduler is stopping; the work is still its owner's. */
 bool scheduler_accept(struct scheduler *scheduler, struct work *work, struct fault *fault);
 
 /* The work may start: a worker takes it up when it is its turn. Of one that was abandoned in the

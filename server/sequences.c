@@ -4,11 +4,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "core/checked.h"
 #include "server/clock.h"
 #include "server/deadline_heap.h"
+#include "server/random_number.h"
 #include "server/sequence_index.h"
 
 /* The longest that the lock is held for the sake of eviction. */
@@ -41,14 +41,6 @@ struct sequences {
     size_t count; /* sequences in the index */
     struct sequences_counts counts;
 };
-
-static uint64_t random_number(void)
-{
-    uint64_t number;
-    while (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        continue;
-    return number;
-}
 
 /* ---- creation ---- */
 

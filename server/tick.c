@@ -10,7 +10,7 @@
 
 void tick_clear(struct tick *tick)
 {
-    tick->part_count = tick->row_count = tick->longest = tick->steps = 0;
+    tick->part_count = tick->row_count = tick->longest = tick->wanted = tick->steps = 0;
     tick->members = 1;
 }
 
@@ -52,9 +52,8 @@ static size_t members_for(const struct tick *tick, const struct tick_rule *rule,
 void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struct model *model,
                     enum tick_patience patience, size_t helpers)
 {
-    const size_t most =
-        rule->causal ? tick_rule_steps(rule, tick->row_count, patience) : tick->longest;
-    tick->steps = tick->longest < most ? tick->longest : most;
+    const size_t most = tick_rule_steps(rule, tick->row_count, patience);
+    tick->steps = !rule->causal ? tick->longest : tick->wanted < most ? tick->wanted : most;
     tick->members = members_for(tick, rule, model, tick->steps, helpers);
 }
 

@@ -26,8 +26,10 @@ struct tick {
     struct tick_part parts[TICK_ROWS]; /* strands of one model */
     size_t row_count;                  /* rows with steps left, in all of them */
     size_t longest;                    /* steps left in the longest of them */
-    size_t steps;                      /* that each row takes at most */
-    size_t members;                    /* workers wanted for it */
+    size_t wanted;  /* the same of those whose turn it is: the others are company,
+                       which must not make it last longer */
+    size_t steps;   /* that each row takes at most */
+    size_t members; /* workers wanted for it */
     struct model_row rows[TICK_ROWS];
     void *scratch; /* the caller's, tick_rule_scratch large */
 };
@@ -41,7 +43,8 @@ bool tick_fits(const struct tick *tick, const struct tick_rule *rule, const stru
                size_t limit);
 void tick_add(struct tick *tick, struct strand *strand, struct work *work);
 
-/* Chooses steps and members for what is in it. helpers: idle workers that could help. */
+/* Chooses steps and members for what is in it; wanted is set. helpers: idle workers that could
+ * help. */
 void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struct model *model,
                     enum tick_patience patience, size_t helpers);
 

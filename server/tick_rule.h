@@ -16,7 +16,8 @@ enum {
     STRAND_ROWS = 32, /* rows of one request that go through the model together */
 };
 
-/* A tick may be this much longer when nobody else waits for the worker. */
+/* A tick may be this much longer when nobody else waits and no other worker has anything to do:
+ * with a crowd about, whoever comes next would find all workers in such long ones. */
 enum tick_patience { TICK_SHORT = 1, TICK_PATIENT = 4 };
 
 struct tick_rule {

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/admission.h"
+
 struct lane;
 struct strand;
 struct work;
@@ -55,13 +57,15 @@ struct work {
     /* The owner's, before scheduler_accept; all that follows is zero then. */
     const struct work_type *type;
     struct lane *lane;
-    size_t rows; /* counted against the lane's bound */
+    size_t rows;     /* counted against the lane's bound */
+    uint64_t client; /* whose request it is: the same number for all of a client's */
     enum work_class priority;
     uint64_t deadline; /* a moment of clock_now's, put off by as long as it pauses */
 
     struct work_times times; /* the owner's to read at the end */
 
     /* The scheduler's, under its lock. */
+    struct admission_place place; /* in the lane's bounds */
     struct work *next, *prev;
     struct work_list *list; /* that it waits in, or NULL */
     struct strand *ready;   /* strands that no tick has taken, in order */

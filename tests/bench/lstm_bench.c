@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/model.h"
+#include "server/huge_pages.h"
 #include "tests/bench/bench_line.h"
 #include "tests/bench/bench_options.h"
 #include "tests/bench/bench_team.h"
@@ -55,6 +56,7 @@ static struct model *create_model(const struct lstm_case *lstm, const struct ker
     struct model *model = model_create(&spec, 1, kernel);
     if (model == NULL)
         die("no memory for the model");
+    huge_pages_hold(model); /* as the daemon does */
     return model;
 }
 

@@ -261,7 +261,9 @@ def soak(bench):
              f"Most memory in each tenth, MiB: {', '.join(f'{mib:.1f}' for mib in shares)}."])
 
 
-SCENARIOS = {"deep": deep, "small": small, "beside-long": beside_long, "overload": overload}
+SCENARIOS = {"deep": deep, "small": small, "beside-long": beside_long, "overload": overload,
+             "soak": soak}
+USUAL = [name for name in SCENARIOS if name != "soak"]
 
 
 # ---- the run ----
@@ -301,9 +303,9 @@ def main():
     bench = Bench(options)
     commit, machine = describe_commit(ROOT, ["core", "proto", "server"]), describe_machine(ROOT)
     parts = []
-    names = options.scenario or list(SCENARIOS)
-    for scenario in [SCENARIOS[name] for name in names] + ([soak] if options.soak else []):
-        heading, paragraphs = scenario(bench)
+    names = (options.scenario or USUAL) + (["soak"] if options.soak else [])
+    for name in names:
+        heading, paragraphs = SCENARIOS[name](bench)
         parts += [f"### {heading}"] + paragraphs
         print("\n\n".join([f"\n### {heading}"] + paragraphs), flush=True)
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -15,6 +15,7 @@
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/job.h"
+#include "server/sequence_evictor.h"
 #include "tests/fault/failing_calls.h"
 
 enum { WORKERS = 3, RUNS_MAX = 100 };
@@ -330,6 +331,23 @@ static void a_scheduler_starts_with_all_its_threads_or_not_at_all(void **state)
     stop();
 }
 
+static void a_table_whose_thread_cannot_start_says_so(void **state)
+{
+    const struct sequences_config limits = {.count_limit = 10, .bytes_limit = 100000};
+    struct sequence_evictor evictor;
+    struct fault fault = {0};
+    (void)state;
+    assert_true(sequences_create(&sequences, &limits, &fault));
+    fail_threads_after(0);
+    assert_false(sequence_evictor_start(&evictor, sequences, &fault));
+    fail_threads_after(-1);
+    assert_int_equal(fault.status, 503);
+    assert_true(sequence_evictor_start(&evictor, sequences, &fault));
+    sequence_evictor_stop(&evictor);
+    sequences_destroy(sequences);
+    sequences = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_table_of_sequences_is_there_whole_or_not_at_all),
         cmocka_unit_test(a_scheduler_starts_with_all_its_memory_or_not_at_all),
         cmocka_unit_test(a_scheduler_starts_with_all_its_threads_or_not_at_all),
+        cmocka_unit_test(a_table_whose_thread_cannot_start_says_so),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);
 }

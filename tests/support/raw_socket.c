@@ -13,9 +13,16 @@
 
 int raw_connect(unsigned port)
 {
+    return raw_connect_from(1, port);
+}
+
+int raw_connect_from(unsigned host, unsigned port)
+{
+    const struct sockaddr_in own = {.sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xFFu) | host)};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        die("socket failed");
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&own, sizeof own) != 0)
+        die("no socket at 127.0.0.%u", host);
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -8,6 +8,9 @@
 /* Connects to 127.0.0.1:port; -1 when refused. close() it. */
 int raw_connect(unsigned port);
 
+/* The same from 127.0.0.`host`, as another host would. */
+int raw_connect_from(unsigned host, unsigned port);
+
 /* false when the other side has gone. */
 bool raw_send(int fd, const void *bytes, size_t size);
 

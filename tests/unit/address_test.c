@@ -30,6 +30,26 @@ static void addresses_are_read_and_printed(void **state)
     expect("10.0.0.1:00080", "10.0.0.1:80");
 }
 
+static uint64_t client_of(const char *text)
+{
+    struct address address;
+    struct fault fault;
+    assert_true(address_parse(&address, text, &fault));
+    return address_client((const struct sockaddr *)&address.storage);
+}
+
+static void a_client_is_a_host(void **state)
+{
+    const struct sockaddr local = {.sa_family = AF_UNIX};
+    (void)state;
+    assert_true(client_of("10.0.0.1:80") == client_of("10.0.0.1:9999"));
+    assert_true(client_of("10.0.0.1:80") != client_of("10.0.0.2:80"));
+    assert_true(client_of("[2001:db8:1:2::3]:80") == client_of("[2001:db8:1:2:9::1]:81"));
+    assert_true(client_of("[2001:db8:1:2::3]:80") != client_of("[2001:db8:1:3::3]:80"));
+    assert_true(client_of("0.0.0.0:1") != client_of("[::]:1"));
+    assert_int_equal(address_client(&local), 0);
+}
+
 static void what_is_no_address_is_refused(void **state)
 {
     (void)state;
@@ -80,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_read_and_printed),
+        cmocka_unit_test(a_client_is_a_host),
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(the_error_shows_what_was_found),
     };

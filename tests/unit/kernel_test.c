@@ -26,11 +26,14 @@ static bool same_floats(const float *a, const float *b, size_t count)
     return true;
 }
 
-/* Mostly small, with every residue; sometimes deep enough to be cut into blocks. */
+/* Mostly small, with every residue; sometimes deep; now and then so deep that the matrix is far
+ * larger than a core's caches, which kernels may treat otherwise. */
 static size_t random_depth(struct random *random)
 {
-    return random_size(random, 0, 7) > 0 ? random_size(random, 1, 70)
-                                         : random_size(random, 120, 400);
+    const size_t kind = random_size(random, 0, 63);
+    return kind == 0  ? random_size(random, 900, 1300)
+           : kind < 8 ? random_size(random, 120, 400)
+                      : random_size(random, 1, 70);
 }
 
 static float *random_block(struct random *random, size_t count, float scale)

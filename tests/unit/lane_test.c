@@ -234,6 +234,35 @@ static void causal_rows_advance_by_what_a_tick_affords(void **state)
     assert_int_equal(tick.members, 1);
 }
 
+/* Rows that cost nothing are taken along for as long as the tick lasts without them. */
+static void company_does_not_make_a_tick_last_longer(void **state)
+{
+    (void)state;
+    lane.rule.cheap_rows = 9;
+    set_level(0, 0);
+    put(0, 1, 1, 7);
+    set_level(1, 2);
+    put(1, 1, 1, 1000);
+    fill(SHORT, TICK_ROWS);
+    assert_int_equal(tick.part_count, 2);
+    tick_set_steps(&tick, &lane.rule, model, TICK_SHORT, 0);
+    assert_int_equal(tick.steps, 7);
+}
+
+static void it_does_so_when_all_others_are_late(void **state)
+{
+    (void)state;
+    lane.rule.cheap_rows = 9;
+    works[0].deadline = 1000;
+    put(0, 1, 1, 7);
+    set_level(1, 2);
+    put(1, 1, 1, 1000);
+    fill(SHORT, TICK_ROWS);
+    assert_int_equal(tick.part_count, 1);
+    tick_set_steps(&tick, &lane.rule, model, TICK_SHORT, 0);
+    assert_in_range(tick.steps, 8, 1000);
+}
+
 static void held_works_wait_for_company_or_for_their_time(void **state)
 {
     (void)state;
@@ -272,6 +301,8 @@ int main(void)
         TEST(what_is_late_is_taken_out),
         TEST(whole_rows_share_a_tick_while_they_are_short),
         TEST(causal_rows_advance_by_what_a_tick_affords),
+        TEST(company_does_not_make_a_tick_last_longer),
+        TEST(it_does_so_when_all_others_are_late),
         TEST(held_works_wait_for_company_or_for_their_time),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);

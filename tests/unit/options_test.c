@@ -109,6 +109,7 @@ static void nothing_given_means_the_defaults(void **state)
     assert_true(options.http_threads >= 2 && options.http_threads <= 16);
     assert_int_equal(options.queue_limit, 256);
     assert_int_equal(options.queue_rows_limit, 4096);
+    assert_int_equal(options.queue_client_percent, 75);
     assert_int_equal(options.tick_rows, 64);
     assert_int_equal(options.connection_limit, 1024);
     assert_int_equal(options.max_body_bytes, 64 << 20);

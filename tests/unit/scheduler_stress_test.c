@@ -469,6 +469,14 @@ static void give_up(struct asker *asker, struct slot *slot)
     asker->abandoned++;
 }
 
+static void refused(struct asker *asker, struct slot *slot, const struct fault *fault)
+{
+    asker->wrong += fault->status != 503;
+    asker->refused++;
+    slot->job = NULL;
+    question_fini(&slot->question);
+}
+
 static void submit(struct asker *asker, struct slot *slot)
 {
     struct random *random = &asker->random;
@@ -486,16 +494,14 @@ static void submit(struct asker *asker, struct slot *slot)
     body_move(&body, body.size, &payload);
     slot->job = job_create(&served[slot->question.model], &payload, &budget, scheduler, NULL,
                            &terms, &fault);
-    assert_non_null(slot->job);
-    if (job_is_light(slot->job) && random_size(random, 0, 1) == 0) {
+    if (slot->job == NULL) { /* there was no room for it, and it is a large one */
+        refused(asker, slot, &fault);
+    } else if (job_is_light(slot->job) && random_size(random, 0, 1) == 0) {
         job_run(slot->job);
         take_answer(asker, slot);
     } else if (!job_submit(slot->job, done, &slot->done, &fault)) {
-        asker->wrong += fault.status != 503;
-        asker->refused++;
         job_destroy(slot->job);
-        slot->job = NULL;
-        question_fini(&slot->question);
+        refused(asker, slot, &fault);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "server/clock.h"
 #include "server/compute.h"
@@ -149,19 +150,25 @@ static int drop_model(void **state)
     return 0;
 }
 
+static void start_workers(size_t count, unsigned client_percent, size_t requests)
+{
+    const struct scheduler_config config = {.workers = count,
+                                            .queue_limit = requests,
+                                            .queue_rows_limit = 100,
+                                            .client_percent = client_percent};
+    assert_true(scheduler_start(&scheduler, &config, &fault));
+    assert_true(scheduler_reserve(scheduler, model, &fault));
+}
+
 static int start(void **state)
 {
-    const struct scheduler_config config = {
-        .workers = 1, .queue_limit = 30, .queue_rows_limit = 100};
     (void)state;
     atomic_store(&ends, 0);
     lane_init(&lane, model, 0, &stats);
     lane_init(&other_lane, model, 0, &stats);
     lane_init(&slow_lane, model, DELAY, &stats);
-    return scheduler_start(&scheduler, &config, &fault) &&
-                   scheduler_reserve(scheduler, model, &fault)
-               ? 0
-               : -1;
+    start_workers(1, 100, 30);
+    return 0;
 }
 
 static int stop(void **state)
@@ -219,6 +226,39 @@ static void rows_and_requests_of_a_lane_are_bounded(void **state)
     submit(&few);
     expect_end(&few, WORK_ANSWERED);
     request_fini(&tiny[30]);
+}
+
+static void a_client_leaves_room_for_another(void **state)
+{
+    struct gate gate;
+    struct request first[3], fourth, other;
+    (void)state;
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    start_workers(1, 75, 4);
+    gate_close(&gate);
+    for (size_t i = 0; i < 3; i++) {
+        request_init(&first[i], &lane, 1, 1);
+        first[i].work.client = 1;
+        assert_true(scheduler_has_room(scheduler, &lane, 1, &fault));
+        submit(&first[i]);
+    }
+    request_init(&fourth, &lane, 1, 1);
+    fourth.work.client = 1;
+    assert_false(scheduler_has_room(scheduler, &lane, 1, &fault));
+    assert_false(scheduler_accept(scheduler, &fourth.work, &fault));
+    assert_int_equal(fault.status, 503);
+    assert_string_equal(fault.text, "Exceeds maximum queue size: the rest is left to other clients "
+                                    "(queue_client_percent)");
+    request_init(&other, &lane, 1, 1);
+    other.work.client = 2;
+    assert_true(scheduler_has_room(scheduler, &lane, 2, &fault));
+    submit(&other);
+    gate_open(&gate);
+    for (size_t i = 0; i < 3; i++)
+        expect_end(&first[i], WORK_ANSWERED);
+    expect_end(&other, WORK_ANSWERED);
+    submit(&fourth);
+    expect_end(&fourth, WORK_ANSWERED);
 }
 
 static void short_ones_overtake_a_long_one(void **state)
@@ -372,6 +412,38 @@ static void nobody_else_waits_for_a_lane_with_a_delay(void **state)
     expect_end(&held, WORK_ABANDONED);
 }
 
+/* One worker sleeps until the first lane's time; what another worker holds back meanwhile is due
+ * long before. */
+static void bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one(void **state)
+{
+    struct lane soon_lane;
+    struct request held, soon;
+    sem_t entered, open;
+    (void)state;
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    start_workers(2, 100, 30);
+    lane_init(&soon_lane, model, CLOCK_NS_PER_MS, &stats);
+    slow_lane.delay = 100 * CLOCK_NS_PER_S;
+    sem_init(&entered, 0, 0);
+    sem_init(&open, 0, 0);
+    request_init(&soon, &soon_lane, 1, 1);
+    soon.entered = &entered;
+    soon.open = &open;
+    submit(&soon);
+    wait_at(&entered);
+    request_init(&held, &slow_lane, 1, 1);
+    submit(&held);
+    usleep(50000); /* the other worker holds it and sleeps; if it does not yet, nothing is shown */
+    sem_post(&open);
+    struct timespec patience = clock_timespec(clock_now() + 30 * CLOCK_NS_PER_S);
+    assert_int_equal(sem_clockwait(&soon.ended, CLOCK_MONOTONIC, &patience), 0);
+    request_fini(&soon);
+    assert_int_equal(held.order, 0);
+    assert_true(scheduler_abandon(scheduler, &held.work));
+    expect_end(&held, WORK_ABANDONED);
+    lane_fini(&soon_lane);
+}
+
 /* A work of so many rounds, after each of which it pauses. */
 struct pausing {
     struct work work;
@@ -487,6 +559,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_request_goes_through_its_stages),
         TEST(rows_and_requests_of_a_lane_are_bounded),
+        TEST(a_client_leaves_room_for_another),
         TEST(short_ones_overtake_a_long_one),
         TEST(a_long_one_of_another_model_does_not_wait_for_its_end),
         TEST(the_higher_class_goes_first),
@@ -495,6 +568,7 @@ int main(void)
         TEST(given_up_work_ends_at_once_or_after_its_unit),
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
+        TEST(bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one),
         TEST(what_pauses_goes_on_when_it_is_resumed),
         TEST(its_deadline_does_not_come_while_it_pauses),
         TEST(what_pauses_can_be_given_up),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,54 @@ static void a_full_queue_is_503_at_once_and_what_waits_is_answered(void **state)
     assert_int_equal(answered + refused, CLIENTS);
     assert_in_range(answered, 1, 3); /* one computed, one waiting, one may come in between */
     assert_still_good();
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
+/* Thirty connections of one host want all of eight places, and get six; another host's request is
+ * accepted while they wait. */
+static void one_client_leaves_room_for_another(void **state)
+{
+    enum { GREEDY = 30 };
+    static const char *const arguments[] = {
+        "--workers", "1", "--queue-limit", "8", "--max-memory-bytes", "8000000000", NULL};
+    int connections[GREEDY], waiting = 0;
+    bool closed;
+    (void)state;
+    start(arguments);
+    char *slow = slow_model_body(slow_model_steps(&fixture, 5)), *quick = slow_model_body(3);
+    for (int i = 0; i < GREEDY; i++) {
+        connections[i] = raw_connect_from(2, fixture.daemon.port);
+        assert_true(raw_post(connections[i], SLOW_MODEL_PATH, slow));
+    }
+    for (int refused = 0; refused < GREEDY - 6;) /* those at once, whichever they are */
+        for (int i = 0; i < GREEDY; i++) {
+            struct pollfd readable = {.fd = connections[i], .events = POLLIN};
+            if (connections[i] < 0 || poll(&readable, 1, 1) == 0)
+                continue;
+            char *answer = raw_receive(connections[i], PATIENCE, &closed);
+            assert_non_null(strstr(answer, "HTTP/1.1 503 "));
+            assert_non_null(strstr(answer, "\r\nRetry-After: 1\r\n"));
+            assert_non_null(strstr(answer, "left to other clients (queue_client_percent)"));
+            free(answer);
+            close(connections[i]);
+            connections[i] = -1;
+            refused++;
+        }
+    const int other = raw_connect_from(3, fixture.daemon.port);
+    assert_true(raw_post(other, SLOW_MODEL_PATH, quick));
+    char *answer = raw_receive(other, PATIENCE, &closed);
+    assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
+    free(answer);
+    close(other);
+    for (int i = 0; i < GREEDY; i++) {
+        if (connections[i] < 0)
+            continue;
+        waiting++;
+        close(connections[i]);
+    }
+    assert_int_equal(waiting, 6);
+    free(slow);
+    free(quick);
     assert_int_equal(fixture_stop(&fixture), 0);
 }
 
@@ -257,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_queue_is_503_at_once_and_what_waits_is_answered),
+        cmocka_unit_test(one_client_leaves_room_for_another),
         cmocka_unit_test(what_can_never_fit_into_memory_is_413),
         cmocka_unit_test(connections_past_the_limit_wait_for_their_turn),
         cmocka_unit_test(what_takes_too_long_is_504),

@@ -37,7 +37,7 @@ static void start(const char *const *arguments)
 
 /* ---- many at once ---- */
 
-enum { MODELS = 6, THREADS = 8, ROUNDS = 250, ROWS_MAX = 6, STEPS_MAX = 400 };
+enum { MODELS = 6, THREADS = 16, ROUNDS = 125, ROWS_MAX = 6, STEPS_MAX = 400 };
 
 static const char *const names[MODELS] = {
     "seed_simple", "seed_bidirectional", "batch_first", "projection", "deep_5", "wide_130"};
@@ -48,6 +48,7 @@ struct asker {
     pthread_t thread;
     struct http_client client;
     struct random random;
+    size_t rounds;
     unsigned wrong;
 };
 
@@ -145,7 +146,7 @@ static bool is_right(const struct question *q, const struct infer_result *result
 static void *ask_often(void *argument)
 {
     struct asker *asker = argument;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (size_t i = 0; i < asker->rounds; i++) {
         struct question question;
         struct infer_result result;
         if (ask(asker, &question, &result)) {
@@ -159,15 +160,23 @@ static void *ask_often(void *argument)
     return NULL;
 }
 
+/* Of each asker: BITS_ROUNDS=N for more than usual. */
+static size_t rounds_wanted(void)
+{
+    const char *wanted = getenv("BITS_ROUNDS");
+    return wanted != NULL ? strtoul(wanted, NULL, 10) : ROUNDS;
+}
+
 static void ask_all(const char *const *arguments)
 {
     static struct asker askers[THREADS];
+    const size_t rounds = rounds_wanted();
     fixture_init(&fixture);
     for (size_t i = 0; i < MODELS; i++)
         fixture_add_golden(&fixture, names[i]);
     assert_true(fixture_start(&fixture, arguments, NULL));
     for (size_t i = 0; i < THREADS; i++) {
-        askers[i] = (struct asker){.random = {i + 1}};
+        askers[i] = (struct asker){.random = {i + 1}, .rounds = rounds};
         http_client_init(&askers[i].client, fixture.daemon.port);
         assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_often, &askers[i]), 0);
     }
@@ -175,6 +184,7 @@ static void ask_all(const char *const *arguments)
         pthread_join(askers[i].thread, NULL);
         http_client_fini(&askers[i].client);
     }
+    print_message("# %zu requests over %d connections\n", THREADS * rounds, THREADS);
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(askers[i].wrong, 0);
     assert_int_equal(fixture_stop(&fixture), 0);
