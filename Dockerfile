@@ -18,6 +18,7 @@ RUN deploy/container/image-root.sh build/lstmd /image
 FROM scratch
 COPY --from=build /image/ /
 USER 10001:10001
-ENV LSTMD_MODELS=/mnt/models LSTMD_HTTP=0.0.0.0:8080
+# Whoever can reach the port is served: LSTMD_AUTH=tokens and LSTMD_TOKENS_FILE=FILE ask for tokens.
+ENV LSTMD_MODELS=/mnt/models LSTMD_HTTP=0.0.0.0:8080 LSTMD_AUTH=none
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/lstmd"]

@@ -41,7 +41,7 @@ CORE_STD := -std=c11 -pedantic-errors
 PROTO_STD := -std=c11 -pedantic-errors
 SERVER_STD := -std=c11 -D_GNU_SOURCE
 
-SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson libzmq zlib) -lm
+SERVER_LIBS = $(shell $(PKG_CONFIG) --libs libmicrohttpd libcjson libzmq zlib gnutls) -lm
 GENERATED := build/generated
 CONVERT_CFLAGS = -isystem $(GENERATED) $(shell $(PKG_CONFIG) --cflags libzip hdf5 libprotobuf-c libseccomp)
 CONVERT_LIBS = $(shell $(PKG_CONFIG) --libs libcjson libzip hdf5 libprotobuf-c libseccomp) -lhdf5_hl -lm

@@ -66,10 +66,8 @@ bool address_parse(struct address *address, const char *text, struct fault *faul
 
 bool address_is_loopback(const struct address *address)
 {
-    if (address->storage.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
-        return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-    }
+    if (address->storage.ss_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&address->storage)->sin6_addr);
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->storage;
     return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }

@@ -17,7 +17,7 @@ struct address {
 };
 
 bool address_parse(struct address *address, const char *text, struct fault *fault);
-/* Can only this machine's own processes reach it? */
+/* Only from this machine? */
 bool address_is_loopback(const struct address *address);
 void address_print(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "server/log.h"
 #include "server/metrics.h"
 
 /* Returns how many. */
@@ -39,6 +40,7 @@ static void print(FILE *out, struct service *service, const struct metrics_model
         .models = models,
         .model_count = model_count,
         .reloads = &reloads,
+        .log_dropped = log_dropped(),
         .memory_in_flight = atomic_load(&service->budget.used),
         .memory_limit = service->budget.limit,
         .http_responses = &service->http_responses,

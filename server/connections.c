@@ -107,7 +107,8 @@ static void expire(struct connections *table, struct connection *connection)
         give_up(table, connection, GIVE_UP_LATE);
         return;
     }
-    if (connection->phase == CONNECTION_HEADER || connection->phase == CONNECTION_BODY)
+    if (!table->config.silent &&
+        (connection->phase == CONNECTION_HEADER || connection->phase == CONNECTION_BODY))
         tell_late(connection);
     cut(table, connection);
 }

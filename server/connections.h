@@ -42,6 +42,7 @@ enum give_up_reason {
 struct connections_config {
     size_t limit;           /* most connections at once */
     bool ignore_half_close; /* WORK goes on for a peer that closed its side */
+    bool silent;            /* what is sent is encrypted elsewhere: nobody is told 408 */
 
     /* The suspended request's job is to be given up for that reason. true: it was, and resume will
      * be called for the request, outside the lock. false: its answer is there or stays wanted. */

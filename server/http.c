@@ -21,7 +21,9 @@
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/reply.h"
+#include "server/request_id.h"
 #include "server/router.h"
+#include "server/tls.h"
 
 /* When stopping: idle connections are cut after this, so that a request on its way still counts. */
 #define IDLE_GRACE (300 * CLOCK_NS_PER_MS)
@@ -73,6 +75,10 @@ struct exchange {
     struct connection *slot;
     enum exchange_state state;
     struct http_head_facts facts;
+    char id[REQUEST_ID_MAX + 1];
+    uint64_t begun;
+    struct request_times times; /* of its job */
+    const char *authorization;  /* the header's value, or NULL */
     struct route route;
     const struct codec *codec;   /* of a request to compute; else NULL */
     struct served_model *served; /* for which model it is: a reference */
@@ -176,8 +182,11 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
                                 content_coding_name(reply->coding));
     if (reply->status == 415)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate");
+    MHD_add_response_header(response, "X-Request-Id", exchange->id);
     if (reply->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+    if (reply->challenge != NULL)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, reply->challenge);
     if (reply->retry_after)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (atomic_load(&exchange->http->closing) || exchange->facts.length_missing)
@@ -242,6 +251,8 @@ static enum MHD_Result send_refusal(struct exchange *exchange)
     reply_fault(&exchange->reply, &exchange->refusal);
     if (exchange->refusal.status == 405)
         exchange->reply.allow = exchange->route.allow;
+    exchange->reply.challenge =
+        access_challenge(exchange->refusal.status, exchange->authorization != NULL);
     return send_reply(exchange);
 }
 
@@ -327,6 +338,7 @@ static void drop_job(struct exchange *exchange)
 static enum MHD_Result send_job_reply(struct exchange *exchange)
 {
     job_take_reply(exchange->job, &exchange->reply);
+    exchange->times = *job_times(exchange->job);
     drop_job(exchange);
     return send_reply(exchange);
 }
@@ -595,9 +607,47 @@ static const struct codec *find_codec(enum route_kind kind)
     }
 }
 
+static bool is_for_operators(enum route_kind kind)
+{
+    return kind == ROUTE_METRICS || kind == ROUTE_MODEL_LOAD || kind == ROUTE_MODEL_UNLOAD ||
+           kind == ROUTE_LOGGING || kind == ROUTE_LOGGING_UPDATE;
+}
+
+/* Is the door at this address? */
+static bool check_role(struct exchange *exchange)
+{
+    const enum http_role role = exchange->http->config.role;
+    const enum route_kind kind = exchange->route.kind;
+    const bool elsewhere = role == HTTP_SERVING ? is_for_operators(kind)
+                           : role == HTTP_ADMIN ? find_codec(kind) != NULL
+                                                : false;
+    return !elsewhere || fault_set(&exchange->refusal, 404, "Not Found");
+}
+
+static bool check_certificate(struct exchange *exchange)
+{
+    if (!exchange->http->config.tls || tls_client_ca() == NULL)
+        return true;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return (info != NULL && tls_client_is_known(info->tls_session)) ||
+           fault_set(&exchange->refusal, 403, "a client certificate is needed");
+}
+
+static bool check_access(struct exchange *exchange)
+{
+    struct access *access = exchange->http->service->access;
+    exchange->authorization = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                          MHD_HTTP_HEADER_AUTHORIZATION);
+    return access == NULL ||
+           access_check(access, exchange->route.kind, exchange->authorization, &exchange->refusal);
+}
+
 /* Everything that can be said against the request before its body is there. */
 static void check_request(struct exchange *exchange)
 {
+    if (!check_certificate(exchange) || !check_role(exchange) || !check_access(exchange))
+        return;
     exchange->codec = find_codec(exchange->route.kind);
     if (exchange->codec != NULL) {
         exchange->served =
@@ -651,6 +701,9 @@ static void drop_inflater(struct exchange *exchange)
 static enum MHD_Result head_arrived(struct exchange *exchange, const char *method,
                                     const char *target, const char *version)
 {
+    request_id_take(
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id"),
+        exchange->id);
     const bool found = route_find(&exchange->route, method, target, &exchange->refusal);
     if (!check_head(exchange, method, target, version))
         return send_refusal(exchange);
@@ -740,6 +793,44 @@ static enum MHD_Result go_on(struct exchange *exchange, const char *target, cons
     return MHD_NO;
 }
 
+static uint64_t us(uint64_t ns)
+{
+    return ns / CLOCK_NS_PER_US;
+}
+
+/* Of a request that was computed, with the parts of its time. */
+static void log_exchange(const struct exchange *exchange, const char *event, const char *method,
+                         const char *target, uint64_t ns)
+{
+    const struct request_times *times = &exchange->times;
+    const struct log_field fields[] = {
+        {"id", exchange->id, 0},
+        {"method", method, 0},
+        {"path", target, 0},
+        {"status", NULL, (uint64_t)exchange->reply.status},
+        {"received", NULL, exchange->received},
+        {"sent", NULL, exchange->reply.size},
+        {"us", NULL, us(ns)},
+        {"queue_us", NULL, us(times->queue)},
+        {"input_us", NULL, us(times->compute_input)},
+        {"infer_us", NULL, us(times->compute_infer)},
+        {"output_us", NULL, us(times->compute_output)},
+    };
+    log_event(event, fields, sizeof fields / sizeof *fields - (times->request != 0 ? 0 : 4));
+}
+
+static void log_answered(const struct exchange *exchange, const char *method, const char *target)
+{
+    const uint64_t slow = exchange->http->config.slow_request;
+    if (!log_requests() && slow == 0)
+        return;
+    const uint64_t ns = clock_now() - exchange->begun;
+    if (slow != 0 && ns >= slow)
+        log_exchange(exchange, "slow request", method, target, ns);
+    else if (log_requests())
+        log_exchange(exchange, "request", method, target, ns);
+}
+
 static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
                               const char *method, const char *version, const char *data,
                               size_t *size, void **context)
@@ -750,8 +841,8 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
     if (exchange == NULL)
         return MHD_NO; /* there was no memory for it */
     const enum MHD_Result result = go_on(exchange, target, method, version, data, size);
-    if (exchange->state == ANSWERED && log_requests())
-        log_line("lstmd: http: %s %s %d", method, target, exchange->reply.status);
+    if (exchange->state == ANSWERED)
+        log_answered(exchange, method, target);
     return result;
 }
 
@@ -772,6 +863,7 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     exchange->http = http;
     exchange->connection = connection;
     exchange->slot = info->socket_context;
+    exchange->begun = clock_now();
     connections_set(http->connections, exchange->slot, CONNECTION_HEADER,
                     clock_now() + http->config.header_timeout);
     return exchange;
@@ -840,6 +932,7 @@ static bool is_client_s_doing(const char *text)
         "Failed to parse `Content-Len",  "Too large value of 'Content-Len",
         "Failed to send the response",   "Failed to send data",
         "Application reported internal", "Not enough memory in pool",
+        "Error: received handshake",
     };
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
         if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0)
@@ -868,15 +961,38 @@ static void library_panics(void *argument, const char *file, unsigned line, cons
 
 /* ---- start and stop ---- */
 
+/* A pool of one is none to the library. */
+static size_t add_threads(const struct http *http, struct MHD_OptionItem *options)
+{
+    if (http->config.threads < 2)
+        return 0;
+    options[0] =
+        (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)http->config.threads, NULL};
+    return 1;
+}
+
+static size_t add_tls(const struct http *http, struct MHD_OptionItem *options)
+{
+    static char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+    size_t count = 0;
+    if (!http->config.tls)
+        return 0;
+    options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, versions};
+    options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_callback()};
+    if (tls_client_ca() != NULL)
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, tls_client_ca()};
+    return count;
+}
+
 static bool start_daemon(struct http *http, struct fault *fault)
 {
-    const unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                           MHD_USE_ERROR_LOG | (http->config.tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem more[8];
     /* The logger stands first, to hear of the others; the library's own timeout is off. */
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL},
         {MHD_OPTION_LISTEN_SOCKET, http->listener, NULL},
-        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)http->config.threads, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)http->config.connection_limit, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
@@ -884,8 +1000,12 @@ static bool start_daemon(struct http *http, struct fault *fault)
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connection_changed, http},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_begun, http},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_ended, http},
+        {MHD_OPTION_ARRAY, 0, more},
         {MHD_OPTION_END, 0, NULL},
     };
+    size_t count = add_threads(http, more);
+    count += add_tls(http, more + count);
+    more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     MHD_set_panic_func(library_panics, NULL);
     http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_ARRAY, options,
                                     MHD_OPTION_END);
@@ -897,6 +1017,7 @@ static bool start(struct http *http, struct fault *fault)
     const struct connections_config config = {
         .limit = http->config.connection_limit,
         .ignore_half_close = http->config.ignore_half_close,
+        .silent = http->config.tls,
         .give_up = give_up,
         .resume = resume,
     };

@@ -15,15 +15,25 @@
 #include "server/address.h"
 #include "server/service.h"
 
+/* Which of the service's doors stand open here. */
+enum http_role {
+    HTTP_ALL,
+    HTTP_SERVING, /* those for whoever runs the server are elsewhere: metrics, loading, settings */
+    HTTP_ADMIN,   /* those, and all others but computing: they answer whatever the load */
+};
+
 struct http_config {
     struct address address;
-    size_t threads; /* at least 2: the library ignores a pool of 1 */
+    enum http_role role;
+    bool tls; /* server/tls.h is open */
+    size_t threads;
     size_t connection_limit;
     size_t max_body;
     size_t compress_from; /* bytes of an answer, for clients that take it packed */
     bool ignore_half_close;
     uint64_t header_timeout, body_timeout, reply_timeout, idle_timeout, request_timeout; /* ns */
-    uint64_t min_rate; /* bytes a second that bodies and replies must move at */
+    uint64_t slow_request; /* ns from which a request is logged; 0: none is */
+    uint64_t min_rate;     /* bytes a second that bodies and replies must move at */
 };
 
 struct http;

@@ -49,7 +49,8 @@ struct job {
     struct reply reply;
     void (*done)(void *context);
     void *context;
-    enum work_end how; /* it ended; in its sequence it may still have to be finished */
+    struct request_times times; /* once it has a reply */
+    enum work_end how;          /* it ended; in its sequence it may still have to be finished */
 };
 
 static enum work_next slice(struct work *work);
@@ -545,7 +546,7 @@ static enum work_next slice(struct work *work)
 /* ---- counting ---- */
 
 /* Before it was accepted it was parsed. */
-static void count(const struct job *job)
+static void count(struct job *job)
 {
     const struct work_times *times = &job->work.times;
     const uint64_t parsing = times->accepted - job->arrived;
@@ -557,6 +558,7 @@ static void count(const struct job *job)
         .compute_output = times->after,
         .request = parsing + times->total,
     };
+    job->times = counted;
     if (job->reply.status == 200)
         model_stats_success(stats, &counted, job->work.rows);
     else
@@ -689,6 +691,11 @@ void job_run(struct job *job)
     count(job);
     release_inputs(job);
     move_charge(job);
+}
+
+const struct request_times *job_times(const struct job *job)
+{
+    return &job->times;
 }
 
 void job_take_reply(struct job *job, struct reply *reply)

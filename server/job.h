@@ -18,6 +18,7 @@
 #include "proto/codec.h"
 #include "proto/fault.h"
 #include "server/budget.h"
+#include "server/model_stats.h"
 #include "server/payload.h"
 #include "server/reply.h"
 #include "server/scheduler.h"
@@ -62,6 +63,9 @@ bool job_submit(struct job *job, void (*done)(void *context), void *context, str
 /* Gives the job up wherever it is. true: done will not be called and the job is no longer the
  * waiter's; a worker that is at it stops soon. false: done was called or is about to be. */
 bool job_abandon(struct job *job);
+
+/* The same: where its time went. */
+const struct request_times *job_times(const struct job *job);
 
 /* After done or job_run: moves the reply out. Of an answer in parts: an error that is its last one.
  */

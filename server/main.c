@@ -1,6 +1,5 @@
 /* lstmd: starts in one chain, waits for a signal, stops in reverse. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,8 @@
 #include <unistd.h>
 
 #include "core/kernel.h"
+#include "proto/excerpt.h"
+#include "server/access.h"
 #include "server/check.h"
 #include "server/clock.h"
 #include "server/curve_keys.h"
@@ -17,11 +18,16 @@
 #include "server/machine.h"
 #include "server/model_control.h"
 #include "server/model_store.h"
+#include "server/notify.h"
 #include "server/options.h"
+#include "server/probe.h"
+#include "server/sandbox.h"
 #include "server/scheduler.h"
 #include "server/sequence_evictor.h"
 #include "server/sequence_file.h"
 #include "server/service.h"
+#include "server/supervisor.h"
+#include "server/tls.h"
 #include "server/zmq_front.h"
 
 enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
@@ -30,6 +36,10 @@ enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
  * are not bounded; so many have room beside HTTP's. */
 #define SPARE_FILES     64
 #define ZMQ_CONNECTIONS 1024
+
+/* Of the admin address. */
+#define ADMIN_CONNECTIONS 64
+#define ADMIN_BODY        ((size_t)1 << 20)
 
 /* After everything was answered, a worker may be in the middle of a sequence that cannot be cut.
  * Nobody waits for it. */
@@ -41,52 +51,12 @@ static int fail(enum exit_code code, const struct fault *fault)
     return (int)code;
 }
 
-/* ---- signals ---- */
-
-static void exit_at_once(int signal)
-{
-    (void)signal;
-    _exit(EXIT_FAILED);
-}
-
-/* Before the first thread: all of them inherit the mask, and only next_signal takes any. */
-static void hold_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-static int next_signal(const sigset_t *set)
-{
-    int got;
-    while (sigwait(set, &got) != 0)
-        continue;
-    return got;
-}
-
-/* Told to stop: from now on a second word ends the process. What is asked by SIGHUP then comes too
- * late, and stays blocked. */
-static void heed_second_signal(void)
-{
-    sigset_t set;
-    signal(SIGTERM, exit_at_once);
-    signal(SIGINT, exit_at_once);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
 /* ---- serving ---- */
 
 struct setup {
     struct options options;
     bool has_http;
-    struct http_config http;
+    struct http_config http, admin;
     struct zmq_config zmq;
     const struct kernel *kernel;
     struct model_store models;
@@ -113,10 +83,11 @@ static void pause_ms(size_t ms)
 
 /* Where requests come in. */
 struct fronts {
-    struct http *http; /* NULL: not there */
-    struct zmq_front *zmq;
+    struct http *http, *admin; /* NULL: not there */
+    struct zmq_front *zmq;     /* the same */
 };
 
+/* Probes are answered to the end. */
 static void stop_fronts(const struct fronts *fronts, uint64_t deadline)
 {
     if (fronts->zmq != NULL)
@@ -125,18 +96,26 @@ static void stop_fronts(const struct fronts *fronts, uint64_t deadline)
         http_stop(fronts->http, deadline);
     if (fronts->zmq != NULL)
         zmq_front_stop(fronts->zmq, deadline);
+    if (fronts->admin != NULL)
+        http_stop(fronts->admin, clock_now());
+}
+
+static bool open_fronts(const struct setup *setup, struct service *service, struct fronts *fronts,
+                        struct fault *fault)
+{
+    const bool wants_zmq = setup->zmq.endpoint_count != 0 || setup->zmq.has_events;
+    if (setup->options.admin != NULL && !http_start(&fronts->admin, &setup->admin, service, fault))
+        return fault_prefix(fault, "admin");
+    return (!wants_zmq || zmq_front_start(&fronts->zmq, &setup->zmq, service, fault)) &&
+           (!setup->has_http || http_start(&fronts->http, &setup->http, service, fault));
 }
 
 static bool start_fronts(const struct setup *setup, struct service *service, struct fronts *fronts,
                          struct fault *fault)
 {
     *fronts = (struct fronts){0};
-    if ((setup->zmq.endpoint_count != 0 || setup->zmq.has_events) &&
-        !zmq_front_start(&fronts->zmq, &setup->zmq, service, fault))
-        return false;
-    if (!setup->has_http || http_start(&fronts->http, &setup->http, service, fault))
+    if (open_fronts(setup, service, fronts, fault))
         return true;
-    fronts->http = NULL;
     stop_fronts(fronts, clock_now());
     return false;
 }
@@ -153,34 +132,26 @@ static void print_zmq(const struct zmq_front *front, char *text, size_t capacity
 
 static void tell_ready(struct setup *setup, const struct fronts *fronts)
 {
-    char http[ADDRESS_TEXT_MAX] = "none", zmq[LOG_LINE_MAX / 2];
+    char http[ADDRESS_TEXT_MAX] = "none", admin[ADDRESS_TEXT_MAX], zmq[LOG_LINE_MAX / 2];
     struct model_table *table = model_store_table(&setup->models);
     if (fronts->http != NULL)
         address_print(http_address(fronts->http), http);
+    if (fronts->admin != NULL)
+        address_print(http_address(fronts->admin), admin);
     print_zmq(fronts->zmq, zmq, sizeof zmq);
-    log_line("lstmd ready http=%s zmq=%s workers=%zu kernel=%s models=%zu", http, zmq,
-             setup->options.workers, setup->kernel->name, table->count);
+    log_line("lstmd ready http=%s zmq=%s workers=%zu kernel=%s models=%zu%s%s", http, zmq,
+             setup->options.workers, setup->kernel->name, table->count,
+             fronts->admin != NULL ? " admin=" : "", fronts->admin != NULL ? admin : "");
     for (size_t i = 0; i < table->count; i++)
         events_tell(EVENT_MODEL_LOADED, table->entries[i].name, NULL);
     model_table_release(table);
 }
 
-static void serve_until_told(struct service *service, const sigset_t *signals)
-{
-    int signal;
-    while ((signal = next_signal(signals)) == SIGHUP) {
-        log_line("lstmd: SIGHUP, reloading");
-        model_control_reload(service->control);
-    }
-    heed_second_signal();
-    log_line("lstmd: %s, stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-}
-
 static void serve_and_drain(struct setup *setup, struct service *service,
-                            const struct fronts *fronts, const sigset_t *signals)
+                            const struct fronts *fronts)
 {
     tell_ready(setup, fronts);
-    serve_until_told(service, signals);
+    supervisor_wait(service, setup->http.tls);
     atomic_store(&service->draining, true);
     pause_ms(setup->options.drain_delay_ms);
     stop_fronts(fronts, clock_now() + setup->options.drain_timeout_ms * CLOCK_NS_PER_MS);
@@ -217,6 +188,7 @@ static bool start_control(struct setup *setup, struct service *service, struct f
         .sequences = service->sequences,
         .places = places_of(setup),
         .allowed = setup->options.allow_model_control,
+        .reloaded = supervisor_reloaded,
     };
     return model_control_start(&service->control, &config, fault);
 }
@@ -280,8 +252,8 @@ static bool leave_sequences(struct setup *setup, struct sequences *sequences, st
 /* ---- start and stop ---- */
 
 /* false: something could not be started. *stopped: not when a model is still being loaded. */
-static bool serve_fronts(struct setup *setup, struct service *service, const sigset_t *signals,
-                         bool *stopped, struct fault *fault)
+static bool serve_fronts(struct setup *setup, struct service *service, bool *stopped,
+                         struct fault *fault)
 {
     struct fronts fronts;
     *stopped = true;
@@ -289,14 +261,13 @@ static bool serve_fronts(struct setup *setup, struct service *service, const sig
         return false;
     const bool started = start_fronts(setup, service, &fronts, fault);
     if (started)
-        serve_and_drain(setup, service, &fronts, signals);
+        serve_and_drain(setup, service, &fronts);
     *stopped = model_control_stop(service->control, clock_now() + LAST_TASK);
     return started;
 }
 
 /* *started: it has served until the signal. false: a request is still running. */
-static bool serve_requests(struct setup *setup, struct service *service, const sigset_t *signals,
-                           bool *started)
+static bool serve_requests(struct setup *setup, struct service *service, bool *started)
 {
     struct fault fault;
     bool stopped = true;
@@ -306,20 +277,19 @@ static bool serve_requests(struct setup *setup, struct service *service, const s
         return true;
     }
     *started = reserve_scratch(setup, service->scheduler, &fault) &&
-               serve_fronts(setup, service, signals, &stopped, &fault);
+               serve_fronts(setup, service, &stopped, &fault);
     if (!*started)
         fail(EXIT_FAILED, &fault);
     return scheduler_stop(service->scheduler, clock_now() + LAST_TASK) && stopped;
 }
 
-static int serve_with_sequences(struct setup *setup, struct service *service,
-                                const sigset_t *signals)
+static int serve_with_sequences(struct setup *setup, struct service *service)
 {
     struct sequence_evictor evictor;
     struct fault fault;
     bool started = false, stopped = true;
     if (sequence_evictor_start(&evictor, service->sequences, &fault)) {
-        stopped = serve_requests(setup, service, signals, &started);
+        stopped = serve_requests(setup, service, &started);
         sequence_evictor_stop(&evictor);
     } else {
         fail(EXIT_FAILED, &fault);
@@ -335,20 +305,20 @@ static int serve_with_sequences(struct setup *setup, struct service *service,
     return code;
 }
 
-static int serve(struct setup *setup)
+static int serve(struct setup *setup, struct access *access)
 {
-    struct service service = {
-        .models = &setup->models, .kernel = setup->kernel->name, .workers = setup->options.workers};
+    struct service service = {.models = &setup->models,
+                              .kernel = setup->kernel->name,
+                              .workers = setup->options.workers,
+                              .access = access};
     struct fault fault;
-    sigset_t signals;
-    hold_signals(&signals);
     budget_init(&service.budget, setup->options.max_memory_bytes);
     status_counts_init(&service.http_responses);
     zmq_counts_init(&service.zmq);
     atomic_init(&service.draining, false);
     if (!open_sequences(setup, &service.sequences, &fault))
         return fail(fault.status == 400 ? EXIT_CONFIG : EXIT_FAILED, &fault);
-    const int code = serve_with_sequences(setup, &service, &signals);
+    const int code = serve_with_sequences(setup, &service);
     sequences_destroy(service.sequences);
     return code;
 }
@@ -375,6 +345,7 @@ static struct http_config http_config(const struct options *options)
         .connection_limit = options->connection_limit,
         .max_body = options->max_body_bytes,
         .compress_from = options->compress_from_bytes,
+        .slow_request = options->slow_request_ms * CLOCK_NS_PER_MS,
         .ignore_half_close = options->ignore_half_close,
         .header_timeout = options->header_timeout_ms * CLOCK_NS_PER_MS,
         .body_timeout = options->body_timeout_ms * CLOCK_NS_PER_MS,
@@ -387,28 +358,91 @@ static struct http_config http_config(const struct options *options)
 
 static size_t files_needed(const struct setup *setup)
 {
-    return setup->options.connection_limit + SPARE_FILES +
+    return setup->options.connection_limit + ADMIN_CONNECTIONS + SPARE_FILES +
            (setup->zmq.endpoint_count != 0 ? ZMQ_CONNECTIONS : 0);
 }
 
-static bool read_endpoints(struct setup *setup, struct fault *fault)
+/* Few, short and never large: they need no more than one thread. */
+static struct http_config admin_config(const struct options *options)
+{
+    struct http_config config = http_config(options);
+    config.role = HTTP_ADMIN;
+    config.threads = 1;
+    config.connection_limit = ADMIN_CONNECTIONS;
+    if (config.max_body > ADMIN_BODY)
+        config.max_body = ADMIN_BODY;
+    return config;
+}
+
+/* Others than this machine may connect to it only when somebody has said so. */
+static bool check_exposure(const struct options *options, const struct address *address,
+                           const char *text, struct fault *fault)
+{
+    if (address_is_loopback(address) || options->tokens_file != NULL)
+        return true;
+    if (options->auth == NULL)
+        return fault_set(fault, 400,
+                         "%s can be reached from other machines: give --tokens-file FILE, or say "
+                         "--auth none to serve whoever connects",
+                         text);
+    log_line("lstmd: warning: whoever can connect to %s may use it (auth: none)", text);
+    return true;
+}
+
+static bool check_auth(const struct options *options, struct fault *fault)
+{
+    const char *auth = options->auth;
+    if (auth == NULL)
+        return true;
+    if (strcmp(auth, "none") != 0 && strcmp(auth, "tokens") != 0)
+        return fault_set(fault, 400, "auth: tokens or none expected, got '%s'",
+                         excerpt_of(auth).text);
+    if (auth[0] == 'n' && options->tokens_file != NULL)
+        return fault_set(fault, 400, "auth: none, but there is a tokens_file");
+    return auth[0] == 'n' || options->tokens_file != NULL ||
+           fault_set(fault, 400, "auth: tokens, but there is no tokens_file");
+}
+
+static bool check_tls(const struct options *options, struct fault *fault)
+{
+    if ((options->tls_certificate == NULL) != (options->tls_key == NULL))
+        return fault_set(fault, 400, "tls_certificate and tls_key: both or neither expected");
+    return options->tls_client_ca == NULL || options->tls_certificate != NULL ||
+           fault_set(fault, 400, "tls_client_ca: without tls_certificate there is no TLS");
+}
+
+static bool check_addresses(struct setup *setup, struct fault *fault)
 {
     const struct options *options = &setup->options;
     setup->http = http_config(options);
+    setup->http.tls = options->tls_certificate != NULL;
+    setup->http.role = options->admin != NULL ? HTTP_SERVING : HTTP_ALL;
+    setup->admin = admin_config(options);
     setup->has_http = strcmp(options->http, "none") != 0;
-    if (setup->has_http && !address_parse(&setup->http.address, options->http, fault))
+    if (setup->has_http && (!address_parse(&setup->http.address, options->http, fault) ||
+                            !check_exposure(options, &setup->http.address, options->http, fault)))
         return fault_prefix(fault, "http");
     if (!zmq_config_read(&setup->zmq, options, fault))
         return false;
-    return setup->has_http || setup->zmq.endpoint_count != 0 || options->check ||
-           fault_set(fault, 400, "http: none, and no other endpoint is there to serve on");
+    if (!setup->has_http && setup->zmq.endpoint_count == 0 && !options->check)
+        return fault_set(fault, 400, "http: none, and no other endpoint is there to serve on");
+    return options->admin == NULL ||
+           (address_parse(&setup->admin.address, options->admin, fault) &&
+            check_exposure(options, &setup->admin.address, options->admin, fault)) ||
+           fault_prefix(fault, "admin");
 }
 
 /* What options say about each other and about this build. */
 static bool check_options(struct setup *setup, struct fault *fault)
 {
     const struct options *options = &setup->options;
-    if (!read_endpoints(setup, fault))
+    if (strcmp(options->sandbox, "on") != 0 && strcmp(options->sandbox, "off") != 0)
+        return fault_set(fault, 400, "sandbox: on or off expected, got '%s'",
+                         excerpt_of(options->sandbox).text);
+    if (strcmp(options->log_format, "text") != 0 && strcmp(options->log_format, "json") != 0)
+        return fault_set(fault, 400, "log_format: text or json expected, got '%s'",
+                         excerpt_of(options->log_format).text);
+    if (!check_auth(options, fault) || !check_tls(options, fault) || !check_addresses(setup, fault))
         return false;
     if (options->models.count + options->model.count == 0)
         return fault_set(fault, 400,
@@ -437,22 +471,97 @@ static int check(const struct setup *setup)
     return done ? EXIT_GOOD : fail(EXIT_FAILED, &fault);
 }
 
+/* A socket's file is made and removed where it stands. */
+static void allow_endpoint(struct sandbox_plan *plan, const struct zmq_endpoint *endpoint)
+{
+    const char *path = zmq_endpoint_path(endpoint);
+    if (path != NULL)
+        sandbox_allow_beside(plan, path, true);
+}
+
+/* Threads that are started from now on are bound by it. */
+static void enter_sandbox(struct setup *setup)
+{
+    const struct options *options = &setup->options;
+    const char *const files[] = {options->tokens_file, options->tls_certificate, options->tls_key};
+    struct sandbox_plan plan;
+    if (strcmp(options->sandbox, "off") == 0)
+        return;
+    sandbox_plan_init(&plan);
+    const struct model_places places = places_of(setup);
+    for (size_t i = 0; i < places.folder_count; i++)
+        sandbox_allow(&plan, places.folders[i], false);
+    for (size_t i = 0; i < places.file_count; i++)
+        sandbox_allow_beside(&plan, places.files[i], false);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i] != NULL)
+            sandbox_allow_beside(&plan, files[i], false);
+    if (options->sequence_file != NULL)
+        sandbox_allow_beside(&plan, options->sequence_file, true);
+    for (size_t i = 0; i < setup->zmq.endpoint_count; i++)
+        allow_endpoint(&plan, &setup->zmq.endpoints[i]);
+    if (setup->zmq.has_events)
+        allow_endpoint(&plan, &setup->zmq.events);
+    struct model_table *table = model_store_table(&setup->models);
+    for (size_t i = 0; i < table->count; i++)
+        sandbox_allow_beside(&plan, table->entries[i].served->source.weights_path, false);
+    model_table_release(table);
+    sandbox_enter(&plan);
+}
+
+static int serve_models(struct setup *setup)
+{
+    struct access *access = NULL;
+    struct fault fault;
+    const char *tokens = setup->options.tokens_file;
+    if (!zmq_config_clear(&setup->zmq, &fault))
+        return fail(EXIT_FAILED, &fault);
+    if (tokens != NULL && !access_open(&access, tokens, &fault)) {
+        fault_prefix(&fault, "tokens_file");
+        return fail(EXIT_CONFIG, &fault);
+    }
+    enter_sandbox(setup);
+    const int code = serve(setup, access);
+    if (access != NULL)
+        access_close(access);
+    return code;
+}
+
+static int serve_with_tls(struct setup *setup)
+{
+    const struct tls_files files = {setup->options.tls_certificate, setup->options.tls_key,
+                                    setup->options.tls_client_ca};
+    struct fault fault;
+    if (!setup->http.tls)
+        return serve_models(setup);
+    if (!tls_open(&files, &fault))
+        return fail(EXIT_CONFIG, &fault);
+    const int code = serve_models(setup);
+    tls_close();
+    return code;
+}
+
 static int load_and_serve(struct setup *setup)
 {
     const struct model_places places = places_of(setup);
     struct model_table *table;
     struct fault fault;
+    supervisor_hold_signals();
+    notify_open();
     if (!model_control_load(&places, &table, &fault))
         return fail(EXIT_CONFIG, &fault);
     model_store_init(&setup->models, table);
-    const int code = serve(setup);
+    const int code = serve_with_tls(setup);
     model_store_fini(&setup->models);
+    notify_close();
     return code;
 }
 
 static int run(struct setup *setup)
 {
     struct fault fault;
+    log_set_json(strcmp(setup->options.log_format, "json") == 0);
+    log_set_requests(setup->options.access_log);
     if (!check_options(setup, &fault))
         return fail(EXIT_CONFIG, &fault);
     return setup->options.check ? check(setup) : load_and_serve(setup);
@@ -468,6 +577,12 @@ static int make_curve_keys(const char *path)
     return EXIT_GOOD;
 }
 
+static int ask(const char *url)
+{
+    struct fault fault;
+    return probe(url, &fault) ? EXIT_GOOD : fail(EXIT_FAILED, &fault);
+}
+
 int main(int argc, char **argv)
 {
     struct setup setup = {0};
@@ -481,6 +596,8 @@ int main(int argc, char **argv)
         puts("lstmd " LSTMD_VERSION);
     else if (setup.options.make_curve_keys != NULL)
         code = make_curve_keys(setup.options.make_curve_keys);
+    else if (setup.options.probe != NULL)
+        code = ask(setup.options.probe);
     else
         code = run(&setup);
     zmq_config_fini(&setup.zmq);

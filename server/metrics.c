@@ -368,6 +368,8 @@ void metrics_print(FILE *out, const struct metrics_source *source)
     print_zmq(out, source->zmq);
     print_sequences(out, source->sequences);
     print_reloads(out, source->reloads);
+    print_number(out, "lstmd_log_lines_dropped_total", "counter", "Log lines that nobody took",
+                 source->log_dropped, 1);
     if (source->process != NULL)
         print_process(out, source->process);
 }

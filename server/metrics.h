@@ -36,6 +36,7 @@ struct metrics_source {
     struct zmq_counts *zmq;
     const struct sequences_counts *sequences;
     const struct model_control_counts *reloads;
+    uint64_t log_dropped;                /* lines */
     const struct process_usage *process; /* NULL: not known */
 };
 

@@ -203,6 +203,7 @@ static bool is_unchanged(const struct loading *loading)
            file_stamp_is_same(&served->source.weights, &loading->stamp);
 }
 
+/* The files' names and what was in them go to the model that is made of them. */
 static bool make(struct loading *loading, const struct kernel *kernel, struct served_model *served,
                  struct fault *fault)
 {
@@ -213,10 +214,11 @@ static bool make(struct loading *loading, const struct kernel *kernel, struct se
     if (served->source.path == NULL)
         return fault_set(fault, 503, "out of memory");
     served->source.config = loading->text;
-    loading->text = NULL;
+    served->source.weights_path = loading->weights;
+    loading->text = loading->weights = NULL;
     served->source.weights = loading->stamp;
     const bool built = take_record(served, loading->known, fault) &&
-                       build_from_file(served, config, loading->weights, kernel, fault);
+                       build_from_file(served, config, served->source.weights_path, kernel, fault);
     served->labels = loading->config.labels; /* whose signature is the only one to know them */
     loading->config.labels = NULL;
     return built;

@@ -27,8 +27,13 @@ struct options {
     char *zmq_events;                           /* "none": not wanted */
     char *zmq_curve_secret, *zmq_curve_clients; /* files; NULL: no CURVE */
     size_t zmq_peer_limit;
-    char *make_curve_keys; /* a file to write instead of serving; NULL: serve */
-    char *kernel;          /* NULL: the best there is */
+    char *make_curve_keys;    /* a file to write instead of serving; NULL: serve */
+    char *admin;              /* NULL: its doors are HTTP's */
+    char *auth, *tokens_file; /* NULL: not given */
+    char *tls_certificate, *tls_key, *tls_client_ca;
+    char *sandbox;
+    char *probe;  /* a URL; NULL: to serve */
+    char *kernel; /* NULL: the best there is */
     size_t workers, http_threads;
     size_t queue_limit, queue_rows_limit; /* for each model */
     size_t queue_client_percent;          /* of both */
@@ -44,6 +49,9 @@ struct options {
     size_t drain_delay_ms, drain_timeout_ms;
     bool ignore_half_close;
     bool allow_model_control;
+    char *log_format;
+    bool access_log;
+    size_t slow_request_ms; /* 0: none is logged for being slow */
     bool check, version, help;
 
     int set_by[OPTIONS_COUNT_MAX]; /* per row of the table: enum option_source */

@@ -23,6 +23,7 @@ struct reply {
     enum content_coding coding; /* that body is in; size counts it packed, json_size unpacked */
     const char *content_type;   /* static text; NULL: what json_size says */
     const char *allow;          /* 405: the verbs there are, static text; else NULL */
+    const char *challenge;      /* 401, 403: how to say who one is, static text; else NULL */
     bool retry_after;           /* the client may try again at once */
 
     struct budget *budget; /* where charge bytes are given back by reply_fini, or NULL */

@@ -47,6 +47,7 @@ struct scheduler {
     struct pump *idle;
     size_t busy; /* pumps at a unit */
     size_t accepted;
+    uint64_t units; /* done */
     size_t scratch_size;
     bool sleeping;         /* one pump waits for a held work's time */
     uint64_t sleeps_until; /* then: the first of them when it fell asleep */
@@ -384,6 +385,7 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
         model_stats_tick(pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick), ns);
     pthread_mutex_lock(&s->lock);
     s->busy--;
+    s->units++;
     work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
     if (pump->unit == UNIT_SLICE)
         settle_slice(s, pump, next, now);
@@ -421,6 +423,14 @@ struct lane_load scheduler_load(struct scheduler *s, const struct lane *lane)
     const struct lane_load load = {lane->admission.requests, lane->admission.rows};
     pthread_mutex_unlock(&s->lock);
     return load;
+}
+
+struct scheduler_progress scheduler_look(struct scheduler *s)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct scheduler_progress progress = {s->units, s->accepted};
+    pthread_mutex_unlock(&s->lock);
+    return progress;
 }
 
 static bool check(enum admission_answer answer, bool stopping, struct fault *fault)

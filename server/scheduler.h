@@ -50,6 +50,14 @@ struct lane_load {
 };
 struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *lane);
 
+/* How far it is: two looks that are equal, with work there, and long enough apart mean that it is
+ * stuck. */
+struct scheduler_progress {
+    uint64_t units; /* done so far */
+    size_t accepted;
+};
+struct scheduler_progress scheduler_look(struct scheduler *scheduler);
+
 /* Is there room in the lane for a request of this client, as things are? For refusing it before any
  * work was put into it. false, 503: as scheduler_accept would say. */
 bool scheduler_has_room(struct scheduler *scheduler, const struct lane *lane, uint64_t client,

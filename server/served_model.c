@@ -54,6 +54,7 @@ static void destroy(struct served_model *served)
     free(served->labels);
     free(served->source.path);
     free(served->source.config);
+    free(served->source.weights_path);
     free(served);
 }
 

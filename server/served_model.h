@@ -39,6 +39,7 @@ void model_record_release(struct model_record *record);
 struct model_source {
     char *path;   /* of the config */
     char *config; /* its text */
+    char *weights_path;
     struct file_stamp weights;
 };
 

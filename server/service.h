@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "server/access.h"
 #include "server/budget.h"
 #include "server/model_control.h"
 #include "server/model_store.h"
@@ -26,6 +27,7 @@ struct service {
     const char *kernel; /* the name of what models are computed with */
     size_t workers;
     struct model_control *control; /* reloads */
+    struct access *access;         /* who may do what; NULL: anyone may do everything */
     struct status_counts http_responses;
     struct zmq_counts zmq;
     atomic_bool draining; /* not ready any more */

@@ -79,6 +79,14 @@ bool zmq_config_read(struct zmq_config *config, const struct options *options, s
     return false;
 }
 
+bool zmq_config_clear(const struct zmq_config *config, struct fault *fault)
+{
+    for (size_t i = 0; i < config->endpoint_count; i++)
+        if (!zmq_endpoint_clear(&config->endpoints[i], fault))
+            return false;
+    return !config->has_events || zmq_endpoint_clear(&config->events, fault);
+}
+
 void zmq_config_fini(struct zmq_config *config)
 {
     curve_clients_fini(&config->clients);

@@ -31,6 +31,9 @@ struct zmq_config {
 /* Reads the key files that the options name. On failure nothing is held; 400 what is wrong, among
  * it an endpoint that others than this machine can reach, without CURVE. */
 bool zmq_config_read(struct zmq_config *config, const struct options *options, struct fault *fault);
+/* Before the front is started, and before the process may connect to nothing any more: removes
+ * what dead processes left at its ipc endpoints. Fails as zmq_endpoint_clear. */
+bool zmq_config_clear(const struct zmq_config *config, struct fault *fault);
 void zmq_config_fini(struct zmq_config *config);
 
 #endif

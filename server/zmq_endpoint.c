@@ -79,8 +79,7 @@ bool zmq_endpoint_parse(struct zmq_endpoint *endpoint, const char *text, struct 
 
 /* ---- the file of an ipc endpoint ---- */
 
-/* NULL: there is none. */
-static const char *path_of(const struct zmq_endpoint *endpoint)
+const char *zmq_endpoint_path(const struct zmq_endpoint *endpoint)
 {
     const char *path = after(endpoint->text, ipc);
     return path != NULL && *path != '@' ? path : NULL;
@@ -101,7 +100,7 @@ static bool is_listened_on(const char *path)
 
 bool zmq_endpoint_clear(const struct zmq_endpoint *endpoint, struct fault *fault)
 {
-    const char *path = path_of(endpoint);
+    const char *path = zmq_endpoint_path(endpoint);
     struct stat status;
     if (path == NULL)
         return true;
@@ -120,7 +119,7 @@ bool zmq_endpoint_clear(const struct zmq_endpoint *endpoint, struct fault *fault
 
 void zmq_endpoint_bound(struct zmq_endpoint *endpoint)
 {
-    const char *path = path_of(endpoint);
+    const char *path = zmq_endpoint_path(endpoint);
     struct stat status;
     if (path == NULL || lstat(path, &status) != 0)
         return;
@@ -130,7 +129,7 @@ void zmq_endpoint_bound(struct zmq_endpoint *endpoint)
 
 void zmq_endpoint_remove(const struct zmq_endpoint *endpoint)
 {
-    const char *path = path_of(endpoint);
+    const char *path = zmq_endpoint_path(endpoint);
     struct stat status;
     if (path != NULL && lstat(path, &status) == 0 && status.st_dev == endpoint->device &&
         status.st_ino == endpoint->inode)

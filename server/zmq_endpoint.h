@@ -22,6 +22,9 @@ struct zmq_endpoint {
 /* false: 400. */
 bool zmq_endpoint_parse(struct zmq_endpoint *endpoint, const char *text, struct fault *fault);
 
+/* Of an ipc endpoint's file; NULL: there is none. */
+const char *zmq_endpoint_path(const struct zmq_endpoint *endpoint);
+
 /* Before binding: removes a socket's file that nobody listens on any more, as after a kill. false,
  * 503: the path is somebody's, or something else's, which the library would have removed. */
 bool zmq_endpoint_clear(const struct zmq_endpoint *endpoint, struct fault *fault);

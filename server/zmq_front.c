@@ -774,8 +774,7 @@ static bool bind_endpoint(struct zeromq_socket *socket, struct zmq_endpoint *end
                           struct fault *fault)
 {
     char bound[ZMQ_ENDPOINT_MAX];
-    if (!zmq_endpoint_clear(endpoint, fault) ||
-        !zeromq_bind(socket, endpoint->text, endpoint->ipv6, bound, sizeof bound, fault))
+    if (!zeromq_bind(socket, endpoint->text, endpoint->ipv6, bound, sizeof bound, fault))
         return false;
     memcpy(endpoint->text, bound, sizeof bound);
     zmq_endpoint_bound(endpoint);

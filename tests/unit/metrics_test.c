@@ -39,6 +39,7 @@ static int setup(void **state)
                                      .http_responses = &responses,
                                      .zmq = &zmq,
                                      .sequences = &sequences,
+                                     .log_dropped = 9,
                                      .reloads = &reloads};
     return 0;
 }
@@ -193,6 +194,7 @@ static void reloads_are_shown(void **state)
     expect("lstmd_model_reloads_total{result=\"success\"}", 7);
     expect("lstmd_model_reloads_total{result=\"failure\"}", 8);
     expect("lstmd_model_last_reload_successful", 0);
+    expect("lstmd_log_lines_dropped_total", 9);
     expect_line("lstmd_model_last_reload_success_timestamp_seconds 1.5\n");
 }
 

@@ -198,7 +198,7 @@ static void only_a_causal_model_has_sequences(void **state)
 
 static void requests_are_logged_on_demand(void **state)
 {
-    static const char mark[] = "lstmd: http: GET /v2/models/simple/ready 200\n";
+    static const char mark[] = " method=GET path=/v2/models/simple/ready status=200 received=0 ";
     (void)state;
     expect_get_json(&fixture.client, "/v2/logging", 200, LOGGING("0"));
     expect_get_json(&fixture.client, "/v2/models/simple/ready", 200,

@@ -34,7 +34,8 @@ static struct fixture fixture;
 
 static int start_daemon(void **state)
 {
-    static const char *const arguments[] = {"--allow-model-control", NULL};
+    /* Weights come from folders that the daemon did not know when it started. */
+    static const char *const arguments[] = {"--allow-model-control", "--sandbox", "off", NULL};
     (void)state;
     fixture_init(&fixture);
     fixture_add_golden_as(&fixture, "seed_simple", "other");

@@ -1,0 +1,269 @@
+#include "server/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <libgen.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "server/log.h"
+
+/* The leak check at the end of a build with the address sanitizer looks at the process from
+ * outside. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { IS_LOOKED_AT = 1 };
+#else
+enum { IS_LOOKED_AT = 0 };
+#endif
+
+/* Newer than the header of Debian 12. */
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (UINT64_C(1) << 13)
+#endif
+#define ACCESS_FS_TRUNCATE     (UINT64_C(1) << 14)
+#define ACCESS_NET_CONNECT_TCP (UINT64_C(1) << 1)
+
+/* ---- files, connections ---- */
+
+struct ruleset {
+    uint64_t files, network;
+};
+
+#define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define WRITING                                                                                    \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                              \
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | ACCESS_FS_TRUNCATE)
+#define OF_A_FILE                                                                                  \
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_FS_TRUNCATE)
+
+/* All that this version of the kernel's can forbid. */
+static struct ruleset ruleset_of(long version)
+{
+    struct ruleset ruleset = {.files = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
+    if (version >= 2)
+        ruleset.files |= LANDLOCK_ACCESS_FS_REFER;
+    if (version >= 3)
+        ruleset.files |= ACCESS_FS_TRUNCATE;
+    if (version >= 4)
+        ruleset.network = ACCESS_NET_CONNECT_TCP;
+    return ruleset;
+}
+
+static void add_path(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    const int fd = plan->count < SANDBOX_PATHS_MAX ? open(path, O_PATH | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    plan->paths[plan->count].fd = fd;
+    plan->paths[plan->count++].writable = writable;
+}
+
+void sandbox_plan_init(struct sandbox_plan *plan)
+{
+    plan->count = 0;
+    sandbox_allow(plan, "/proc/self", false);
+    sandbox_allow(plan, "/sys/fs/cgroup", false);
+}
+
+void sandbox_allow(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    add_path(plan, path, writable);
+}
+
+static void allow_folder_of(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    char *copy = strdup(path);
+    if (copy != NULL)
+        add_path(plan, dirname(copy), writable);
+    free(copy);
+}
+
+void sandbox_allow_beside(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    char *real = realpath(path, NULL);
+    allow_folder_of(plan, path, writable);
+    if (real != NULL)
+        allow_folder_of(plan, real, writable);
+    free(real);
+}
+
+static void add_rule(int ruleset_fd, uint64_t handled, int fd, bool writable)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = READING | (writable ? WRITING : 0),
+                                              .parent_fd = fd};
+    struct stat st;
+    if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+        rule.allowed_access &= OF_A_FILE;
+    rule.allowed_access &= handled;
+    syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
+static bool restrict_files(const struct sandbox_plan *plan)
+{
+    const long version =
+        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (version < 1)
+        return false;
+    const struct ruleset ruleset = ruleset_of(version);
+    const size_t size = ruleset.network != 0 ? sizeof ruleset : sizeof ruleset.files;
+    const int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
+    if (fd < 0)
+        return false;
+    for (size_t i = 0; i < plan->count; i++)
+        add_rule(fd, ruleset.files, plan->paths[i].fd, plan->paths[i].writable);
+    const bool done = syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+    close(fd);
+    return done;
+}
+
+/* ---- calls of the kernel ---- */
+
+#if defined(__x86_64__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+#ifdef ARCHITECTURE
+/* What no part of the server or of its libraries ever does. They fail with EPERM. */
+static const int forbidden[] = {
+    SYS_execve,
+    SYS_execveat,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kcmp,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_open_by_handle_at,
+    SYS_name_to_handle_at,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_kexec_file_load,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_adjtimex,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_setuid,
+    SYS_setgid,
+    SYS_setreuid,
+    SYS_setregid,
+    SYS_setresuid,
+    SYS_setresgid,
+    SYS_setgroups,
+    SYS_capset,
+    SYS_personality,
+    SYS_syslog,
+    SYS_vhangup,
+    SYS_fanotify_init,
+    SYS_pidfd_getfd,
+    SYS_move_mount,
+    SYS_fsopen,
+    SYS_open_tree,
+    SYS_mknodat,
+    SYS_fchownat,
+    SYS_setxattr,
+    SYS_ptrace, /* the last one: it is left out where the process is looked at */
+};
+
+enum {
+    FORBIDDEN = sizeof forbidden / sizeof *forbidden - IS_LOOKED_AT,
+    INSTRUCTIONS = FORBIDDEN + 7
+};
+
+static size_t add(struct sock_filter *program, size_t at, unsigned code, uint32_t value,
+                  size_t if_so, size_t if_not)
+{
+    program[at] = (struct sock_filter){(uint16_t)code, (uint8_t)if_so, (uint8_t)if_not, value};
+    return at + 1;
+}
+
+/* Of a foreign architecture's calls the numbers mean other things: they end the process. Those of
+ * x32, above all others, are forbidden. */
+static size_t write_program(struct sock_filter program[INSTRUCTIONS])
+{
+    size_t at = 0;
+    at = add(program, at, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
+    at = add(program, at, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
+    at = add(program, at, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+    at = add(program, at, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+    at = add(program, at, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, FORBIDDEN + 1, 0);
+    for (size_t i = 0; i < FORBIDDEN; i++)
+        at = add(program, at, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)forbidden[i], FORBIDDEN - i, 0);
+    at = add(program, at, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+    return add(program, at, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0, 0);
+}
+
+static bool restrict_calls(void)
+{
+    struct sock_filter program[INSTRUCTIONS];
+    const struct sock_fprog filter = {(unsigned short)write_program(program), program};
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+#else
+static bool restrict_calls(void)
+{
+    return false;
+}
+#endif
+
+/* ---- all of it ---- */
+
+static void restrict_all(const struct sandbox_plan *plan)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        log_line("lstmd: warning: no sandbox: %s", strerror(errno));
+        return;
+    }
+    const bool files = restrict_files(plan), calls = restrict_calls();
+    if (!files || !calls)
+        log_line("lstmd: warning: the kernel has no %s: %s",
+                 files   ? "seccomp"
+                 : calls ? "Landlock"
+                         : "Landlock and no seccomp",
+                 files   ? "its calls are not restricted"
+                 : calls ? "files are not restricted"
+                         : "the server is not restricted");
+}
+
+void sandbox_enter(struct sandbox_plan *plan)
+{
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    if (!IS_LOOKED_AT)
+        prctl(PR_SET_DUMPABLE, 0);
+    restrict_all(plan);
+    while (plan->count > 0)
+        close(plan->paths[--plan->count].fd);
+}

@@ -1,0 +1,184 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/access.h"
+
+#define READ   "read-0123456789-abcdef"
+#define INFER  "infer/0123456789+abcdef=="
+#define INFER2 "infer-2_0123456789.abcdef~"
+#define ADMIN  "admin-0123456789abcdef"
+
+static char path[64];
+static struct access *access_list;
+static struct fault fault;
+
+static void write_tokens(const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int open_good(void **state)
+{
+    (void)state;
+    strcpy(path, "/tmp/access_test_XXXXXX");
+    const int fd = mkstemp(path);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    write_tokens("# who may do what\n\nread " READ "\n  infer\t" INFER " \r\ninfer " INFER2
+                 "\nadmin " ADMIN);
+    return access_open(&access_list, path, &fault) ? 0 : -1;
+}
+
+static int close_it(void **state)
+{
+    (void)state;
+    access_close(access_list);
+    return unlink(path);
+}
+
+/* 200 or what the fault says. */
+static int status(enum route_kind kind, const char *authorization)
+{
+    return access_check(access_list, kind, authorization, &fault) ? 200 : fault.status;
+}
+
+static void each_scope_may_do_what_those_before_it_may(void **state)
+{
+    static const struct {
+        enum route_kind kind;
+        int read, infer, admin;
+    } rows[] = {
+        {ROUTE_METRICS, 200, 200, 200},          {ROUTE_MODEL_METADATA, 200, 200, 200},
+        {ROUTE_REPOSITORY_INDEX, 200, 200, 200}, {ROUTE_INFER, 403, 200, 200},
+        {ROUTE_SEQUENCE_EXPORT, 403, 200, 200},  {ROUTE_SEQUENCE_DROP, 403, 200, 200},
+        {ROUTE_MODEL_LOAD, 403, 403, 200},       {ROUTE_MODEL_UNLOAD, 403, 403, 200},
+        {ROUTE_LOGGING_UPDATE, 403, 403, 200},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(status(rows[i].kind, "Bearer " READ), rows[i].read);
+        assert_int_equal(status(rows[i].kind, "Bearer " INFER), rows[i].infer);
+        assert_int_equal(status(rows[i].kind, "bearer  " INFER2), rows[i].infer);
+        assert_int_equal(status(rows[i].kind, "BEARER " ADMIN), rows[i].admin);
+        assert_int_equal(status(rows[i].kind, NULL), 401);
+    }
+}
+
+static void health_is_open(void **state)
+{
+    (void)state;
+    assert_int_equal(status(ROUTE_LIVE, NULL), 200);
+    assert_int_equal(status(ROUTE_READY, "nonsense"), 200);
+    assert_int_equal(status(ROUTE_V1_LIVE, NULL), 200);
+}
+
+static void what_is_no_token_of_the_file_is_401(void **state)
+{
+    static const char *const values[] = {
+        "",
+        "Bearer",
+        "Bearer ",
+        ADMIN,
+        "Basic " ADMIN,
+        "Bearer " ADMIN "x",
+        "Bearer admin-0123456789abcde",
+        "Bearer Admin-0123456789abcdef",
+        "Bearer " ADMIN " " ADMIN,
+        "Bearer infer",
+        "Bearer \xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+    };
+    char longest[400] = "Bearer ";
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        assert_int_equal(status(ROUTE_METRICS, values[i]), 401);
+    memset(longest + 7, 'a', 300);
+    assert_int_equal(status(ROUTE_METRICS, longest), 401);
+}
+
+static void the_challenge_fits_the_refusal(void **state)
+{
+    (void)state;
+    assert_string_equal(access_challenge(401, false), "Bearer realm=\"lstmd\"");
+    assert_non_null(strstr(access_challenge(401, true), "invalid_token"));
+    assert_non_null(strstr(access_challenge(403, true), "insufficient_scope"));
+    assert_null(access_challenge(404, true));
+}
+
+static void tokens_change_when_the_file_is_read_again(void **state)
+{
+    (void)state;
+    write_tokens("infer " INFER2 "\n");
+    assert_int_equal(status(ROUTE_INFER, "Bearer " INFER), 200);
+    assert_true(access_reload(access_list, &fault));
+    assert_int_equal(status(ROUTE_INFER, "Bearer " INFER), 401);
+    assert_int_equal(status(ROUTE_INFER, "Bearer " INFER2), 200);
+}
+
+static void a_bad_file_changes_nothing_and_shows_no_token(void **state)
+{
+    static const struct {
+        const char *text, *problem;
+    } rows[] = {
+        {"", "holds no token"},
+        {"# nothing\n", "holds no token"},
+        {"infer short\n", "line 1: "},
+        {"read " READ "\nroot " ADMIN "\n", "line 2: "},
+        {"infer " INFER " " INFER2 "\n", "line 1: "},
+        {"infer\n" INFER2 "\n", "line 1: "},
+        {"infer secret-secret-secret!\n", "line 1: "},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        write_tokens(rows[i].text);
+        assert_false(access_reload(access_list, &fault));
+        assert_int_equal(fault.status, 400);
+        assert_memory_equal(fault.text, path, strlen(path));
+        if (strstr(fault.text, rows[i].problem) == NULL)
+            fail_msg("'%s' wanted, got '%s'", rows[i].problem, fault.text);
+        assert_null(strstr(fault.text, "secret"));
+        assert_int_equal(status(ROUTE_INFER, "Bearer " INFER), 200);
+    }
+}
+
+static void more_tokens_than_there_is_room_for_are_refused(void **state)
+{
+    char text[ACCESS_TOKENS_MAX * 32 + 64] = "";
+    (void)state;
+    for (int i = 0; i <= ACCESS_TOKENS_MAX; i++)
+        sprintf(text + strlen(text), "read token-0123456789%04d\n", i);
+    write_tokens(text);
+    assert_false(access_reload(access_list, &fault));
+    *strrchr(text, 'r') = '\0';
+    write_tokens(text);
+    assert_true(access_reload(access_list, &fault));
+    assert_int_equal(status(ROUTE_METRICS, "Bearer token-01234567890063"), 200);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, open_good, close_it)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_scope_may_do_what_those_before_it_may),
+        TEST(health_is_open),
+        TEST(what_is_no_token_of_the_file_is_401),
+        TEST(the_challenge_fits_the_refusal),
+        TEST(tokens_change_when_the_file_is_read_again),
+        TEST(a_bad_file_changes_nothing_and_shows_no_token),
+        TEST(more_tokens_than_there_is_room_for_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
