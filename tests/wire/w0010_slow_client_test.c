@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,6 +180,53 @@ static void one_that_does_not_take_its_answer_is_cut(void **state)
     http_response_fini(&whole);
 }
 
+/* Has the other side closed? What it said before is taken and forgotten. */
+static bool is_closed(int fd)
+{
+    char said[256];
+    ssize_t n;
+    while ((n = recv(fd, said, sizeof said, MSG_DONTWAIT)) > 0)
+        ;
+    return n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+/* Each of them sends a byte a second, in its headers or in its body. */
+static void two_hundred_are_cut_while_others_are_served(void **state)
+{
+    enum { SLOW = 200 };
+    static const char headers[] = "GET /v2 HTTP/1.1\r\nHost: x\r\nX: ";
+    static const char body[] = "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 100000\r\n\r\n{";
+    int fds[SLOW];
+    size_t open = SLOW;
+    (void)state;
+    const double start = seconds();
+    for (int i = 0; i < SLOW; i++) {
+        const char *begun = i % 2 == 0 ? headers : body;
+        fds[i] = raw_connect(fixture.daemon.port);
+        assert_true(raw_send(fds[i], begun, strlen(begun)));
+    }
+    double sent = seconds();
+    while (open > 0 && seconds() - start < LONGEST) {
+        const bool due = seconds() - sent >= 1;
+        assert_others_are_served();
+        if (due)
+            sent = seconds();
+        for (int i = 0; i < SLOW; i++) {
+            if (fds[i] < 0)
+                continue;
+            if (due)
+                raw_send(fds[i], " ", 1);
+            if (is_closed(fds[i])) {
+                close(fds[i]);
+                fds[i] = -1;
+                open--;
+            }
+        }
+    }
+    assert_int_equal(open, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +237,7 @@ int main(void)
         cmocka_unit_test(one_that_dribbles_chunks_is_told_408),
         cmocka_unit_test(one_that_stays_after_its_answer_is_cut),
         cmocka_unit_test(one_that_does_not_take_its_answer_is_cut),
+        cmocka_unit_test(two_hundred_are_cut_while_others_are_served),
     };
     return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
 }
