@@ -12,7 +12,7 @@ RUN deploy/install-deps.sh test
 COPY . .
 # TESTS= leaves them out, where they ran already.
 ARG TESTS=test
-RUN make -j"$(nproc)" build/lstmd $TESTS
+RUN make -j"$(nproc)" build/lstmd && { [ -z "$TESTS" ] || make -j"$(nproc)" "$TESTS"; }
 RUN deploy/container/image-root.sh build/lstmd /image
 
 FROM scratch
