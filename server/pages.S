@@ -1,5 +1,10 @@
 /* server/pages/, as bytes of the program: each file between two symbols (server/pages.h). */
 
+/* The note that says that branches are tracked: one object without it and the program has none. */
+#ifdef __CET__
+#include <cet.h>
+#endif
+
 .macro page name, file
         .global pages_\name, pages_\name\()_end
 pages_\name:
