@@ -21,4 +21,5 @@ USER 10001:10001
 # Whoever can reach the port is served: LSTMD_AUTH=tokens and LSTMD_TOKENS_FILE=FILE ask for tokens.
 ENV LSTMD_MODELS=/mnt/models LSTMD_HTTP=0.0.0.0:8080 LSTMD_AUTH=none
 EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s CMD ["/usr/local/bin/lstmd", "--probe", "http://127.0.0.1:8080/v2/health/live"]
 ENTRYPOINT ["/usr/local/bin/lstmd"]

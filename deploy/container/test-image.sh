@@ -51,6 +51,8 @@ docker_export() {
     docker rm "$container" >/dev/null
 }
 
+docker_config() { docker inspect "$TAG"; }
+
 docker_start() {
     container=$(docker run -d --read-only --cap-drop ALL -p "127.0.0.1:$PORT:8080" \
         -v "$PWD/deploy/models:/mnt/models:ro" "$TAG")
@@ -82,8 +84,10 @@ make_base() {
 
 buildah_build() {
     make_base || die "no base image: $(tail -n3 "$work/build.log")"
-    storage build --isolation chroot --network host --pull-never "${build_arguments[@]}" -t "$TAG" .
+    storage build --format docker --isolation chroot --network host --pull-never "${build_arguments[@]}" -t "$TAG" .
 }
+
+buildah_config() { storage inspect --type image "$TAG"; }
 
 buildah_export() {
     local container
@@ -166,6 +170,9 @@ is_the_user() {
         [ "$(awk '/^CapEff:/ { print $2 }' "/proc/$pid/status")" = 0000000000000000 ]
 }
 
+# Of the image's settings: docker runs it by itself, where it is asked what is well.
+has_a_health_check() { ${tool}_config | grep -A8 Healthcheck | grep -q -- --probe; }
+
 probe_agrees() {
     chroot --userspec=10001:10001 "$root" /usr/local/bin/lstmd --probe "$URL/v2/health/ready"
 }
@@ -195,6 +202,7 @@ check 'it answers' answers_soon "$begun"
 check 'it infers' infers
 check 'its root is read-only' is_read_only
 check 'it runs as 10001 without capabilities' is_the_user
+check 'its health check is its own probe' has_a_health_check
 check 'its own probe finds it ready' probe_agrees
 check 'SIGTERM ends it with status 0' ends_well
 
