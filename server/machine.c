@@ -44,6 +44,14 @@ size_t machine_memory(void)
     return group < machine ? group : machine;
 }
 
+size_t machine_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max > SIZE_MAX)
+        return SIZE_MAX;
+    return (size_t)limit.rlim_max;
+}
+
 bool machine_allow_files(size_t count, struct fault *fault)
 {
     struct rlimit limit;

@@ -13,6 +13,9 @@ size_t machine_cpus(void);
 /* Bytes of memory: the machine's, or fewer where a control group says so. */
 size_t machine_memory(void);
 
+/* Files that can be open at once, once the soft limit is raised as far as it goes. */
+size_t machine_files(void);
+
 /* Sees to it that this many files can be open at once, raising the soft limit if need be. */
 bool machine_allow_files(size_t count, struct fault *fault);
 

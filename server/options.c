@@ -73,8 +73,8 @@ static const struct option table[] = {
      "part of both that one address (of IPv6: /64) may take; 100: all of it"},
     {"tick_rows", SIZE, ANYWHERE, AT(tick_rows), 1, TICK_ROWS, TICK_ROWS, NULL, "N",
      "most rows of different requests that go through a model together; 1: no batching"},
-    {"connection_limit", SIZE, ANYWHERE, AT(connection_limit), 8, 1000000, 1024, NULL, "N",
-     "open connections"},
+    {"connection_limit", SIZE, ANYWHERE, AT(connection_limit), 8, 1000000, 0, NULL, "N",
+     "open connections; default: 1024, or half the files that may be open"},
     {"max_body_bytes", SIZE, ANYWHERE, AT(max_body_bytes), 1 * KIB, 16 * GIB, 64 * MIB, NULL, "N",
      "largest request body, unpacked where it comes packed"},
     /* Python's clients say that they take gzip whether their user cares or not, and packing costs
@@ -471,6 +471,13 @@ static size_t default_http_threads(void)
     return cpus < 2 ? 2 : cpus > 16 ? 16 : cpus;
 }
 
+/* Where few files may be open (1024 in some containers), half of them are left for all else. */
+static size_t default_connection_limit(void)
+{
+    const size_t half = machine_files() / 2;
+    return half > 1024 ? 1024 : half < 8 ? 8 : half;
+}
+
 static bool fill_in_defaults(struct options *options, struct fault *fault)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -485,6 +492,8 @@ static bool fill_in_defaults(struct options *options, struct fault *fault)
         options->workers = machine_cpus();
     if (options->http_threads == 0)
         options->http_threads = default_http_threads();
+    if (options->connection_limit == 0)
+        options->connection_limit = default_connection_limit();
     if (options->max_memory_bytes == 0) {
         const size_t quarter = machine_memory() / 4;
         options->max_memory_bytes = quarter < GIB ? quarter : GIB;

@@ -84,7 +84,8 @@ make_base() {
 
 buildah_build() {
     make_base || die "no base image: $(tail -n3 "$work/build.log")"
-    storage build --format docker --isolation chroot --network host --pull-never "${build_arguments[@]}" -t "$TAG" .
+    storage build --format docker --isolation chroot --network host --pull-never \
+        --ulimit nofile=65536:65536 "${build_arguments[@]}" -t "$TAG" .
 }
 
 buildah_config() { storage inspect --type image "$TAG"; }

@@ -94,10 +94,12 @@ static void pass_fini(struct pass *pass)
     free(pass->scratch);
 }
 
+enum { FILTERED_ALREADY = 2 };
+
 static void run_alone(const struct pass *pass)
 {
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0)
-        syscall(SYS_exit, 2);
+        syscall(SYS_exit, FILTERED_ALREADY);
     model_run(pass->model, pass->rows, ROWS, pass->scratch);
     syscall(SYS_exit, 0); /* not _exit: that is exit_group, which is not allowed */
 }
@@ -119,8 +121,10 @@ static void a_pass_makes_no_system_call(void **state)
             run_alone(&pass);
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), 0);
         pass_fini(&pass);
+        if (WEXITSTATUS(status) == FILTERED_ALREADY)
+            skip(); /* inside a container's filter there is no stricter one to be had */
+        assert_int_equal(WEXITSTATUS(status), 0);
     }
 }
 
