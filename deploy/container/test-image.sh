@@ -85,7 +85,7 @@ make_base() {
 buildah_build() {
     make_base || die "no base image: $(tail -n3 "$work/build.log")"
     storage build --format docker --isolation chroot --network host --pull-never \
-        --ulimit nofile=65536:65536 "${build_arguments[@]}" -t "$TAG" .
+        --ulimit nofile=8192:8192 "${build_arguments[@]}" -t "$TAG" .
 }
 
 buildah_config() { storage inspect --type image "$TAG"; }
