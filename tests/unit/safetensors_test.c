@@ -520,7 +520,7 @@ static void other_dtypes_are_refused_as_numbers(void **state)
     (void)state;
     struct fault fault = {0};
     float f32[2];
-    int64_t i64[2];
+    const int64_t i64[2] = {1, 2};
     struct safetensors_tensor t = tensor_of(SAFETENSORS_OTHER, "F8_E5M2", "ab", 2, 2);
     assert_false(safetensors_read_f32(&t, f32, &fault));
     assert_string_equal(fault.text,
