@@ -17,6 +17,7 @@
 #include "core/activation.h"
 #include "core/kernel.h"
 #include "tests/support/die.h"
+#include "tests/support/float_bits.h"
 
 enum {
     BLOCK_BITS = 14, /* floats a block: 2^14, in and out fit the second-level cache */
@@ -79,20 +80,6 @@ struct member {
     float input[BLOCK], found[BLOCK];
     float wanted[COMPARED][BLOCK];
 };
-
-static float float_of(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static uint32_t bits_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
 
 static void count_one(struct count *count, uint32_t input)
 {
