@@ -74,8 +74,8 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench bench-serving load interop examples golden exhaustive lint format \
-	fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
+.PHONY: all run demo test tests bench bench-serving bench-numbers load interop examples golden \
+	exhaustive lint format fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -237,12 +237,15 @@ $(BIN)/lstm-load: $(O)/tests/bench/lstm_load.o $(LOAD_O) $(SERVER_O) $(PROTO_O) 
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
 
 build/bench/machine-peaks: $(O)/tests/bench/machine_peaks.o $(O)/tests/support/die.o
+build/bench/number-bench: BENCH_LIBS = $(shell $(PKG_CONFIG) --libs libcjson)
+build/bench/number-bench: $(O)/tests/bench/number_bench.o $(O)/tests/bench/stopwatch.o \
+		$(O)/tests/support/die.o $(PROTO_O) $(CORE_O)
 build/bench/exhaustive-activations: $(O)/tests/bench/exhaustive_activations.o \
 		$(O)/tests/support/die.o $(CORE_O)
-$(BIN)/lstm-bench build/bench/machine-peaks build/bench/exhaustive-activations:
+$(BIN)/lstm-bench $(addprefix build/bench/,machine-peaks number-bench exhaustive-activations):
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) -lm
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(BENCH_LIBS) -lm
 
 $(BENCH_VENV)/installed: tests/bench/install_peers.sh | $(PACKAGES)
 	$(Q)tests/bench/install_peers.sh $(BENCH_VENV)
@@ -301,6 +304,10 @@ $(SERVING)/installed: tests/bench/serving/install.sh | $(PACKAGES)
 bench-serving: $(addprefix $(BIN)/,lstmd lstm-load lstm-bench) build/bench/constant-server \
 		$(SERVING)/installed | $(PACKAGES)
 	$(Q)python3 -B tests/bench/run_serving.py $(SERVING_ARGS)
+
+# Nanoseconds a number of a JSON tensor takes, read and printed (20 seconds).
+bench-numbers: build/bench/number-bench
+	$(Q)$<
 
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations
