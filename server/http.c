@@ -37,8 +37,9 @@
 /* For a model to be loaded. */
 #define COMMAND_TIMEOUT (600 * CLOCK_NS_PER_S)
 
-/* The library's for a request's head and the pieces of its body. */
-#define CONNECTION_MEMORY (32 << 10)
+/* The library's for a request's head and the pieces of its body. All of it is overwritten with
+ * zeros, half of it twice, for every request. */
+#define CONNECTION_MEMORY (16 << 10)
 
 struct http {
     struct http_config config;
