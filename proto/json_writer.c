@@ -1,7 +1,6 @@
 #include "proto/json_writer.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,20 +47,23 @@ static bool grow(struct json_writer *writer, size_t capacity)
     return true;
 }
 
-/* Room for bytes more; false when the writer has failed. The buffer at least doubles, so that many
- * small pieces cost no more than one copy each. */
-static bool room(struct json_writer *writer, size_t bytes)
+/* The buffer at least doubles, so that many small pieces cost no more than one copy each. */
+static bool make_room(struct json_writer *writer, size_t bytes)
 {
+    size_t needed, doubled;
     if (writer->failed)
         return false;
-    if (bytes <= writer->capacity - writer->size)
-        return true;
-    size_t needed, doubled;
     if (!checked_add(writer->size, bytes, &needed))
         return fail(writer);
     if (!checked_mul(writer->capacity, 2, &doubled) || doubled < CAPACITY_FIRST)
         doubled = CAPACITY_FIRST;
     return grow(writer, needed > doubled ? needed : doubled);
+}
+
+/* Room for bytes more; false when the writer has failed: then it has none at all. */
+static inline bool room(struct json_writer *writer, size_t bytes)
+{
+    return bytes < writer->capacity - writer->size || make_room(writer, bytes);
 }
 
 void json_reserve(struct json_writer *writer, size_t bytes)
@@ -83,51 +85,59 @@ static void put(struct json_writer *writer, const char *bytes, size_t size)
     writer->size += size;
 }
 
+static inline void put_byte(struct json_writer *writer, char byte)
+{
+    if (room(writer, 1))
+        writer->text[writer->size++] = byte;
+}
+
 /* One value, whole: the comma due before it, its text, and from now on one is due again. */
 static void put_value(struct json_writer *writer, const char *bytes, size_t size)
 {
     if (writer->comma)
-        put(writer, ",", 1);
+        put_byte(writer, ',');
     put(writer, bytes, size);
     writer->comma = true;
 }
 
-static void open_container(struct json_writer *writer, const char *bracket)
+static void open_container(struct json_writer *writer, char bracket)
 {
-    put_value(writer, bracket, 1);
+    if (writer->comma)
+        put_byte(writer, ',');
+    put_byte(writer, bracket);
     writer->comma = false;
 }
 
-static void close_container(struct json_writer *writer, const char *bracket)
+static void close_container(struct json_writer *writer, char bracket)
 {
-    put(writer, bracket, 1);
+    put_byte(writer, bracket);
     writer->comma = true;
 }
 
 void json_open_object(struct json_writer *writer)
 {
-    open_container(writer, "{");
+    open_container(writer, '{');
 }
 
 void json_close_object(struct json_writer *writer)
 {
-    close_container(writer, "}");
+    close_container(writer, '}');
 }
 
 void json_open_array(struct json_writer *writer)
 {
-    open_container(writer, "[");
+    open_container(writer, '[');
 }
 
 void json_close_array(struct json_writer *writer)
 {
-    close_container(writer, "]");
+    close_container(writer, ']');
 }
 
 void json_key(struct json_writer *writer, const char *key)
 {
     json_string(writer, key);
-    put(writer, ":", 1);
+    put_byte(writer, ':');
     writer->comma = false;
 }
 
@@ -151,18 +161,28 @@ static void put_escaped(struct json_writer *writer, char c)
     put(writer, text, size);
 }
 
+static size_t plain_size(const char *text, size_t size)
+{
+    size_t plain = 0;
+    while (plain < size && !is_special(text[plain]))
+        plain++;
+    return plain;
+}
+
 void json_string_n(struct json_writer *writer, const char *value, size_t size)
 {
-    put_value(writer, "\"", 1);
+    if (writer->comma)
+        put_byte(writer, ',');
+    put_byte(writer, '"');
     for (size_t i = 0; i < size;) {
-        const size_t plain = i;
-        while (i < size && !is_special(value[i]))
-            i++;
-        put(writer, value + plain, i - plain);
+        const size_t plain = plain_size(value + i, size - i);
+        put(writer, value + i, plain);
+        i += plain;
         if (i < size)
             put_escaped(writer, value[i++]);
     }
-    put(writer, "\"", 1);
+    put_byte(writer, '"');
+    writer->comma = true;
 }
 
 void json_string(struct json_writer *writer, const char *value)
@@ -175,16 +195,29 @@ void json_bool(struct json_writer *writer, bool value)
     put_value(writer, value ? "true" : "false", value ? 4 : 5);
 }
 
+/* Backwards from its end; returns where it begins. */
+static char *print_uint64(char *end, uint64_t value)
+{
+    do
+        *--end = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    return end;
+}
+
 void json_uint64(struct json_writer *writer, uint64_t value)
 {
-    char text[24];
-    put_value(writer, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, value));
+    char text[20], *const end = text + sizeof text; /* 2^64 - 1 has 20 digits */
+    const char *begin = print_uint64(end, value);
+    put_value(writer, begin, (size_t)(end - begin));
 }
 
 void json_int64(struct json_writer *writer, int64_t value)
 {
-    char text[24];
-    put_value(writer, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+    char text[20], *const end = text + sizeof text; /* 2^63 has 19 digits */
+    char *begin = print_uint64(end, value < 0 ? -(uint64_t)value : (uint64_t)value);
+    if (value < 0)
+        *--begin = '-';
+    put_value(writer, begin, (size_t)(end - begin));
 }
 
 void json_float(struct json_writer *writer, float value)
@@ -211,7 +244,7 @@ void json_float_elements(struct json_writer *writer, const float *values, size_t
     if (count == 0)
         return;
     if (writer->comma)
-        put(writer, ",", 1);
+        put_byte(writer, ',');
     for (size_t i = 0; i < count; i += FLOATS_PER_RESERVE) {
         const size_t left = count - i;
         put_floats(writer, values + i, left < FLOATS_PER_RESERVE ? left : FLOATS_PER_RESERVE);

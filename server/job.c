@@ -30,6 +30,7 @@ struct job {
     struct served_model *served; /* a reference */
     enum job_stage stage;
     bool light;
+    double flops; /* of it all */
     bool in_parts, submitted;
     struct payload payload; /* what message points into */
     struct message message;
@@ -142,10 +143,8 @@ static void begin_answer(const struct job *job, struct infer_answer *answer)
 
 static bool is_light(const struct job *job, size_t answer)
 {
-    const struct binding *binding = &job->compute.binding;
-    const double flops = tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps);
     const size_t request = payload_size(&job->payload);
-    return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && flops <= LIGHT_FLOPS;
+    return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && job->flops <= LIGHT_FLOPS;
 }
 
 static bool has_room(const struct job *job, struct fault *fault)
@@ -162,6 +161,8 @@ static bool plan(struct job *job, struct fault *fault)
     compute_largest_answer(&job->compute, &answer);
     if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
+    job->flops = tick_rule_flops(&job->served->lane->rule, job->compute.binding.rows,
+                                 job->compute.binding.steps);
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     /* Before memory is taken and the wire has put the request aside to wait. */
@@ -283,8 +284,11 @@ struct job *job_create(struct served_model *served, struct payload *payload, str
     job->payload = *payload;
     *payload = (struct payload){0};
     job->scheduler = scheduler;
-    if (prepare(job, sequences, terms, fault))
+    if (prepare(job, sequences, terms, fault)) {
+        if (job->light)
+            job->work.times.accepted = clock_now();
         return job;
+    }
     job_destroy(job);
     return NULL;
 }
@@ -659,38 +663,99 @@ bool job_is_light(const struct job *job)
     return job->light;
 }
 
-static void run(struct job *job)
+double job_flops(const struct job *job)
 {
-    struct work_times *times = &job->work.times;
+    return job->flops;
+}
+
+/* Returns when it was done. */
+static uint64_t run_before(struct job *job, uint64_t now)
+{
     enum work_next next = WORK_SLICE;
+    if (job->work.deadline <= now) {
+        fail_late(job);
+        return now;
+    }
     while (next == WORK_SLICE)
         next = decode(job);
     const uint64_t decoded = clock_now();
-    times->before = decoded - times->accepted;
-    if (next == WORK_DONE)
-        return;
-    tick_run_alone(&job->compute, job->served->lane->stats);
-    const uint64_t computed = clock_now();
-    times->ticks = computed - decoded;
-    for (next = WORK_SLICE; next == WORK_SLICE;)
-        next = go_on(job);
-    times->after = clock_now() - computed;
+    job->work.times.before = decoded - now;
+    return decoded;
 }
 
-void job_run(struct job *job)
+/* The same. */
+static uint64_t run_after(struct job *job, uint64_t now)
 {
     struct work_times *times = &job->work.times;
-    assert(job->light);
-    times->accepted = clock_now();
-    if (job->work.deadline <= times->accepted)
-        fail_late(job);
-    else
-        run(job);
-    times->total = times->before + times->ticks + times->after;
+    if (job->stage == JOB_COMPUTED) {
+        while (go_on(job) == WORK_SLICE)
+            continue;
+        const uint64_t written = clock_now();
+        times->after = written - now;
+        now = written;
+    }
+    times->total = now - times->accepted;
     leave_sequence(job);
     count(job);
     release_inputs(job);
     move_charge(job);
+    return now;
+}
+
+void job_run(struct job *job)
+{
+    assert(job->light);
+    uint64_t now = run_before(job, job->work.times.accepted);
+    if (job->stage == JOB_COMPUTED) {
+        tick_run_alone(&job->compute, job->served->lane->stats);
+        const uint64_t computed = clock_now();
+        job->work.times.ticks = computed - now;
+        now = computed;
+    }
+    run_after(job, now);
+}
+
+/* Those of jobs[begin..count) that are of the first one's model, and wait to be computed. */
+static size_t company_of(struct job *const *jobs, size_t begin, size_t count, struct job **company)
+{
+    size_t found = 0;
+    for (size_t i = begin; i < count; i++)
+        if (jobs[i]->stage == JOB_COMPUTED && !jobs[i]->work.computed &&
+            jobs[i]->served == jobs[begin]->served)
+            company[found++] = jobs[i];
+    return found;
+}
+
+/* Returns when it was done. */
+static uint64_t compute_together(struct job *const *jobs, size_t count, struct tick_batch *batch,
+                                 uint64_t now)
+{
+    struct compute *computes[JOB_TOGETHER_MAX];
+    for (size_t i = 0; i < count; i++)
+        computes[i] = &jobs[i]->compute;
+    tick_batch_run(batch, computes, count, jobs[0]->served->lane);
+    const uint64_t computed = clock_now();
+    for (size_t i = 0; i < count; i++) {
+        jobs[i]->work.computed = true;
+        jobs[i]->work.times.ticks = computed - now;
+    }
+    return computed;
+}
+
+void job_run_together(struct job *const *jobs, size_t count, struct tick_batch *batch)
+{
+    struct job *company[JOB_TOGETHER_MAX];
+    uint64_t now = clock_now();
+    assert(count <= JOB_TOGETHER_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert(jobs[i]->light);
+        now = run_before(jobs[i], now);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i]->stage == JOB_COMPUTED && !jobs[i]->work.computed)
+            now = compute_together(company, company_of(jobs, i, count, company), batch, now);
+    for (size_t i = 0; i < count; i++)
+        now = run_after(jobs[i], now);
 }
 
 const struct request_times *job_times(const struct job *job)

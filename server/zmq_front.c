@@ -30,6 +30,10 @@
 /* Taken in one go, before the replies that are ready meanwhile are sent. */
 #define TAKEN_AT_ONCE 64
 
+/* Light requests are computed here, as many at a time as take a tenth of a millisecond; what comes
+ * beyond is shared with the workers. */
+#define LIGHT_FLOPS_AT_ONCE 1e7
+
 /* What else there is to attend to waits at most so many rounds while requests keep coming. */
 #define ROUNDS_WITHOUT_OTHERS 32
 
@@ -54,10 +58,12 @@ struct zmq_front {
     struct zmq_exchange *all;   /* accepted and not answered */
     struct deadline_heap late;  /* exchanges whose jobs are the scheduler's */
     size_t jobs;                /* created and not taken back */
-    struct zmq_exchange *light; /* its job may be run here, if nothing else comes in */
-    bool crowded;               /* something else did, or would not be seen to */
     bool giving_up;             /* the deadline of the stop has passed */
     size_t unread_limit;        /* bytes, for each peer */
+    struct zmq_exchange *light[JOB_TOGETHER_MAX]; /* whose jobs will be run here */
+    size_t light_count;
+    double light_flops; /* of them */
+    struct tick_batch batch;
     uint64_t sweep_at;
     unsigned rounds; /* since it was looked after others */
     struct zeromq_message message;
@@ -329,23 +335,27 @@ static bool create_job(struct zmq_exchange *exchange, struct fault *fault)
     return true;
 }
 
-/* A light job that came alone is kept back for run_light; in company it shares a pass of the model
- * with the others. */
-static void begin(struct zmq_exchange *exchange)
+/* To hand a light one over and be woken again would take longer than a small model's whole answer.
+ */
+static bool keep_light(struct zmq_exchange *exchange)
 {
     struct zmq_front *front = exchange->front;
-    struct zmq_exchange *light = front->light;
+    const double flops = front->light_flops + job_flops(exchange->job);
+    if (!job_is_light(exchange->job) || front->light_count == JOB_TOGETHER_MAX ||
+        flops > LIGHT_FLOPS_AT_ONCE)
+        return false;
+    front->light[front->light_count++] = exchange;
+    front->light_flops = flops;
+    return true;
+}
+
+static void begin(struct zmq_exchange *exchange)
+{
     struct fault fault;
-    front->light = NULL;
-    if (light != NULL)
-        submit(light);
     if (!create_job(exchange, &fault))
         refuse(exchange, &fault);
-    else if (front->crowded || front->jobs > 1 || !job_is_light(exchange->job))
+    else if (!keep_light(exchange))
         submit(exchange);
-    else
-        front->light = exchange;
-    front->crowded = true;
 }
 
 /* Those of the peer that waited. */
@@ -369,15 +379,24 @@ static void wait_behind(struct zmq_exchange *exchange)
     peer->last = exchange;
 }
 
-/* To hand it over and be woken again would take longer than a small model's whole answer. */
+/* While their replies are sent, those that waited for them become the next ones. */
 static void run_light(struct zmq_front *front)
 {
-    struct zmq_exchange *exchange = front->light;
-    if (exchange == NULL)
-        return;
-    front->light = NULL;
-    job_run(exchange->job);
-    finish_job(exchange);
+    struct job *jobs[JOB_TOGETHER_MAX] = {0};
+    struct zmq_exchange *done[JOB_TOGETHER_MAX];
+    const size_t count = front->light_count;
+    for (size_t i = 0; i < count; i++) {
+        done[i] = front->light[i];
+        jobs[i] = done[i]->job;
+    }
+    front->light_count = 0;
+    front->light_flops = 0;
+    job_run_together(jobs, count, &front->batch);
+    for (size_t i = 0; i < count; i++) {
+        struct zmq_peer *peer = done[i]->peer;
+        finish_job(done[i]);
+        begin_next(peer);
+    }
 }
 
 static bool take_finished(struct zmq_front *front)
@@ -624,14 +643,11 @@ static void handle(struct zmq_front *front, struct zeromq_message *message)
 static bool take_requests(struct zmq_front *front)
 {
     size_t taken = 0;
-    front->crowded = false;
     while (taken < TAKEN_AT_ONCE && zeromq_receive(front->router, &front->message)) {
         handle(front, &front->message);
         zeromq_message_close(&front->message);
         taken++;
     }
-    run_light(front);
-    front->crowded = true; /* until the next round nothing is kept back */
     return taken != 0;
 }
 
@@ -749,6 +765,8 @@ static void *serve(void *argument)
     while (!is_over(front)) {
         const bool finished = take_finished(front);
         const bool taken = take_requests(front);
+        while (front->light_count > 0)
+            run_light(front);
         do_what_is_due(front);
         if (++front->rounds >= ROUNDS_WITHOUT_OTHERS)
             attend_to_others(front);
@@ -841,6 +859,7 @@ static bool take_memory(struct zmq_front *front, struct fault *fault)
 {
     if (!deadline_heap_init(&front->late, JOBS_AT_ONCE))
         return fault_set(fault, 503, "out of memory");
+    tick_batch_init(&front->batch);
     if (zmq_peers_init(&front->peers, random_number()))
         return true;
     deadline_heap_fini(&front->late);
@@ -849,6 +868,7 @@ static bool take_memory(struct zmq_front *front, struct fault *fault)
 
 static void give_memory(struct zmq_front *front)
 {
+    tick_batch_fini(&front->batch);
     zmq_peers_fini(&front->peers);
     deadline_heap_fini(&front->late);
 }
