@@ -4,8 +4,9 @@
 
 #include "server/clock.h"
 
-void tick_batch_init(struct tick_batch *batch)
+void tick_batch_init(struct tick_batch *batch, size_t row_limit)
 {
+    batch->row_limit = row_limit;
     batch->scratch_size = 0;
     batch->tick.scratch = NULL;
 }
@@ -57,7 +58,7 @@ static void add(struct tick_batch *batch, struct strand *strand, const struct la
 {
     if (strand->live == 0)
         return;
-    if (!tick_fits(&batch->tick, &lane->rule, strand, TICK_ROWS)) {
+    if (!tick_fits(&batch->tick, &lane->rule, strand, batch->row_limit)) {
         run(batch, lane);
         tick_clear(&batch->tick);
     }

@@ -11,11 +11,13 @@
 #include "server/tick.h"
 
 struct tick_batch {
+    size_t row_limit; /* most rows that several requests have in a pass */
     size_t scratch_size;
     struct tick tick; /* its scratch is the batch's; grows with what is asked for */
 };
 
-void tick_batch_init(struct tick_batch *batch);
+/* row_limit: TICK_ROWS at most. */
+void tick_batch_init(struct tick_batch *batch, size_t row_limit);
 void tick_batch_fini(struct tick_batch *batch);
 
 /* Computes all of computes[0..count), planned to be run alone, with as few passes of the model as

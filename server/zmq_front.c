@@ -55,11 +55,11 @@ struct zmq_front {
 
     /* The thread's own. */
     struct zmq_peers peers;
-    struct zmq_exchange *all;   /* accepted and not answered */
-    struct deadline_heap late;  /* exchanges whose jobs are the scheduler's */
-    size_t jobs;                /* created and not taken back */
-    bool giving_up;             /* the deadline of the stop has passed */
-    size_t unread_limit;        /* bytes, for each peer */
+    struct zmq_exchange *all;                     /* accepted and not answered */
+    struct deadline_heap late;                    /* exchanges whose jobs are the scheduler's */
+    size_t jobs;                                  /* created and not taken back */
+    bool giving_up;                               /* the deadline of the stop has passed */
+    size_t unread_limit;                          /* bytes, for each peer */
     struct zmq_exchange *light[JOB_TOGETHER_MAX]; /* whose jobs will be run here */
     size_t light_count;
     double light_flops; /* of them */
@@ -859,7 +859,7 @@ static bool take_memory(struct zmq_front *front, struct fault *fault)
 {
     if (!deadline_heap_init(&front->late, JOBS_AT_ONCE))
         return fault_set(fault, 503, "out of memory");
-    tick_batch_init(&front->batch);
+    tick_batch_init(&front->batch, scheduler_tick_rows(front->service->scheduler));
     if (zmq_peers_init(&front->peers, random_number()))
         return true;
     deadline_heap_fini(&front->late);
