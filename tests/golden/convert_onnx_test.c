@@ -1,39 +1,16 @@
 /* lstm-convert against ONNX Runtime: graphs as exporters write them, converted and computed in this
  * process; graphs that must be refused. What the operator alone can have is also held against the
  * weights that stand beside it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/model.h"
-#include "tests/support/convert/case_folder.h"
+#include "tests/support/convert/case_tests.h"
 #include "tests/support/convert/graph_tensors.h"
 #include "tests/support/die.h"
 
-#define BOUND 5e-6
-
 /* ---- the input alone goes in, the output comes out as it stands in the rows' memory ---- */
-
-static float *read_input(const struct tensor_file *io, const struct signature_tensor *tensor,
-                         size_t elements)
-{
-    if (tensor->datatype == DATATYPE_FP32)
-        return tensor_file_f32(io, tensor->name);
-    int64_t *numbers = graph_tensors_integers(io, tensor->name);
-    float *input = must_allocate((elements + 1) * sizeof *input);
-    for (size_t i = 0; i < elements; i++)
-        input[i] = (float)numbers[i];
-    free(numbers);
-    return input;
-}
 
 static void run(const struct graph_tensors *graph, const struct tensor_file *io,
                 const struct signature_tensor *output, const char *folder)
@@ -43,14 +20,11 @@ static void run(const struct graph_tensors *graph, const struct tensor_file *io,
     const struct safetensors_tensor *y = safetensors_find(&io->tensors, output->name);
     assert_true(x != NULL && y != NULL);
     const size_t steps = x->shape[s->inputs[0].steps_axis], rows = x->shape[s->inputs[0].rows_axis];
-    float *input = read_input(io, &s->inputs[0], x->elements);
+    float *input = tensor_file_any_f32(io, s->inputs[0].name);
     float *wanted = tensor_file_f32(io, output->name);
     float *got = must_allocate((y->elements + 1) * sizeof *got);
     convert_file_run(&graph->file, input, steps, rows, got);
-    for (size_t i = 0; i < y->elements; i++)
-        if (!(fabs((double)got[i] - (double)wanted[i]) <= BOUND))
-            fail_msg("%s: %s[%zu] is %.9g, ONNX Runtime gives %.9g", folder, output->name, i,
-                     got[i], wanted[i]);
+    case_tests_expect_near(folder, output->name, got, wanted, y->elements);
     free(input);
     free(wanted);
     free(got);
@@ -68,25 +42,12 @@ static bool is_plain(const struct graph_tensors *graph, const struct tensor_file
     return plain;
 }
 
-static void expect_the_same_again(const struct converted *first)
-{
-    struct converted again;
-    struct fault fault = {0};
-    if (!convert_again(first, &again, &fault))
-        fail_msg("%s", fault.text);
-    assert_int_equal(again.config.size, first->config.size);
-    assert_memory_equal(again.config.bytes, first->config.bytes, first->config.size);
-    assert_int_equal(again.weights.size, first->weights.size);
-    assert_memory_equal(again.weights.bytes, first->weights.bytes, first->weights.size);
-    converted_fini(&again);
-}
-
 static void a_graph_gives_onnx_runtimes_answers(void **state)
 {
     struct graph_tensors graph;
     struct tensor_file io;
     graph_tensors_open(&graph, *state, &io);
-    expect_the_same_again(&graph.file.converted);
+    case_tests_expect_itself(&graph.file.converted);
     if (is_plain(&graph, &io))
         run(&graph, &io, &graph.signature.outputs[0], *state);
     graph_tensors_close(&graph);
@@ -122,14 +83,6 @@ static void a_graph_is_refused_for_what_it_has(void **state)
     case_folder_expect_refusal(*state);
 }
 
-static size_t add_tests(struct CMUnitTest *tests, struct case_folders *folders,
-                        CMUnitTestFunction test)
-{
-    for (size_t i = 0; i < folders->count; i++)
-        tests[i] = (struct CMUnitTest){folders->paths[i], test, NULL, NULL, folders->paths[i]};
-    return folders->count;
-}
-
 int main(void)
 {
     static struct case_folders operators, files, refused;
@@ -137,8 +90,8 @@ int main(void)
     case_folders_add(&operators, "tests/golden/onnx");
     case_folders_add(&files, "tests/golden/onnx_files");
     case_folders_add(&refused, "tests/golden/onnx_files/refused");
-    size_t count = add_tests(tests, &operators, the_operators_weights_are_those_beside_it);
-    count += add_tests(tests + count, &files, a_graph_gives_onnx_runtimes_answers);
-    count += add_tests(tests + count, &refused, a_graph_is_refused_for_what_it_has);
+    size_t count = case_tests_add(tests, &operators, the_operators_weights_are_those_beside_it);
+    count += case_tests_add(tests + count, &files, a_graph_gives_onnx_runtimes_answers);
+    count += case_tests_add(tests + count, &refused, a_graph_is_refused_for_what_it_has);
     return _cmocka_run_group_tests("convert_onnx", tests, count, NULL, NULL);
 }

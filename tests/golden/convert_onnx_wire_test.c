@@ -1,26 +1,16 @@
 /* ONNX graphs from end to end: converted by lstm-convert, served by the daemon, asked over HTTP
  * with the graph's inputs under their own names; every output of the graph comes back under its
  * name, of its shape, as ONNX Runtime answers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/convert/case_folder.h"
+#include "tests/support/convert/case_tests.h"
 #include "tests/support/convert/graph_tensors.h"
 #include "tests/support/convert/served_folders.h"
 #include "tests/support/fixture.h"
 #include "tests/support/infer_client.h"
 #include "tests/support/tensor_file.h"
-
-#define BOUND 5e-6
 
 static struct fixture fixture;
 static struct case_folders files;
@@ -30,7 +20,7 @@ static void add_input(struct infer_body *body, const struct tensor_file *io,
 {
     const struct safetensors_tensor *x = safetensors_find(&io->tensors, tensor->name);
     if (tensor->datatype == DATATYPE_INT64) {
-        int64_t *numbers = graph_tensors_integers(io, tensor->name);
+        int64_t *numbers = tensor_file_any_i64(io, tensor->name);
         infer_body_i64(body, tensor->name, x->rank, x->shape, numbers);
         free(numbers);
     } else {
@@ -49,10 +39,7 @@ static void compare(const char *folder, const struct tensor_file *io,
     for (size_t i = 0; i < y->rank; i++)
         assert_int_equal(found->shape[i], y->shape[i]);
     float *wanted = tensor_file_f32(io, found->name);
-    for (size_t i = 0; i < y->elements; i++)
-        if (!(fabs((double)found->values[i] - (double)wanted[i]) <= BOUND))
-            fail_msg("%s: %s[%zu] is %.9g, ONNX Runtime gives %.9g", folder, found->name, i,
-                     found->values[i], wanted[i]);
+    case_tests_expect_near(folder, found->name, found->values, wanted, y->elements);
     free(wanted);
 }
 
@@ -93,9 +80,7 @@ int main(void)
     static struct CMUnitTest tests[CASE_FOLDERS_MAX];
     case_folders_add(&files, "tests/golden/onnx");
     case_folders_add(&files, "tests/golden/onnx_files");
-    for (size_t i = 0; i < files.count; i++)
-        tests[i] = (struct CMUnitTest){files.paths[i], a_served_graph_answers_as_onnx_runtime, NULL,
-                                       NULL, files.paths[i]};
+    case_tests_add(tests, &files, a_served_graph_answers_as_onnx_runtime);
     return _cmocka_run_group_tests("convert_onnx_wire", tests, files.count, start_daemon,
                                    stop_daemon);
 }

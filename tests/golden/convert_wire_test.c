@@ -1,49 +1,22 @@
 /* The frameworks' files from end to end: converted by lstm-convert, served by the daemon, answered
  * over HTTP as the framework answers, the states too where Keras returns them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/convert/case_folder.h"
+#include "tests/support/convert/case_tests.h"
+#include "tests/support/convert/served_folders.h"
 #include "tests/support/die.h"
 #include "tests/support/differences.h"
 #include "tests/support/fixture.h"
 #include "tests/support/infer_client.h"
 #include "tests/support/tensor_file.h"
 
-#define BOUND 5e-6
-
 static struct fixture fixture;
 static struct case_folders files;
 
-/* The case's name, which is the model's. */
-static const char *name_of(const char *folder)
-{
-    return strrchr(folder, '/') + 1;
-}
-
 /* ---- requests and answers ---- */
-
-/* An embedding's numbers, which TensorFlow.js keeps as floats. */
-static int64_t *read_ids(const struct tensor_file *io, const struct safetensors_tensor *x)
-{
-    if (x->dtype != SAFETENSORS_F32)
-        return tensor_file_i64(io, "input");
-    float *values = tensor_file_f32(io, "input");
-    int64_t *ids = must_allocate((x->elements + 1) * sizeof *ids);
-    for (size_t i = 0; i < x->elements; i++)
-        ids[i] = (int64_t)values[i];
-    free(values);
-    return ids;
-}
 
 static void post(const char *folder, const struct tensor_file *io, struct infer_result *result)
 {
@@ -52,7 +25,7 @@ static void post(const char *folder, const struct tensor_file *io, struct infer_
     assert_non_null(x);
     infer_body_begin(&body, folder);
     if (x->rank == 2) {
-        int64_t *ids = read_ids(io, x);
+        int64_t *ids = tensor_file_any_i64(io, "input");
         infer_body_i64(&body, "input", x->rank, x->shape, ids);
         free(ids);
     } else {
@@ -60,7 +33,7 @@ static void post(const char *folder, const struct tensor_file *io, struct infer_
         infer_body_f32(&body, "input", x->rank, x->shape, input);
         free(input);
     }
-    assert_true(infer_post(&fixture.client, name_of(folder), &body, result));
+    assert_true(infer_post(&fixture.client, case_folder_name(folder), &body, result));
 }
 
 /* The largest difference of an answer's tensor; they stand in the order in which Keras returns its
@@ -75,14 +48,8 @@ static double compare(const char *folder, const struct tensor_file *io, size_t n
     for (size_t i = 0; i < y->rank; i++)
         assert_int_equal(found->shape[i], y->shape[i]);
     float *wanted = tensor_file_f32(io, name);
-    double largest = 0;
-    for (size_t i = 0; i < y->elements; i++) {
-        const double difference = fabs((double)found->values[i] - (double)wanted[i]);
-        if (!(difference <= BOUND))
-            fail_msg("%s: %s[%zu] is %.9g, the framework's %.9g", folder, found->name, i,
-                     found->values[i], wanted[i]);
-        largest = fmax(largest, difference);
-    }
+    const double largest =
+        case_tests_expect_near(folder, found->name, found->values, wanted, y->elements);
     free(wanted);
     return largest;
 }
@@ -110,22 +77,10 @@ static void a_served_file_gives_its_frameworks_answers(void **state)
 
 /* ---- the daemon and its models ---- */
 
-static void add_model(const char *folder)
-{
-    char model[256];
-    const char *arguments[CASE_ARGUMENTS_MAX];
-    char *text = case_folder_read(folder, model, arguments);
-    fixture_add_converted(&fixture, name_of(folder), model, arguments);
-    free(text);
-}
-
 static int start_daemon(void **state)
 {
     (void)state;
-    fixture_init(&fixture);
-    for (size_t i = 0; i < files.count; i++)
-        add_model(files.paths[i]);
-    return fixture_start(&fixture, NULL, NULL) ? 0 : -1;
+    return served_folders_start(&fixture, &files) ? 0 : -1;
 }
 
 static int stop_daemon(void **state)
@@ -140,8 +95,6 @@ int main(void)
     case_folders_add(&files, "tests/golden/keras");
     case_folders_add(&files, "tests/golden/keras_files");
     case_folders_add(&files, "tests/golden/torch_files");
-    for (size_t i = 0; i < files.count; i++)
-        tests[i] = (struct CMUnitTest){files.paths[i], a_served_file_gives_its_frameworks_answers,
-                                       NULL, NULL, files.paths[i]};
+    case_tests_add(tests, &files, a_served_file_gives_its_frameworks_answers);
     return _cmocka_run_group_tests("convert_wire", tests, files.count, start_daemon, stop_daemon);
 }

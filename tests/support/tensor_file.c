@@ -64,3 +64,34 @@ int64_t *tensor_file_i64(const struct tensor_file *file, const char *name)
         die("%s", fault.text);
     return values;
 }
+
+static bool holds_floats(const struct tensor_file *file, const char *name)
+{
+    return must_find(file, name)->dtype == SAFETENSORS_F32;
+}
+
+float *tensor_file_any_f32(const struct tensor_file *file, const char *name)
+{
+    if (holds_floats(file, name))
+        return tensor_file_f32(file, name);
+    const size_t count = must_find(file, name)->elements;
+    int64_t *numbers = tensor_file_i64(file, name);
+    float *values = must_allocate_zeros(count, sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)numbers[i];
+    free(numbers);
+    return values;
+}
+
+int64_t *tensor_file_any_i64(const struct tensor_file *file, const char *name)
+{
+    if (!holds_floats(file, name))
+        return tensor_file_i64(file, name);
+    const size_t count = must_find(file, name)->elements;
+    float *values = tensor_file_f32(file, name);
+    int64_t *numbers = must_allocate_zeros(count, sizeof *numbers);
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = (int64_t)values[i];
+    free(values);
+    return numbers;
+}

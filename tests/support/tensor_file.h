@@ -25,4 +25,8 @@ float *tensor_file_f32(const struct tensor_file *file, const char *name);
 double *tensor_file_f64(const struct tensor_file *file, const char *name);
 int64_t *tensor_file_i64(const struct tensor_file *file, const char *name);
 
+/* The same of numbers that stand there as the one or the other, whole ones. */
+float *tensor_file_any_f32(const struct tensor_file *file, const char *name);
+int64_t *tensor_file_any_i64(const struct tensor_file *file, const char *name);
+
 #endif

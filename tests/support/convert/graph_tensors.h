@@ -2,8 +2,6 @@
 #ifndef TESTS_SUPPORT_CONVERT_GRAPH_TENSORS_H
 #define TESTS_SUPPORT_CONVERT_GRAPH_TENSORS_H
 
-#include <stdint.h>
-
 #include "proto/signature.h"
 #include "tests/support/convert/convert_file.h"
 #include "tests/support/tensor_file.h"
@@ -16,8 +14,5 @@ struct graph_tensors {
 /* Converts FOLDER/model.onnx and opens FOLDER/io.safetensors. Dies when it is refused. */
 void graph_tensors_open(struct graph_tensors *graph, const char *folder, struct tensor_file *io);
 void graph_tensors_close(struct graph_tensors *graph);
-
-/* Integers, which Keras' graphs take as floats; the caller's to free. */
-int64_t *graph_tensors_integers(const struct tensor_file *io, const char *name);
 
 #endif
