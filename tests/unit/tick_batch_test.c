@@ -41,8 +41,7 @@ static int setup(void **state)
     model = model_create(&layer, 1, kernel_find("scalar"));
     model_stats_init(&stats);
     lane_init(&lane, model, 0, &stats);
-    return model != NULL &&
-                   signature_init(&signature, model, &(struct model_config){0}, &fault)
+    return model != NULL && signature_init(&signature, model, &(struct model_config){0}, &fault)
                ? 0
                : -1;
 }
