@@ -1,5 +1,5 @@
-/* The numbers in sigmoid and tanh, shared by all kernels: the same constants are half of the same
- * bits. core/MODEL.md says where they come from. */
+/* The numbers in sigmoid, tanh and the cell, shared by all kernels: the same constants are half of
+ * the same bits. core/MODEL.md says where they come from. */
 #ifndef CORE_ACTIVATION_CONSTANTS_H
 #define CORE_ACTIVATION_CONSTANTS_H
 
@@ -14,5 +14,9 @@
 #define EXP_Q2 0x1.5554c8p-5f
 #define EXP_Q3 0x1.122680p-7f
 #define EXP_Q4 0x1.6d722ap-10f
+
+/* Where the cell cuts its arguments: 1 + exp(87) is finite, and tanh(9.02) is 1 when rounded. */
+#define CELL_SIGMOID_CUT 87.0f
+#define CELL_TANH_CUT    9.02f
 
 #endif

@@ -5,8 +5,8 @@
  *     none), then adds x[k] * w[k] for k = 0, 1, 2...;
  *   - a gate's pre-activation is two such sums, of the inputs and of the recurrent terms with the
  *     biases, added;
- *   - the activations are those of core/activation.h;
- *   - the cell is  c = fma(f, c, i * g),  h = o * tanh(c).
+ *   - the cell is that of core/cell.h;
+ *   - the activations are those of core/activation.h.
  * The scalar kernel (kernel_scalar.c) is the definition. */
 #ifndef CORE_KERNEL_H
 #define CORE_KERNEL_H

@@ -203,20 +203,25 @@ struct exp_parts {
     __m256 scale, p;
 };
 
+/* 2^n: n stands in the low bits of `shifted`, with the exponent's bias. */
+INLINE __m256 scale_of(__m256 shifted)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23));
+}
+
 INLINE struct exp_parts exp_parts(__m256 a)
 {
     a = _mm256_min_ps(_mm256_set1_ps(EXP_CLAMP), a); /* the second operand when a is NaN */
     const __m256 round = _mm256_set1_ps(EXP_ROUND);
     const __m256 shifted = _mm256_fmadd_ps(a, _mm256_set1_ps(EXP_MINUS_LOG2E), round);
     const __m256 n = _mm256_sub_ps(shifted, round);
-    const __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23));
     const __m256 r = _mm256_fmsub_ps(n, _mm256_set1_ps(EXP_MINUS_LN2), a);
     const __m256 r2 = _mm256_mul_ps(r, r);
     const __m256 low = _mm256_fmadd_ps(r, _mm256_set1_ps(EXP_Q1), _mm256_set1_ps(EXP_Q0));
     const __m256 middle = _mm256_fmadd_ps(r, _mm256_set1_ps(EXP_Q3), _mm256_set1_ps(EXP_Q2));
     const __m256 high = _mm256_fmadd_ps(r2, _mm256_set1_ps(EXP_Q4), middle);
     const __m256 q = _mm256_fmadd_ps(r2, high, low);
-    return (struct exp_parts){scale, _mm256_fmadd_ps(r2, q, r)};
+    return (struct exp_parts){scale_of(shifted), _mm256_fmadd_ps(r2, q, r)};
 }
 
 INLINE __m256 sigmoid(__m256 x)
@@ -295,37 +300,91 @@ static void avx2_activate(const struct activation_function *function, float *val
     }
 }
 
-/* ---- the cell ---- */
+/* ---- the cell: core/cell.c, operation by operation ---- */
 
-INLINE __m256 cell(const struct quad *gates, __m256 c, __m256 *h)
+INLINE __m256 cut(__m256 x, float limit)
 {
-    const __m256 i = sigmoid(gates->i);
-    const __m256 f = sigmoid(gates->f);
-    const __m256 g = tanh8(gates->g);
-    const __m256 o = sigmoid(gates->o);
-    c = _mm256_fmadd_ps(f, c, _mm256_mul_ps(i, g));
-    *h = _mm256_mul_ps(o, tanh8(c));
-    return c;
+    /* Of two numbers one of which is NaN these give the second. */
+    return _mm256_max_ps(_mm256_set1_ps(-limit), _mm256_min_ps(_mm256_set1_ps(limit), x));
 }
 
-/* The cell of one row's units of a panel; the last panel may hold fewer than 8. */
-INLINE void finish(const struct quad *gates, float *c, float *h, size_t units)
+INLINE struct exp_parts exp_minus(__m256 x)
 {
-    __m256 h_new;
-    if (units >= PANEL_LANES) {
-        _mm256_storeu_ps(c, cell(gates, _mm256_loadu_ps(c), &h_new));
-        _mm256_storeu_ps(h, h_new);
+    x = cut(x, CELL_SIGMOID_CUT);
+    const __m256 round = _mm256_set1_ps(EXP_ROUND);
+    const __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(EXP_MINUS_LOG2E), round);
+    const __m256 n = _mm256_sub_ps(shifted, round);
+    const __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-EXP_MINUS_LN2), x);
+    const __m256 r2 = _mm256_mul_ps(r, r);
+    const __m256 low = _mm256_fmadd_ps(r, _mm256_set1_ps(-EXP_Q1), _mm256_set1_ps(EXP_Q0));
+    const __m256 middle = _mm256_fmadd_ps(r, _mm256_set1_ps(-EXP_Q3), _mm256_set1_ps(EXP_Q2));
+    const __m256 high = _mm256_fmadd_ps(r2, _mm256_set1_ps(EXP_Q4), middle);
+    const __m256 q = _mm256_fmadd_ps(r2, high, low);
+    return (struct exp_parts){scale_of(shifted), _mm256_fmsub_ps(r2, q, r)};
+}
+
+INLINE struct exp_parts exp_minus_twice(__m256 x)
+{
+    x = cut(x, CELL_TANH_CUT);
+    const __m256 round = _mm256_set1_ps(EXP_ROUND);
+    const __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(2 * EXP_MINUS_LOG2E), round);
+    const __m256 n = _mm256_sub_ps(shifted, round);
+    const __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-EXP_MINUS_LN2 / 2), x);
+    const __m256 r2 = _mm256_mul_ps(r, r);
+    const __m256 low = _mm256_fmadd_ps(r, _mm256_set1_ps(-8 * EXP_Q1), _mm256_set1_ps(4 * EXP_Q0));
+    const __m256 middle =
+        _mm256_fmadd_ps(r, _mm256_set1_ps(-32 * EXP_Q3), _mm256_set1_ps(16 * EXP_Q2));
+    const __m256 high = _mm256_fmadd_ps(r2, _mm256_set1_ps(64 * EXP_Q4), middle);
+    const __m256 q = _mm256_fmadd_ps(r2, high, low);
+    return (struct exp_parts){scale_of(shifted), _mm256_fmsub_ps(r2, q, _mm256_add_ps(r, r))};
+}
+
+INLINE __m256 one_plus(struct exp_parts e)
+{
+    return _mm256_fmadd_ps(e.scale, e.p, _mm256_add_ps(_mm256_set1_ps(1.0f), e.scale));
+}
+
+INLINE __m256 one_minus(struct exp_parts e)
+{
+    return _mm256_fnmadd_ps(e.scale, e.p, _mm256_sub_ps(_mm256_set1_ps(1.0f), e.scale));
+}
+
+INLINE __m256 cell_c(const struct quad *gates, __m256 c)
+{
+    const struct exp_parts g = exp_minus_twice(gates->g);
+    const __m256 input =
+        _mm256_div_ps(one_minus(g), _mm256_mul_ps(one_plus(exp_minus(gates->i)), one_plus(g)));
+    const __m256 f = _mm256_div_ps(_mm256_set1_ps(1.0f), one_plus(exp_minus(gates->f)));
+    return _mm256_fmadd_ps(f, c, input);
+}
+
+INLINE __m256 cell_h(__m256 o, __m256 c)
+{
+    const struct exp_parts t = exp_minus_twice(c);
+    return _mm256_div_ps(one_minus(t), _mm256_mul_ps(one_plus(exp_minus(o)), one_plus(t)));
+}
+
+/* The last panel may hold fewer than 8 units. */
+INLINE __m256 load_some(const float *from, size_t count)
+{
+    if (count >= PANEL_LANES)
+        return _mm256_loadu_ps(from);
+    float all[PANEL_LANES] = {0};
+    for (size_t j = 0; j < count; j++)
+        all[j] = from[j];
+    return _mm256_loadu_ps(all);
+}
+
+INLINE void store_some(float *to, __m256 v, size_t count)
+{
+    if (count >= PANEL_LANES) {
+        _mm256_storeu_ps(to, v);
         return;
     }
-    float c_tail[PANEL_LANES] = {0}, h_tail[PANEL_LANES];
-    for (size_t j = 0; j < units; j++)
-        c_tail[j] = c[j];
-    _mm256_storeu_ps(c_tail, cell(gates, _mm256_loadu_ps(c_tail), &h_new));
-    _mm256_storeu_ps(h_tail, h_new);
-    for (size_t j = 0; j < units; j++) {
-        c[j] = c_tail[j];
-        h[j] = h_tail[j];
-    }
+    float all[PANEL_LANES];
+    _mm256_storeu_ps(all, v);
+    for (size_t j = 0; j < count; j++)
+        to[j] = all[j];
 }
 
 /* ---- one step of an LSTM ---- */
@@ -348,15 +407,31 @@ INLINE struct place place_of(const struct kernel_lstm_step *step, size_t p)
     };
 }
 
-INLINE void finish_row(const struct kernel_lstm_step *step, const struct place *at, size_t r,
-                       const struct quad *recurrent)
+/* A cell is one long chain of operations after another, far longer than what a core looks ahead. So
+ * several cells side by side are computed in two halves: all new c, of whose chains many run at
+ * once, then all h. */
+struct half_cell {
+    __m256 o, c; /* o's pre-activation; the new c */
+};
+
+INLINE struct half_cell begin_cell(const struct kernel_lstm_step *step, const struct place *at,
+                                   size_t r, const struct quad *recurrent)
 {
     const float *input = at->gates + r * PANEL_WIDTH;
     const struct quad gates = {_mm256_add_ps(recurrent->i, _mm256_loadu_ps(input)),
                                _mm256_add_ps(recurrent->f, _mm256_loadu_ps(input + 8)),
                                _mm256_add_ps(recurrent->g, _mm256_loadu_ps(input + 16)),
                                _mm256_add_ps(recurrent->o, _mm256_loadu_ps(input + 24))};
-    finish(&gates, step->c[r] + at->unit, step->h_after[r] + at->unit, at->units);
+    float *c = step->c[r] + at->unit;
+    const __m256 c_new = cell_c(&gates, load_some(c, at->units));
+    store_some(c, c_new, at->units);
+    return (struct half_cell){gates.o, c_new};
+}
+
+INLINE void end_cell(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                     const struct half_cell *half)
+{
+    store_some(step->h_after[r] + at->unit, cell_h(half->o, half->c), at->units);
 }
 
 static void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
@@ -365,9 +440,12 @@ static void step_3_rows(const struct kernel_lstm_step *step, const struct place 
     struct quad a = quad_load(at->bias), b = a, c = a;
     accumulate_3(&a, &b, &c, at->w, step->h_before[r], step->h_before[r + 1], step->h_before[r + 2],
                  step->recurrent->depth, ahead);
-    finish_row(step, at, r, &a);
-    finish_row(step, at, r + 1, &b);
-    finish_row(step, at, r + 2, &c);
+    const struct half_cell first = begin_cell(step, at, r, &a);
+    const struct half_cell second = begin_cell(step, at, r + 1, &b);
+    const struct half_cell third = begin_cell(step, at, r + 2, &c);
+    end_cell(step, at, r, &first);
+    end_cell(step, at, r + 1, &second);
+    end_cell(step, at, r + 2, &third);
 }
 
 static void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
@@ -376,15 +454,18 @@ static void step_2_rows(const struct kernel_lstm_step *step, const struct place 
     struct quad a = quad_load(at->bias), b = a;
     accumulate_2(&a, &b, at->w, step->h_before[r], step->h_before[r + 1], step->recurrent->depth,
                  ahead);
-    finish_row(step, at, r, &a);
-    finish_row(step, at, r + 1, &b);
+    const struct half_cell first = begin_cell(step, at, r, &a);
+    const struct half_cell second = begin_cell(step, at, r + 1, &b);
+    end_cell(step, at, r, &first);
+    end_cell(step, at, r + 1, &second);
 }
 
 static void step_1_row(const struct kernel_lstm_step *step, const struct place *at, size_t r)
 {
     struct quad a = quad_load(at->bias);
     accumulate_1(&a, at->w, step->h_before[r], step->recurrent->depth);
-    finish_row(step, at, r, &a);
+    const struct half_cell only = begin_cell(step, at, r, &a);
+    end_cell(step, at, r, &only);
 }
 
 /* A lone row: two panels side by side. */
@@ -395,8 +476,10 @@ ALONE void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p, si
     struct quad a = quad_load(here.bias);
     struct quad b = quad_load(next.bias);
     accumulate_1x2(&a, &b, here.w, next.w, step->h_before[0], step->recurrent->depth);
-    finish_row(step, &here, 0, &a);
-    finish_row(step, &next, 0, &b);
+    const struct half_cell first = begin_cell(step, &here, 0, &a);
+    const struct half_cell second = begin_cell(step, &next, 0, &b);
+    end_cell(step, &here, 0, &first);
+    end_cell(step, &next, 0, &second);
 }
 
 /* 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
@@ -527,20 +610,8 @@ static void linear_rows(const struct kernel_linear *l, const struct walk *walk,
 }
 
 /* A last panel narrower than 32: vector by vector, 4 rows side by side. */
-INLINE void store_some(float *to, __m256 v, size_t columns)
-{
-    if (columns >= PANEL_LANES) {
-        _mm256_storeu_ps(to, v);
-        return;
-    }
-    float all[PANEL_LANES];
-    _mm256_storeu_ps(all, v);
-    for (size_t j = 0; j < columns; j++)
-        to[j] = all[j];
-}
-
-static void vector_4_rows(const struct kernel_linear *l, const struct column *at, size_t width,
-                          size_t r)
+ALONE void vector_4_rows(const struct kernel_linear *l, const struct column *at, size_t width,
+                         size_t r)
 {
     const float *w = at->w, *x0 = l->x[r], *x1 = l->x[r + 1], *x2 = l->x[r + 2], *x3 = l->x[r + 3];
     __m256 a = _mm256_loadu_ps(at->bias), b = a, c = a, d = a;
@@ -558,8 +629,8 @@ static void vector_4_rows(const struct kernel_linear *l, const struct column *at
     store_some(l->y[r + 3] + at->offset, d, at->columns);
 }
 
-static void vector_1_row(const struct kernel_linear *l, const struct column *at, size_t width,
-                         size_t r)
+ALONE void vector_1_row(const struct kernel_linear *l, const struct column *at, size_t width,
+                        size_t r)
 {
     const float *w = at->w, *x = l->x[r];
     __m256 a = _mm256_loadu_ps(at->bias);

@@ -2,6 +2,7 @@
  * and every other kernel is compared with it bit for bit. */
 #include <math.h>
 
+#include "core/cell.h"
 #include "core/kernels.h"
 
 /* acc[j] += sum over k of x[k] * w[k][j]: `width` chains side by side, each in the order of k. */
@@ -40,16 +41,11 @@ static void scalar_linear(const struct kernel_linear *linear)
 }
 
 /* Units [0, units) of one panel: their four gates' pre-activations become the new c and h. */
-static void cell(const float gates[PANEL_WIDTH], float *c, float *h, size_t units)
+static void finish(const float gates[PANEL_WIDTH], float *c, float *h, size_t units)
 {
-    for (size_t j = 0; j < units; j++) {
-        const float i = activation_sigmoid(gates[j]);
-        const float f = activation_sigmoid(gates[PANEL_LANES + j]);
-        const float g = activation_tanh(gates[2 * PANEL_LANES + j]);
-        const float o = activation_sigmoid(gates[3 * PANEL_LANES + j]);
-        c[j] = fmaf(f, c[j], i * g);
-        h[j] = o * activation_tanh(c[j]);
-    }
+    for (size_t j = 0; j < units; j++)
+        cell_step(gates[j], gates[PANEL_LANES + j], gates[2 * PANEL_LANES + j],
+                  gates[3 * PANEL_LANES + j], &c[j], &h[j]);
 }
 
 static void scalar_lstm_step(const struct kernel_lstm_step *step)
@@ -66,7 +62,7 @@ static void scalar_lstm_step(const struct kernel_lstm_step *step)
             accumulate(acc, panel_weights(w, p), PANEL_WIDTH, step->h_before[r], w->depth);
             for (size_t j = 0; j < PANEL_WIDTH; j++)
                 acc[j] += gates[j];
-            cell(acc, step->c[r] + first_unit, step->h_after[r] + first_unit, units);
+            finish(acc, step->c[r] + first_unit, step->h_after[r] + first_unit, units);
         }
     }
 }

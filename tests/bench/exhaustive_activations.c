@@ -1,6 +1,7 @@
-/* Every activation of every kernel over all 2^32 floats: the kernels' bits against the scalar
- * definition's, and that definition's error against core/activation.h's promises. `make
- * exhaustive`; some minutes on two processors. Prints TAP, and the worst input of each bound. */
+/* Every activation and the cell of every kernel over all 2^32 floats: the kernels' bits against the
+ * scalar definition's, and that definition's error against the promises of core/activation.h and
+ * core/cell.h. `make exhaustive`; some minutes on two processors. Prints TAP, and the worst input
+ * of each bound. */
 #include <assert.h>
 #include <float.h>
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 
 #include "core/activation.h"
 #include "core/kernel.h"
+#include "tests/support/cells.h"
 #include "tests/support/die.h"
 
 enum {
@@ -27,17 +29,24 @@ enum {
     KERNELS_MAX = 8,
 };
 
-/* core/activation.h's promises. */
+/* The promises. */
 enum bound {
     BOUND_SIGMOID_ULPS,
     BOUND_SIGMOID_TAIL_ULPS,
     BOUND_SIGMOID_ABSOLUTE,
     BOUND_TANH_ULPS,
     BOUND_TANH_ABSOLUTE,
+    BOUND_CELL_SIGMOID_ULPS,
+    BOUND_CELL_SIGMOID_TAIL_ULPS,
+    BOUND_CELL_SIGMOID_ABSOLUTE,
+    BOUND_CELL_TANH_ULPS,
+    BOUND_CELL_TANH_ABSOLUTE,
     BOUNDS,
 };
 
 #define TAIL_END (-20.0f) /* where the sigmoid's looser bound begins */
+#define CUT      (-87.0f) /* where a cell's sigmoid stays what it is */
+#define OPEN     200.0f   /* a gate that is exactly 1 */
 
 static const struct {
     const char *text;
@@ -48,6 +57,12 @@ static const struct {
     [BOUND_SIGMOID_ABSOLUTE] = {"sigmoid above -20, absolute", 7.2e-8},
     [BOUND_TANH_ULPS] = {"tanh, units in the last place", 2.4},
     [BOUND_TANH_ABSOLUTE] = {"tanh, absolute", 9e-8},
+    [BOUND_CELL_SIGMOID_ULPS] = {"a cell's sigmoid above -20, units in the last place", 3.1},
+    [BOUND_CELL_SIGMOID_TAIL_ULPS] = {"a cell's sigmoid from -20 to -87, units in the last place",
+                                      5.3},
+    [BOUND_CELL_SIGMOID_ABSOLUTE] = {"a cell's sigmoid, absolute", 1e-7},
+    [BOUND_CELL_TANH_ULPS] = {"a cell's tanh, units in the last place", 2.9},
+    [BOUND_CELL_TANH_ABSOLUTE] = {"a cell's tanh, absolute", 1.2e-7},
 };
 
 /* Inputs are kept as bit patterns: NaNs have payloads. */
@@ -63,6 +78,7 @@ struct count {
 
 struct tally {
     struct count different[KERNELS_MAX][COMPARED];
+    struct count cells_different[KERNELS_MAX];
     struct count bad_limits; /* NaN not kept, out of range, denormal or zero changed by tanh */
     struct worst worst[BOUNDS];
 };
@@ -78,6 +94,8 @@ struct member {
     pthread_t thread;
     float input[BLOCK], found[BLOCK];
     float wanted[COMPARED][BLOCK];
+    struct cell_case cells[BLOCK];  /* all five numbers the input */
+    float c[2][BLOCK], h[2][BLOCK]; /* the definition's and a kernel's */
 };
 
 static float float_of(uint32_t bits)
@@ -126,6 +144,15 @@ static void compare_activation(struct member *member, const struct kernel *kerne
             count_one(different, bits_of(member->input[i]));
 }
 
+static void compare_cells(struct member *member, const struct kernel *kernel,
+                          struct count *different)
+{
+    cells_run(kernel, member->cells, BLOCK, member->c[1], member->h[1]);
+    for (size_t i = 0; i < BLOCK; i++)
+        if (!same(member->c[0][i], member->c[1][i]) || !same(member->h[0][i], member->h[1][i]))
+            count_one(different, bits_of(member->input[i]));
+}
+
 static bool is_compared(const struct kernel *kernel, const struct kernel *definition)
 {
     return kernel != definition && kernel->supported();
@@ -139,6 +166,7 @@ static void compare_kernels(struct member *member)
         for (int a = 0; a < COMPARED; a++)
             compare_activation(member, kernel_table[k], (enum activation)a,
                                &member->tally.different[k][a]);
+        compare_cells(member, kernel_table[k], &member->tally.cells_different[k]);
     }
 }
 
@@ -182,6 +210,36 @@ static void judge_tanh(struct tally *tally, float x, float found)
         count_one(&tally->bad_limits, bits_of(x));
 }
 
+static void judge_cell(struct tally *tally, float x, float sigmoid, float tangent)
+{
+    const double exact_sigmoid = 1.0 / (1.0 + exp(-(double)x)), exact_tanh = tanh((double)x);
+    const double sigmoid_error = fabs((double)sigmoid - exact_sigmoid);
+    const double tanh_error = fabs((double)tangent - exact_tanh);
+    note(&tally->worst[BOUND_CELL_SIGMOID_ABSOLUTE], sigmoid_error, x);
+    if (x >= CUT)
+        note(&tally->worst[x > TAIL_END ? BOUND_CELL_SIGMOID_ULPS : BOUND_CELL_SIGMOID_TAIL_ULPS],
+             sigmoid_error / ulp_of(exact_sigmoid), x);
+    note(&tally->worst[BOUND_CELL_TANH_ABSOLUTE], tanh_error, x);
+    note(&tally->worst[BOUND_CELL_TANH_ULPS], tanh_error / ulp_of(exact_tanh), x);
+    if (!(sigmoid >= 0.0f && sigmoid <= 1.0f && tangent >= -1.0f && tangent <= 1.0f))
+        count_one(&tally->bad_limits, bits_of(x));
+}
+
+/* The forget gate shows a cell's sigmoid, the candidate its tanh, the other functions being 1. By
+ * the best kernel, whose bits are compared as well: the definition takes too long for it. */
+static void judge_cells(struct member *member)
+{
+    for (size_t i = 0; i < BLOCK; i++)
+        member->cells[i] = (struct cell_case){OPEN, member->input[i], 0, OPEN, 1};
+    cells_run(kernel_find(NULL), member->cells, BLOCK, member->c[0], member->h[0]);
+    for (size_t i = 0; i < BLOCK; i++)
+        member->cells[i] = (struct cell_case){OPEN, OPEN, member->input[i], OPEN, 0};
+    cells_run(kernel_find(NULL), member->cells, BLOCK, member->c[1], member->h[1]);
+    for (size_t i = 0; i < BLOCK; i++)
+        if (!isnan(member->input[i]))
+            judge_cell(&member->tally, member->input[i], member->c[0][i], member->c[1][i]);
+}
+
 static void judge_block(struct member *member)
 {
     struct tally *tally = &member->tally;
@@ -210,8 +268,14 @@ static void survey_block(struct member *member, uint32_t block)
         const struct activation_function function = function_of((enum activation)a);
         member->survey->definition->activate(&function, member->wanted[a], BLOCK);
     }
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        const float x = member->input[i];
+        member->cells[i] = (struct cell_case){x, x, x, x, x}; /* all functions at once */
+    }
+    cells_run(member->survey->definition, member->cells, BLOCK, member->c[0], member->h[0]);
     compare_kernels(member);
     judge_block(member);
+    judge_cells(member);
 }
 
 static void *run_member(void *argument)
@@ -241,6 +305,8 @@ static void add_tally(struct tally *sum, const struct tally *part)
     for (size_t k = 0; k < KERNELS_MAX; k++)
         for (size_t a = 0; a < COMPARED; a++)
             add_count(&sum->different[k][a], &part->different[k][a]);
+    for (size_t k = 0; k < KERNELS_MAX; k++)
+        add_count(&sum->cells_different[k], &part->cells_different[k]);
     add_count(&sum->bad_limits, &part->bad_limits);
     for (size_t b = 0; b < BOUNDS; b++)
         if (part->worst[b].error > sum->worst[b].error)
@@ -279,16 +345,28 @@ static void say(struct verdict *verdict, bool good, const char *text)
     printf("%s %zu - %s\n", good ? "ok" : "not ok", verdict->said, text);
 }
 
-static void say_different(struct verdict *verdict, const char *kernel, enum activation activation,
+static void say_different(struct verdict *verdict, const char *kernel, const char *what,
                           const struct count *different)
 {
     char text[128];
-    snprintf(text, sizeof text, "%s of kernel %s has the scalar bits for all floats",
-             activation_name(activation), kernel);
+    snprintf(text, sizeof text, "%s of kernel %s has the scalar bits for all floats", what, kernel);
     say(verdict, different->count == 0, text);
     if (different->count != 0)
         printf("# %" PRIu64 " differ, one at %a (0x%08" PRIx32 ")\n", different->count,
                (double)float_of(different->first), different->first);
+}
+
+static void say_kernels(struct verdict *verdict, const struct tally *tally,
+                        const struct kernel *definition)
+{
+    for (size_t k = 0; kernel_table[k] != NULL; k++) {
+        if (!is_compared(kernel_table[k], definition))
+            continue;
+        for (int a = 0; a < COMPARED; a++)
+            say_different(verdict, kernel_table[k]->name, activation_name((enum activation)a),
+                          &tally->different[k][a]);
+        say_different(verdict, kernel_table[k]->name, "cell", &tally->cells_different[k]);
+    }
 }
 
 static void say_bound(struct verdict *verdict, enum bound bound, const struct worst *worst)
@@ -316,10 +394,7 @@ int main(void)
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     const struct tally tally = survey_all(definition, processors > 0 ? (size_t)processors : 1);
     struct verdict verdict = {0};
-    for (size_t k = 0; kernel_table[k] != NULL; k++)
-        for (int a = 0; a < COMPARED && is_compared(kernel_table[k], definition); a++)
-            say_different(&verdict, kernel_table[k]->name, (enum activation)a,
-                          &tally.different[k][a]);
+    say_kernels(&verdict, &tally, definition);
     for (int b = 0; b < BOUNDS; b++)
         say_bound(&verdict, (enum bound)b, &tally.worst[b]);
     say_limits(&verdict, &tally.bad_limits);

@@ -12,10 +12,11 @@
 
 #include "core/kernel.h"
 #include "core/kernels.h"
+#include "tests/support/cells.h"
 #include "tests/support/guarded.h"
 #include "tests/support/random.h"
 
-enum { LINEAR_CASES = 3000, STEP_CASES = 3000, ROWS_MAX = 14 };
+enum { LINEAR_CASES = 3000, STEP_CASES = 3000, CELL_CASES = 20000, ROWS_MAX = 14 };
 
 /* Bits alike, or both NaN: which NaN comes out of two is nobody's promise. */
 static bool same_floats(const float *a, const float *b, size_t count)
@@ -176,6 +177,38 @@ static void compare_step(const struct kernel *kernel, uint64_t seed)
     free(weight);
 }
 
+enum { UNITS = 61 }; /* at once; the last panel is not full */
+
+/* Half the numbers where a cell does something else than next to them, half any bits at all. */
+static float random_number(struct random *random)
+{
+    static const float special[] = {0.0f,      -0.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 87.0f,
+                                    -87.0f,    87.5f, -87.5f,    9.02f,      -9.02f,    9.1f,
+                                    -9.1f,     0.35f, -0.35f,    1.0f,       -1.0f,     INFINITY,
+                                    -INFINITY, 3e38f, -3e38f,    NAN};
+    if (random_size(random, 0, 1) == 0)
+        return special[random_size(random, 0, sizeof special / sizeof special[0] - 1)];
+    const uint32_t bits = (uint32_t)random_size(random, 0, UINT32_MAX);
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void compare_cells(const struct kernel *kernel, uint64_t seed)
+{
+    struct random random = {seed};
+    struct cell_case cases[UNITS];
+    float c[2][UNITS], h[2][UNITS];
+    for (size_t u = 0; u < UNITS; u++)
+        cases[u] = (struct cell_case){random_number(&random), random_number(&random),
+                                      random_number(&random), random_number(&random),
+                                      random_number(&random)};
+    cells_run(&kernel_scalar, cases, UNITS, c[0], h[0]);
+    cells_run(kernel, cases, UNITS, c[1], h[1]);
+    if (!same_floats(c[0], c[1], UNITS) || !same_floats(h[0], h[1], UNITS))
+        fail_msg("%s: the cells of seed %llu differ", kernel->name, (unsigned long long)seed);
+}
+
 static void for_each_kernel(void (*check)(const struct kernel *, uint64_t), uint64_t cases)
 {
     for (const struct kernel *const *k = kernel_table; *k != NULL; k++)
@@ -194,6 +227,12 @@ static void every_kernel_computes_the_scalar_bits_of_an_lstm_step(void **state)
 {
     (void)state;
     for_each_kernel(compare_step, STEP_CASES);
+}
+
+static void every_kernel_computes_the_scalar_bits_of_any_cell(void **state)
+{
+    (void)state;
+    for_each_kernel(compare_cells, CELL_CASES);
 }
 
 /* 4,099 bit patterns apart, so that neighbours in a vector differ in kind; then all tail lengths.
@@ -261,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_linear),
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_an_lstm_step),
+        cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_any_cell),
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_the_activations),
         cmocka_unit_test(the_table_finds_kernels_by_name),
     };
