@@ -283,6 +283,8 @@ load: deps-bench
 # lstmd and other servers of the same LSTM, which are installed under build/serving.
 SERVING := build/serving
 build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/support/die.o
+build/bench/zmq-echo: $(O)/tests/bench/zmq_echo.o $(O)/tests/support/die.o
+build/bench/constant-server build/bench/zmq-echo:
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
