@@ -13,7 +13,9 @@ enum {
     DIGITS = 9,             /* that any float32 needs at most */
     DECIMAL_POINT_MIN = -4, /* 0.00001, with point as in struct decimal below */
     DECIMAL_POINT_MAX = 9,  /* 999999999.0 */
+    AT_ONCE = 32,           /* numbers of a list */
 };
+#define INFINITY_BITS 0x7f800000u
 
 /* digits * 10^exponent */
 struct decimal {
@@ -39,7 +41,7 @@ static uint32_t scale(uint64_t g, uint32_t x)
 
 /* The shortest decimal (some of its last digits may be 0) within the rounding interval of c * 2^q,
  * c > 0. lower_half: the interval reaches only half as far down, as below a power of two. */
-static struct decimal shortest(uint32_t c, int q, bool lower_half)
+static inline struct decimal shortest(uint32_t c, int q, bool lower_half)
 {
     const int k = floor_log10(q, lower_half);
     const int h = q + floor_log2_of_power(-k) + 1;
@@ -54,15 +56,15 @@ static struct decimal shortest(uint32_t c, int q, bool lower_half)
     /* At most one multiple of 10^(k+1) lies within. Which way a number goes is a coin's toss to the
      * processor, so both are worked out and one is chosen. */
     const uint32_t tens = value / 40;
-    const bool ten_below = tens > 0 && lower <= 40 * tens;
-    const bool ten_above = 40 * tens + 40 <= upper;
+    const uint32_t ten_below = (tens > 0) & (lower <= 40 * tens);
+    const uint32_t ten_above = 40 * tens + 40 <= upper;
 
     const uint32_t ones = value / 4;
-    const bool one_below = lower <= 4 * ones;
-    const bool one_above = 4 * ones + 4 <= upper;
-    const bool nearer_above = value + (ones & 1) > 4 * ones + 2; /* halfway: to the even one */
-    const uint32_t one = ones + (one_below != one_above ? one_above : nearer_above);
-    return (struct decimal){ten_below != ten_above ? 10 * (tens + ten_above) : one, k};
+    const uint32_t one_below = lower <= 4 * ones;
+    const uint32_t one_above = 4 * ones + 4 <= upper;
+    const uint32_t nearer_above = value + (ones & 1) > 4 * ones + 2; /* halfway: to the even one */
+    const uint32_t one = ones + ((one_below ^ one_above) != 0 ? one_above : nearer_above);
+    return (struct decimal){(ten_below ^ ten_above) != 0 ? 10 * (tens + ten_above) : one, k};
 }
 
 /* A number as 0.d1d2d3... * 10^point. */
@@ -73,7 +75,7 @@ struct spelling {
     int point;
 };
 
-static struct spelling spell(struct decimal decimal)
+static inline struct spelling spell(struct decimal decimal)
 {
     /* Bring it to nine digits. Only subnormal numbers have less than seven. */
     while (decimal.digits < 1000000) {
@@ -144,28 +146,67 @@ static size_t write_text(char *out, const char *text)
     return size;
 }
 
-size_t float_print(char *out, float value)
+/* Of numbers that are none, or zero, the decimal means nothing. */
+static inline struct decimal decimal_of(uint32_t bits)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    /* c * 2^q; subnormal numbers have no hidden bit. */
     const uint32_t fraction = bits & 0x7fffff;
     const int field = (int)(bits >> 23 & 0xff);
-    if (field == 0xff && fraction != 0)
+    const uint32_t normal = field != 0;
+    const uint32_t c = fraction | normal << 23;
+    const int q = field - 149 - (int)normal;
+    return shortest(c, q, fraction == 0 && field > 1);
+}
+
+static inline size_t write_number(char *out, uint32_t bits, struct decimal decimal)
+{
+    const uint32_t magnitude = bits & 0x7fffffff;
+    if (magnitude > INFINITY_BITS)
         return write_text(out, "NaN");
     const size_t sign = bits >> 31;
     out[0] = '-';
     out += sign;
-    if (field == 0xff)
+    if (magnitude == INFINITY_BITS)
         return sign + write_text(out, "Infinity");
-    if ((bits << 1) == 0)
+    if (magnitude == 0)
         return sign + write_text(out, "0.0");
-
-    /* c * 2^q; subnormal numbers have no hidden bit. */
-    const uint32_t c = field == 0 ? fraction : fraction | 0x800000;
-    const int q = field == 0 ? -149 : field - 150;
-    const struct decimal decimal = shortest(c, q, fraction == 0 && field > 1);
     const struct spelling spelt = spell(decimal);
     if (spelt.point >= DECIMAL_POINT_MIN && spelt.point <= DECIMAL_POINT_MAX)
         return sign + write_decimal(out, &spelt);
     return sign + write_scientific(out, &spelt);
+}
+
+static inline uint32_t bits_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+size_t float_print(char *out, float value)
+{
+    const uint32_t bits = bits_of(value);
+    return write_number(out, bits, decimal_of(bits));
+}
+
+/* Two short loops are quicker than one: their steps are small enough for the processor to have
+ * several at work at a time. */
+static char *print_some(char *out, const float *values, size_t count)
+{
+    struct decimal decimals[AT_ONCE];
+    for (size_t i = 0; i < count; i++)
+        decimals[i] = decimal_of(bits_of(values[i]));
+    for (size_t i = 0; i < count; i++) {
+        out += write_number(out, bits_of(values[i]), decimals[i]);
+        *out++ = ',';
+    }
+    return out;
+}
+
+size_t float_print_list(char *out, const float *values, size_t count)
+{
+    char *at = out;
+    for (size_t i = 0; i < count; i += AT_ONCE)
+        at = print_some(at, values + i, count - i < AT_ONCE ? count - i : AT_ONCE);
+    return (size_t)(at - out);
 }

@@ -20,4 +20,7 @@ const char *float_parse(const char *text, const char *end, float *value);
 #define FLOAT_TEXT_MAX 24
 size_t float_print(char *out, float value);
 
+/* count numbers, each followed by a comma. Writes at most count * (FLOAT_TEXT_MAX + 1) bytes. */
+size_t float_print_list(char *out, const float *values, size_t count);
+
 #endif

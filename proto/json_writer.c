@@ -48,11 +48,11 @@ static bool grow(struct json_writer *writer, size_t capacity)
 }
 
 /* The buffer at least doubles, so that many small pieces cost no more than one copy each. */
-static bool make_room(struct json_writer *writer, size_t bytes)
+__attribute__((noinline)) static bool make_room(struct json_writer *writer, size_t bytes)
 {
-    size_t needed, doubled;
     if (writer->failed)
         return false;
+    size_t needed, doubled;
     if (!checked_add(writer->size, bytes, &needed))
         return fail(writer);
     if (!checked_mul(writer->capacity, 2, &doubled) || doubled < CAPACITY_FIRST)
@@ -60,10 +60,11 @@ static bool make_room(struct json_writer *writer, size_t bytes)
     return grow(writer, needed > doubled ? needed : doubled);
 }
 
-/* Room for bytes more; false when the writer has failed: then it has none at all. */
+/* Room for bytes more; false when the writer has failed. */
 static inline bool room(struct json_writer *writer, size_t bytes)
 {
-    return bytes < writer->capacity - writer->size || make_room(writer, bytes);
+    return (bytes <= writer->capacity - writer->size && !writer->failed) ||
+           make_room(writer, bytes);
 }
 
 void json_reserve(struct json_writer *writer, size_t bytes)
@@ -161,28 +162,18 @@ static void put_escaped(struct json_writer *writer, char c)
     put(writer, text, size);
 }
 
-static size_t plain_size(const char *text, size_t size)
-{
-    size_t plain = 0;
-    while (plain < size && !is_special(text[plain]))
-        plain++;
-    return plain;
-}
-
 void json_string_n(struct json_writer *writer, const char *value, size_t size)
 {
-    if (writer->comma)
-        put_byte(writer, ',');
-    put_byte(writer, '"');
+    put_value(writer, "\"", 1);
     for (size_t i = 0; i < size;) {
-        const size_t plain = plain_size(value + i, size - i);
-        put(writer, value + i, plain);
-        i += plain;
+        const size_t plain = i;
+        while (i < size && !is_special(value[i]))
+            i++;
+        put(writer, value + plain, i - plain);
         if (i < size)
             put_escaped(writer, value[i++]);
     }
     put_byte(writer, '"');
-    writer->comma = true;
 }
 
 void json_string(struct json_writer *writer, const char *value)
@@ -195,8 +186,8 @@ void json_bool(struct json_writer *writer, bool value)
     put_value(writer, value ? "true" : "false", value ? 4 : 5);
 }
 
-/* Backwards from its end; returns where it begins. */
-static char *print_uint64(char *end, uint64_t value)
+/* The digits of value, written to the bytes before end; returns the first one. */
+static char *digits_before(char *end, uint64_t value)
 {
     do
         *--end = (char)('0' + value % 10);
@@ -206,18 +197,18 @@ static char *print_uint64(char *end, uint64_t value)
 
 void json_uint64(struct json_writer *writer, uint64_t value)
 {
-    char text[20], *const end = text + sizeof text; /* 2^64 - 1 has 20 digits */
-    const char *begin = print_uint64(end, value);
-    put_value(writer, begin, (size_t)(end - begin));
+    char text[24], *end = text + sizeof text;
+    const char *first = digits_before(end, value);
+    put_value(writer, first, (size_t)(end - first));
 }
 
 void json_int64(struct json_writer *writer, int64_t value)
 {
-    char text[20], *const end = text + sizeof text; /* 2^63 has 19 digits */
-    char *begin = print_uint64(end, value < 0 ? -(uint64_t)value : (uint64_t)value);
+    char text[24], *end = text + sizeof text;
+    char *first = digits_before(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
     if (value < 0)
-        *--begin = '-';
-    put_value(writer, begin, (size_t)(end - begin));
+        *--first = '-';
+    put_value(writer, first, (size_t)(end - first));
 }
 
 void json_float(struct json_writer *writer, float value)
@@ -231,12 +222,7 @@ static void put_floats(struct json_writer *writer, const float *values, size_t c
 {
     if (!room(writer, count * (FLOAT_TEXT_MAX + 1)))
         return;
-    char *at = writer->text + writer->size;
-    for (size_t i = 0; i < count; i++) {
-        at += float_print(at, values[i]);
-        *at++ = ',';
-    }
-    writer->size = (size_t)(at - writer->text);
+    writer->size += float_print_list(writer->text + writer->size, values, count);
 }
 
 void json_float_elements(struct json_writer *writer, const float *values, size_t count)

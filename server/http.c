@@ -1,6 +1,5 @@
 #include "server/http.h"
 
-#include <assert.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -9,18 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "proto/server_event.h"
 #include "server/api.h"
-#include "server/api_repository.h"
-#include "server/body.h"
 #include "server/clock.h"
-#include "server/compression.h"
-#include "server/connections.h"
-#include "server/http_guard.h"
-#include "server/job.h"
+#include "server/http_exchange.h"
+#include "server/http_library.h"
 #include "server/listener.h"
-#include "server/log.h"
-#include "server/reply.h"
 #include "server/request_id.h"
 #include "server/router.h"
 #include "server/tls.h"
@@ -34,66 +26,9 @@
  * no chunks. */
 #define EVENTS_BLOCK (4 << 10)
 
-/* For a model to be loaded. */
-#define COMMAND_TIMEOUT (600 * CLOCK_NS_PER_S)
-
-/* The library's for a request's head and the pieces of its body. */
-#define CONNECTION_MEMORY (32 << 10)
-
-struct http {
-    struct http_config config;
-    struct service *service;
-    struct connections *connections;
-    struct MHD_Daemon *daemon;
-    int listener;
-    atomic_bool closing; /* from now on every reply closes its connection */
-
-    /* The library aborts the process when it is stopped with a connection suspended, so they are
-     * counted, from before suspending to after resuming, and a door stands before the count. */
-    pthread_mutex_t lock;
-    pthread_cond_t none_suspended;
-    size_t suspended;
-    bool door_closed;
-};
-
-enum exchange_state { HEAD, BODY, WORK, ANSWERED };
-
-/* An answer in parts while it is sent, an event each. */
-struct event_stream {
-    struct server_event event; /* being read by the library */
-    bool last;                 /* it is the last one */
-    bool waits;                /* for the next one, suspended */
-    size_t bytes;              /* in all events so far */
-    uint64_t since, spent;     /* sending since that moment, ns before that */
-};
-
-/* One request, from its first line to its last answered byte. Belongs to the library's thread that
- * serves the connection; while in WORK, connections may give its job up. */
-struct exchange {
-    struct http *http;
-    struct MHD_Connection *connection;
-    struct connection *slot;
-    enum exchange_state state;
-    struct http_head_facts facts;
-    char id[REQUEST_ID_MAX + 1];
-    uint64_t begun;
-    struct request_times times; /* of its job */
-    const char *authorization;  /* the header's value, or NULL */
-    struct route route;
-    const struct codec *codec;   /* of a request to compute; else NULL */
-    struct served_model *served; /* for which model it is: a reference */
-    uint64_t accepted;           /* when the job was created; 0: not yet */
-    bool client_left;
-    struct body body;
-    struct inflater *inflater; /* of a body that comes packed; else NULL */
-    uint64_t body_since;
-    size_t received;               /* bytes of body, thrown away ones too */
-    struct job *job;               /* WORK, unless given up */
-    struct model_command *command; /* the same */
-    struct fault refusal;          /* status 0: none */
-    struct reply reply;
-    struct event_stream events; /* ROUTE_INFER_STREAM, ANSWERED */
-};
+/* The library's for a request's head and the pieces of its body. All of it is overwritten with
+ * zeros, half of it twice, for every request. */
+#define CONNECTION_MEMORY (16 << 10)
 
 /* ---- suspending ---- */
 
@@ -107,9 +42,9 @@ static bool enter_suspension(struct http *http)
     return open;
 }
 
-/* Called by whoever settled the job, from any thread. From the library's resume on, the exchange
- * belongs to the library's thread and may be gone. */
-static void resume(void *argument)
+/* Called by whoever settled the job, from any thread. From the library's resume on, the
+ * exchange belongs to the library's thread and may be gone. */
+void http_resume(void *argument)
 {
     struct exchange *exchange = argument;
     struct http *http = exchange->http;
@@ -118,6 +53,17 @@ static void resume(void *argument)
     if (--http->suspended == 0)
         pthread_cond_broadcast(&http->none_suspended);
     pthread_mutex_unlock(&http->lock);
+}
+
+/* Before anything is handed over: from then on another thread may resume the connection at any
+ * moment. It is not served before this thread is back in the library, so the exchange is still ours
+ * here. */
+bool http_suspend(struct exchange *exchange)
+{
+    if (!enter_suspension(exchange->http))
+        return fault_set(&exchange->refusal, 503, "the server is shutting down");
+    MHD_suspend_connection(exchange->connection);
+    return true;
 }
 
 static bool abandon_work(struct exchange *exchange)
@@ -153,7 +99,7 @@ static bool give_up(void *argument, enum give_up_reason reason)
 /* ---- answering ---- */
 
 /* Where there was none to say it with. */
-static const char no_memory[] = "{\"error\":\"out of memory\"}";
+const char http_no_memory[] = "{\"error\":\"out of memory\"}";
 
 static const char *content_type(const struct reply *reply)
 {
@@ -197,13 +143,13 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
 static struct MHD_Response *make_response(const struct reply *reply)
 {
     const char *body = reply->page != NULL ? reply->page : reply->body;
-    const size_t size = body != NULL ? reply->size : sizeof no_memory - 1;
+    const size_t size = body != NULL ? reply->size : strlen(http_no_memory);
     /* The library's interface knows no const; memory that is persistent it only reads. */
-    const uintptr_t bytes = (uintptr_t)(body != NULL ? body : no_memory);
+    const uintptr_t bytes = (uintptr_t)(body != NULL ? body : http_no_memory);
     return MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_PERSISTENT);
 }
 
-static void set_reply_deadline(const struct exchange *exchange)
+void http_set_reply_deadline(const struct exchange *exchange)
 {
     const struct http *http = exchange->http;
     connections_set(http->connections, exchange->slot, CONNECTION_REPLY,
@@ -212,30 +158,30 @@ static void set_reply_deadline(const struct exchange *exchange)
 }
 
 /* With the status of exchange->reply. */
-static enum MHD_Result queue(struct exchange *exchange, struct MHD_Response *response)
+static bool queue(struct exchange *exchange, struct MHD_Response *response)
 {
     const int status = exchange->reply.status;
     status_counts_add(&exchange->http->service->http_responses, status);
-    const enum MHD_Result queued =
-        MHD_queue_response(exchange->connection, (unsigned)status, response);
+    const bool queued =
+        MHD_queue_response(exchange->connection, (unsigned)status, response) == MHD_YES;
     MHD_destroy_response(response);
     return queued;
 }
 
 /* Sends exchange->reply. */
-static enum MHD_Result send_reply(struct exchange *exchange)
+bool http_send_reply(struct exchange *exchange)
 {
     exchange->state = ANSWERED;
     struct MHD_Response *response = make_response(&exchange->reply);
     if (response == NULL)
-        return MHD_NO;
+        return false;
     add_headers(exchange, response);
-    set_reply_deadline(exchange);
+    http_set_reply_deadline(exchange);
     return queue(exchange, response);
 }
 
 /* What was refused to a model's request; client_left tells what 503 does not. */
-static void count_refusal(const struct exchange *exchange)
+void http_count_refusal(const struct exchange *exchange)
 {
     const uint64_t accepted = exchange->accepted;
     if (exchange->served != NULL)
@@ -245,247 +191,33 @@ static void count_refusal(const struct exchange *exchange)
                             accepted != 0 ? clock_now() - accepted : 0);
 }
 
-static enum MHD_Result send_refusal(struct exchange *exchange)
+bool http_send_refusal(struct exchange *exchange)
 {
-    count_refusal(exchange);
+    http_count_refusal(exchange);
     reply_fault(&exchange->reply, &exchange->refusal);
     if (exchange->refusal.status == 405)
         exchange->reply.allow = exchange->route.allow;
     exchange->reply.challenge =
         access_challenge(exchange->refusal.status, exchange->authorization != NULL);
-    return send_reply(exchange);
-}
-
-/* ---- infer ---- */
-
-/* The header that Triton's clients put beside a body whose tail is binary; the C++ one always. */
-static bool find_json_size(struct exchange *exchange, size_t *json_size)
-{
-    const struct http_head_facts *facts = &exchange->facts;
-    *json_size = exchange->body.size;
-    if (!facts->json_size_given || facts->json_size == exchange->body.size)
-        return true;
-    if (facts->json_size > exchange->body.size)
-        return fault_set(&exchange->refusal, 400,
-                         "inference header size should be in range (0, %zu), got: %ju",
-                         exchange->body.size, (uintmax_t)facts->json_size);
-    *json_size = (size_t)facts->json_size;
-    return true;
-}
-
-/* An infer request of no JSON: its body is the input's bytes. */
-static bool is_raw(const struct exchange *exchange)
-{
-    const enum route_kind kind = exchange->route.kind;
-    return (kind == ROUTE_INFER || kind == ROUTE_INFER_STREAM) && exchange->facts.json_size_given &&
-           exchange->facts.json_size == 0;
-}
-
-static const struct codec *choose_codec(const struct exchange *exchange)
-{
-    if (!is_raw(exchange))
-        return exchange->codec;
-    const bool json = exchange->route.kind == ROUTE_INFER_STREAM || exchange->facts.prefers_json;
-    return json ? &raw_json_codec : &raw_codec;
-}
-
-static uint64_t client_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    return info != NULL ? address_client(info->client_addr) : 0;
-}
-
-/* Counted from the request's last byte. */
-static struct job_terms job_terms(const struct exchange *exchange)
-{
-    const uint64_t now = clock_now(), own = exchange->http->config.request_timeout;
-    const uint64_t asked = exchange->facts.timeout_ms * CLOCK_NS_PER_MS;
-    return (struct job_terms){
-        .codec = choose_codec(exchange),
-        .coding = exchange->facts.answer_coding,
-        .coding_from = exchange->http->config.compress_from,
-        .arrived = now,
-        .deadline = now + (asked != 0 && asked < own ? asked : own),
-        .in_parts = exchange->route.kind == ROUTE_INFER_STREAM,
-        .client = client_of(exchange->connection),
-    };
-}
-
-static bool prepare_job(struct exchange *exchange)
-{
-    const struct job_terms terms = job_terms(exchange);
-    size_t json_size;
-    struct payload payload;
-    if (!find_json_size(exchange, &json_size))
-        return false;
-    if (json_size == 0 && !is_raw(exchange))
-        return fault_set(&exchange->refusal, 400, "a JSON body expected, got an empty one");
-    body_move(&exchange->body, json_size, &payload);
-    exchange->job = job_create(exchange->served, &payload, &exchange->http->service->budget,
-                               exchange->http->service->scheduler,
-                               exchange->http->service->sequences, &terms, &exchange->refusal);
-    exchange->accepted = exchange->job != NULL ? terms.arrived : 0;
-    return exchange->job != NULL;
-}
-
-static void drop_job(struct exchange *exchange)
-{
-    job_destroy(exchange->job);
-    exchange->job = NULL;
-}
-
-static enum MHD_Result send_job_reply(struct exchange *exchange)
-{
-    job_take_reply(exchange->job, &exchange->reply);
-    exchange->times = *job_times(exchange->job);
-    drop_job(exchange);
-    return send_reply(exchange);
-}
-
-/* Before anything is handed over: from then on another thread may resume the connection at any
- * moment. It is not served before this thread is back in the library, so the exchange is still ours
- * here. */
-static bool suspend(struct exchange *exchange)
-{
-    if (!enter_suspension(exchange->http))
-        return fault_set(&exchange->refusal, 503, "the server is shutting down");
-    MHD_suspend_connection(exchange->connection);
-    return true;
-}
-
-static enum MHD_Result hand_over(struct exchange *exchange)
-{
-    if (!suspend(exchange)) {
-        drop_job(exchange);
-        return send_refusal(exchange);
-    }
-    exchange->state = WORK;
-    const uint64_t deadline = job_deadline(exchange->job);
-    if (job_submit(exchange->job, resume, exchange, &exchange->refusal)) {
-        connections_work(exchange->http->connections, exchange->slot, exchange, deadline);
-        return MHD_YES;
-    }
-    drop_job(exchange);
-    resume(exchange);
-    return MHD_YES;
-}
-
-/* To suspend, hand over, wake up and resume costs more than a small model's whole answer: what is
- * light is computed here. */
-static enum MHD_Result start_job(struct exchange *exchange)
-{
-    if (!prepare_job(exchange))
-        return send_refusal(exchange);
-    if (!job_is_light(exchange->job))
-        return hand_over(exchange);
-    job_run(exchange->job);
-    return send_job_reply(exchange);
-}
-
-/* ---- infer_stream ---- */
-
-/* For all events together it is that of a reply of their size; the time in which there was nothing
- * to send does not count. */
-static void set_events_deadline(const struct exchange *exchange)
-{
-    const struct event_stream *events = &exchange->events;
-    const struct http *http = exchange->http;
-    const uint64_t allowed =
-        http->config.reply_timeout + events->bytes / http->config.min_rate * CLOCK_NS_PER_S;
-    const uint64_t left = allowed > events->spent ? allowed - events->spent : 0;
-    connections_set(http->connections, exchange->slot, CONNECTION_REPLY, events->since + left);
-}
-
-static void add_event(struct exchange *exchange, const struct job_part *part, bool last)
-{
-    struct event_stream *events = &exchange->events;
-    if (part->status == 200)
-        server_event_begin(&events->event, part->body, part->size);
-    else if (part->body != NULL)
-        server_event_begin_error(&events->event, part->body, part->size, part->status);
-    else
-        server_event_begin_error(&events->event, no_memory, sizeof no_memory - 1, part->status);
-    events->last = last;
-    events->bytes += part->size;
-    set_events_deadline(exchange);
-}
-
-/* The job was given up after some of its events. */
-static void add_refusal(struct exchange *exchange)
-{
-    const struct reply *reply = &exchange->reply;
-    count_refusal(exchange);
-    reply_fault(&exchange->reply, &exchange->refusal);
-    const struct job_part part = {
-        .status = reply->status, .body = reply->body, .size = reply->size};
-    add_event(exchange, &part, true);
-}
-
-/* The connection was suspended, and may be resumed at any moment. */
-static void wait_for_event(struct exchange *exchange)
-{
-    struct event_stream *events = &exchange->events;
-    const uint64_t deadline = job_deadline(exchange->job);
-    events->waits = true;
-    events->spent += clock_now() - events->since;
-    job_wait(exchange->job);
-    connections_work(exchange->http->connections, exchange->slot, exchange, deadline);
-}
-
-/* false: there is none yet; the connection is suspended. */
-static bool next_event(struct exchange *exchange)
-{
-    struct job_part part;
-    const enum job_part_taken taken =
-        exchange->job != NULL ? job_take_part(exchange->job, &part) : JOB_NO_PART;
-    if (taken != JOB_NO_PART) {
-        add_event(exchange, &part, taken == JOB_LAST_PART);
-        return true;
-    }
-    if (exchange->job != NULL && suspend(exchange)) {
-        wait_for_event(exchange);
-        return false;
-    }
-    if (exchange->job != NULL)
-        drop_job(exchange);
-    add_refusal(exchange);
-    return true;
-}
-
-static void begin_sending(struct exchange *exchange)
-{
-    exchange->events.waits = false;
-    exchange->events.since = clock_now();
-    set_events_deadline(exchange); /* after this, connections leaves the exchange alone */
+    return http_send_reply(exchange);
 }
 
 /* The library asks for more of the answer, whenever it has sent what it had. */
 static ssize_t read_events(void *argument, uint64_t position, char *out, size_t room)
 {
     struct exchange *exchange = argument;
-    struct event_stream *events = &exchange->events;
     (void)position;
-    if (events->waits)
-        begin_sending(exchange);
-    for (;;) {
-        const size_t size = server_event_read(&events->event, out, room);
-        if (size != 0)
-            return (ssize_t)size;
-        if (events->last)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        if (!next_event(exchange))
-            return 0;
-    }
+    const size_t size = http_events_read(exchange, out, room);
+    return size == 0 && exchange->events.last ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)size;
 }
 
-static enum MHD_Result send_events(struct exchange *exchange)
+bool http_send_events(struct exchange *exchange)
 {
     exchange->state = ANSWERED;
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, EVENTS_BLOCK, read_events, exchange, NULL);
     if (response == NULL)
-        return MHD_NO;
+        return false;
     exchange->reply = (struct reply){.status = 200, .content_type = "text/event-stream"};
     add_headers(exchange, response);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
@@ -493,73 +225,27 @@ static enum MHD_Result send_events(struct exchange *exchange)
     return queue(exchange, response);
 }
 
-/* What goes wrong before the first part has a status of its own. */
-static enum MHD_Result begin_events(struct exchange *exchange)
+uint64_t http_client(const struct exchange *exchange)
 {
-    struct job_part part;
-    const enum job_part_taken taken = job_take_part(exchange->job, &part);
-    assert(taken != JOB_NO_PART);
-    if (part.status != 200)
-        return send_job_reply(exchange);
-    begin_sending(exchange);
-    add_event(exchange, &part, taken == JOB_LAST_PART);
-    return send_events(exchange);
-}
-
-/* ---- the models themselves ---- */
-
-static void drop_command(struct exchange *exchange)
-{
-    model_command_destroy(exchange->command);
-    exchange->command = NULL;
-}
-
-/* As hand_over; a model may be large and the disk slow. */
-static enum MHD_Result start_command(struct exchange *exchange)
-{
-    struct http *http = exchange->http;
-    struct service *service = http->service;
-    exchange->command = api_repository_command(service, &exchange->route, exchange->body.text,
-                                               exchange->body.size, &exchange->refusal);
-    if (exchange->command == NULL)
-        return send_refusal(exchange);
-    if (!suspend(exchange)) {
-        drop_command(exchange);
-        return send_refusal(exchange);
-    }
-    exchange->state = WORK;
-    if (model_control_submit(service->control, exchange->command, resume, exchange,
-                             &exchange->refusal)) {
-        connections_work(http->connections, exchange->slot, exchange,
-                         clock_now() + COMMAND_TIMEOUT);
-        return MHD_YES;
-    }
-    drop_command(exchange);
-    resume(exchange);
-    return MHD_YES;
-}
-
-static enum MHD_Result send_command_reply(struct exchange *exchange)
-{
-    api_repository_answer(exchange->command, &exchange->reply);
-    drop_command(exchange);
-    return send_reply(exchange);
-}
-
-/* The connection was resumed: what it waited for is done, or was given up. */
-static enum MHD_Result finish_work(struct exchange *exchange)
-{
-    set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
-    if (exchange->command != NULL)
-        return send_command_reply(exchange);
-    if (exchange->job == NULL)
-        return send_refusal(exchange);
-    if (exchange->route.kind == ROUTE_INFER_STREAM)
-        return begin_events(exchange);
-    return send_job_reply(exchange);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info != NULL ? address_client(info->client_addr) : 0;
 }
 
 /* ---- one request ---- */
+
+/* The connection was resumed: what it waited for is done, or was given up. */
+static bool finish_work(struct exchange *exchange)
+{
+    http_set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
+    if (exchange->command != NULL)
+        return http_command_send(exchange);
+    if (exchange->job == NULL)
+        return http_send_refusal(exchange);
+    if (exchange->route.kind == ROUTE_INFER_STREAM)
+        return http_events_begin(exchange);
+    return http_infer_send(exchange);
+}
 
 struct header_list {
     size_t count;
@@ -660,84 +346,31 @@ static void check_request(struct exchange *exchange)
                   "Content-Encoding: only gzip and deflate are understood");
 }
 
-static void set_body_deadline(struct exchange *exchange)
-{
-    const struct http *http = exchange->http;
-    connections_set(http->connections, exchange->slot, CONNECTION_BODY,
-                    exchange->body_since + http->config.body_timeout +
-                        exchange->received / http->config.min_rate * CLOCK_NS_PER_S);
-}
-
-/* What is packed may become longer than it was announced, but not than is allowed. */
-static void begin_body(struct exchange *exchange)
-{
-    struct budget *budget = &exchange->http->service->budget;
-    const struct http_head_facts *facts = &exchange->facts;
-    const bool packed = facts->coding != CODING_IDENTITY;
-    body_init(&exchange->body, budget, exchange->http->config.max_body,
-              packed ? 0 : (size_t)facts->length);
-    if (packed)
-        exchange->inflater = inflater_create(facts->coding, budget, &exchange->refusal);
-}
-
-static bool receive(struct exchange *exchange, const char *data, size_t size)
-{
-    struct body *body = &exchange->body;
-    return exchange->inflater != NULL
-               ? inflater_append(exchange->inflater, data, size, body, &exchange->refusal)
-               : body_append(body, data, size, &exchange->refusal);
-}
-
-static void drop_inflater(struct exchange *exchange)
-{
-    inflater_destroy(exchange->inflater);
-    exchange->inflater = NULL;
-}
-
 /* A reply that is queued now makes the library throw the body away and close the connection. That
  * is right where the head is in doubt or announces too much. Other refusals wait until the body
  * went by, so that the client is not cut off while it sends and the connection stays; unless it
  * asked first whether to send at all. */
-static enum MHD_Result head_arrived(struct exchange *exchange, const char *method,
-                                    const char *target, const char *version)
+static bool head_arrived(struct exchange *exchange, const char *method, const char *target,
+                         const char *version)
 {
     request_id_take(
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id"),
         exchange->id);
     const bool found = route_find(&exchange->route, method, target, &exchange->refusal);
     if (!check_head(exchange, method, target, version))
-        return send_refusal(exchange);
+        return http_send_refusal(exchange);
     if (found)
         check_request(exchange);
     if (exchange->refusal.status != 0 && exchange->facts.expects_continue)
-        return send_refusal(exchange);
+        return http_send_refusal(exchange);
     exchange->state = BODY;
     if (!exchange->facts.has_body)
-        return MHD_YES;
+        return true;
     if (exchange->refusal.status == 0)
-        begin_body(exchange);
+        http_body_begin(exchange);
     exchange->body_since = clock_now();
-    set_body_deadline(exchange);
-    return MHD_YES;
-}
-
-/* The library takes no reply in the middle of a body. What is refused is thrown away until its end,
- * which for one in chunks must come before twice the length that is allowed. */
-static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t *size)
-{
-    const size_t steps_before = exchange->received / exchange->http->config.min_rate;
-    exchange->received += *size;
-    if (exchange->refusal.status != 0) {
-        if (exchange->received / 2 > exchange->http->config.max_body)
-            return MHD_NO;
-    } else if (!receive(exchange, data, *size)) {
-        drop_inflater(exchange);
-        body_fini(&exchange->body);
-    }
-    *size = 0;
-    if (exchange->received / exchange->http->config.min_rate != steps_before)
-        set_body_deadline(exchange);
-    return MHD_YES;
+    http_body_set_deadline(exchange);
+    return true;
 }
 
 static void note_query(struct exchange *exchange)
@@ -757,78 +390,40 @@ static void note_accept(struct exchange *exchange)
         exchange->route.kind = ROUTE_CONSOLE;
 }
 
-static enum MHD_Result body_arrived(struct exchange *exchange)
+static bool body_arrived(struct exchange *exchange)
 {
     if (exchange->inflater != NULL)
         inflater_finish(exchange->inflater, &exchange->refusal);
-    drop_inflater(exchange);
+    http_body_end(exchange);
     if (exchange->refusal.status != 0)
-        return send_refusal(exchange);
+        return http_send_refusal(exchange);
     if (exchange->codec != NULL)
-        return start_job(exchange);
+        return http_infer_start(exchange);
     if (exchange->route.kind == ROUTE_MODEL_LOAD || exchange->route.kind == ROUTE_MODEL_UNLOAD)
-        return start_command(exchange);
+        return http_command_start(exchange);
     if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
         note_query(exchange);
     if (exchange->route.kind == ROUTE_V1_LIVE)
         note_accept(exchange);
     api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
                &exchange->reply);
-    return send_reply(exchange);
+    return http_send_reply(exchange);
 }
 
-static enum MHD_Result go_on(struct exchange *exchange, const char *target, const char *method,
-                             const char *version, const char *data, size_t *size)
+static bool go_on(struct exchange *exchange, const char *target, const char *method,
+                  const char *version, const char *data, size_t *size)
 {
     switch (exchange->state) {
     case HEAD:
         return head_arrived(exchange, method, target, version);
     case BODY:
-        return *size != 0 ? take_body(exchange, data, size) : body_arrived(exchange);
+        return *size != 0 ? http_body_take(exchange, data, size) : body_arrived(exchange);
     case WORK:
         return finish_work(exchange);
     case ANSWERED:
         break;
     }
-    return MHD_NO;
-}
-
-static uint64_t us(uint64_t ns)
-{
-    return ns / CLOCK_NS_PER_US;
-}
-
-/* Of a request that was computed, with the parts of its time. */
-static void log_exchange(const struct exchange *exchange, const char *event, const char *method,
-                         const char *target, uint64_t ns)
-{
-    const struct request_times *times = &exchange->times;
-    const struct log_field fields[] = {
-        {"id", exchange->id, 0},
-        {"method", method, 0},
-        {"path", target, 0},
-        {"status", NULL, (uint64_t)exchange->reply.status},
-        {"received", NULL, exchange->received},
-        {"sent", NULL, exchange->reply.size},
-        {"us", NULL, us(ns)},
-        {"queue_us", NULL, us(times->queue)},
-        {"input_us", NULL, us(times->compute_input)},
-        {"infer_us", NULL, us(times->compute_infer)},
-        {"output_us", NULL, us(times->compute_output)},
-    };
-    log_event(event, fields, sizeof fields / sizeof *fields - (times->request != 0 ? 0 : 4));
-}
-
-static void log_answered(const struct exchange *exchange, const char *method, const char *target)
-{
-    const uint64_t slow = exchange->http->config.slow_request;
-    if (!log_requests() && slow == 0)
-        return;
-    const uint64_t ns = clock_now() - exchange->begun;
-    if (slow != 0 && ns >= slow)
-        log_exchange(exchange, "slow request", method, target, ns);
-    else if (log_requests())
-        log_exchange(exchange, "request", method, target, ns);
+    return false;
 }
 
 static enum MHD_Result handle(void *argument, struct MHD_Connection *connection, const char *target,
@@ -840,10 +435,10 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
     (void)connection;
     if (exchange == NULL)
         return MHD_NO; /* there was no memory for it */
-    const enum MHD_Result result = go_on(exchange, target, method, version, data, size);
+    const bool good = go_on(exchange, target, method, version, data, size);
     if (exchange->state == ANSWERED)
-        log_answered(exchange, method, target);
-    return result;
+        http_log_answered(exchange, method, target);
+    return good ? MHD_YES : MHD_NO;
 }
 
 /* ---- what the library calls beside that ---- */
@@ -883,12 +478,12 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     connections_set(exchange->http->connections, exchange->slot, CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
     if (exchange->job != NULL)
-        drop_job(exchange);
+        http_infer_drop(exchange);
     if (exchange->command != NULL)
-        drop_command(exchange);
+        http_command_drop(exchange);
     if (exchange->served != NULL)
         served_model_release(exchange->served);
-    drop_inflater(exchange);
+    http_body_end(exchange);
     if (exchange->body.budget != NULL)
         body_fini(&exchange->body);
     reply_fini(&exchange->reply);
@@ -920,43 +515,6 @@ static size_t leave_escaped(void *argument, struct MHD_Connection *connection, c
     (void)argument;
     (void)connection;
     return strlen(text);
-}
-
-/* What the library has to say of every client that leaves early or sends nonsense. Logged, it would
- * hand the log to whoever can connect. */
-static bool is_client_s_doing(const char *text)
-{
-    static const char *const beginnings[] = {
-        "Connection socket is closed",   "Connection was closed by remote side",
-        "Socket has been disconnected",  "Error processing request",
-        "Failed to parse `Content-Len",  "Too large value of 'Content-Len",
-        "Failed to send the response",   "Failed to send data",
-        "Application reported internal", "Not enough memory in pool",
-        "Error: received handshake",
-    };
-    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-        if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0)
-            return true;
-    return false;
-}
-
-__attribute__((format(printf, 2, 0))) static void log_library(void *argument, const char *format,
-                                                              va_list arguments)
-{
-    char text[LOG_LINE_MAX];
-    (void)argument;
-    vsnprintf(text, sizeof text, format, arguments);
-    text[strcspn(text, "\n")] = '\0';
-    if (!is_client_s_doing(text))
-        log_limited("lstmd: http: %s", text);
-}
-
-static void library_panics(void *argument, const char *file, unsigned line, const char *reason)
-{
-    (void)argument;
-    log_line("lstmd: http: fatal: %s (%s:%u)", reason != NULL ? reason : "no reason given", file,
-             line);
-    abort();
 }
 
 /* ---- start and stop ---- */
@@ -991,7 +549,7 @@ static bool start_daemon(struct http *http, struct fault *fault)
     struct MHD_OptionItem more[8];
     /* The logger stands first, to hear of the others; the library's own timeout is off. */
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL},
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)http_library_log, NULL},
         {MHD_OPTION_LISTEN_SOCKET, http->listener, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)http->config.connection_limit, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
@@ -1006,7 +564,7 @@ static bool start_daemon(struct http *http, struct fault *fault)
     size_t count = add_threads(http, more);
     count += add_tls(http, more + count);
     more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    MHD_set_panic_func(library_panics, NULL);
+    MHD_set_panic_func(http_library_panics, NULL);
     http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_ARRAY, options,
                                     MHD_OPTION_END);
     return http->daemon != NULL || fault_set(fault, 503, "could not start the HTTP threads");
@@ -1019,7 +577,7 @@ static bool start(struct http *http, struct fault *fault)
         .ignore_half_close = http->config.ignore_half_close,
         .silent = http->config.tls,
         .give_up = give_up,
-        .resume = resume,
+        .resume = http_resume,
     };
     if (!listener_open(&http->config.address, &http->listener, fault))
         return false;

@@ -15,13 +15,17 @@ static const char PUTTING[] = "PUT";
 static const char DELETING[] = "DELETE";
 static const char KEEPING[] = "GET, HEAD, PUT, DELETE";
 
-/* The first pattern that matches counts: doors stand before models that are named like them. */
+/* The first pattern that matches counts: doors stand before models that are named like them. What
+ * is asked for most, and is like no other, stands first. */
 static const struct row {
     const char *pattern;
     enum route_kind kind;
     const char *verbs;
     const char *allow; /* what all rows of the pattern serve, where that is more than verbs */
 } routes[] = {
+    {"/v2/models/$/infer", ROUTE_INFER, POSTING, NULL},
+    {"/v2/models/$/versions/#/infer", ROUTE_INFER, POSTING, NULL},
+    {"/v1/models/$:predict", ROUTE_V1_PREDICT, POSTING, NULL},
     {"/v2", ROUTE_SERVER_METADATA, READING, NULL},
     {"/v2/", ROUTE_SERVER_METADATA, READING, NULL},
     {"/v2/health/live", ROUTE_LIVE, READING, NULL},
@@ -36,8 +40,6 @@ static const struct row {
     {"/v2/models/$/versions/#/config", ROUTE_MODEL_CONFIG, READING, NULL},
     {"/v2/models/$/stats", ROUTE_MODEL_STATS, READING, NULL},
     {"/v2/models/$/versions/#/stats", ROUTE_MODEL_STATS, READING, NULL},
-    {"/v2/models/$/infer", ROUTE_INFER, POSTING, NULL},
-    {"/v2/models/$/versions/#/infer", ROUTE_INFER, POSTING, NULL},
     {"/v2/models/$/infer_stream", ROUTE_INFER_STREAM, POSTING, NULL},
     {"/v2/models/$/versions/#/infer_stream", ROUTE_INFER_STREAM, POSTING, NULL},
     {"/v2/models/$/sequences", ROUTE_SEQUENCE_LIST, READING, NULL},
@@ -51,7 +53,6 @@ static const struct row {
     {"/v2/logging", ROUTE_LOGGING_UPDATE, POSTING, BOTH},
     {"/", ROUTE_V1_LIVE, READING, NULL},
     {"/v1/models", ROUTE_MODEL_LIST, READING, NULL},
-    {"/v1/models/$:predict", ROUTE_V1_PREDICT, POSTING, NULL},
     {"/v1/models/$/versions/#:predict", ROUTE_V1_PREDICT, POSTING, NULL},
     {"/v1/models/$/labels/@:predict", ROUTE_V1_PREDICT, POSTING, NULL},
     {"/v1/models/$", ROUTE_V1_MODEL_STATUS, READING, NULL},

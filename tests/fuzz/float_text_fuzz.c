@@ -30,6 +30,27 @@ static void check_print(float value)
     free(text);
 }
 
+/* The first numbers of the data: their list is their texts, each with a comma. */
+static void check_list(const uint8_t *data, size_t size)
+{
+    enum { COUNT_MAX = 8 };
+    float values[COUNT_MAX];
+    char *list = malloc(COUNT_MAX * (FLOAT_TEXT_MAX + 1));
+    assert(list != NULL);
+    const size_t count = size < sizeof values ? size / sizeof *values : COUNT_MAX;
+    memcpy(values, data, count * sizeof *values);
+    const size_t list_size = float_print_list(list, values, count);
+    const char *at = list;
+    for (size_t i = 0; i < count; i++) {
+        char text[FLOAT_TEXT_MAX];
+        const size_t text_size = float_print(text, values[i]);
+        assert(memcmp(at, text, text_size) == 0 && at[text_size] == ',');
+        at += text_size + 1;
+    }
+    assert(at == list + list_size);
+    free(list);
+}
+
 static bool is_json_number(const char *text, size_t size)
 {
     struct json_reader reader;
@@ -58,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(same(value, strtof(text, NULL)));
     }
     free(text);
+    check_list(data, size);
     for (size_t i = 0; i + sizeof value <= size; i += sizeof value) {
         memcpy(&value, data + i, sizeof value);
         check_print(value);

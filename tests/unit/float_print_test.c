@@ -257,6 +257,37 @@ static void eight_digits_are_split_and_joined(void **state)
     }
 }
 
+/* Of so many numbers: of all sizes, with what is no number among them. */
+static void expect_list(size_t count)
+{
+    float *values = malloc((count + 1) * sizeof *values);
+    char *room = malloc(count * (FLOAT_TEXT_MAX + 1) + 1);
+    char *wanted = malloc(count * (FLOAT_TEXT_MAX + 1) + 1);
+    assert_true(values != NULL && room != NULL && wanted != NULL);
+    static const float others[] = {0.0f, -0.0f, NAN, INFINITY, -INFINITY, 1e-45f, FLT_MAX};
+    const size_t other_count = sizeof others / sizeof *others;
+    size_t wanted_size = 0;
+    for (size_t i = 0; i < count; i++) {
+        values[i] =
+            i % 3 == 0 ? others[i / 3 % other_count] : float_of(0x3d000000 + (uint32_t)i * 0x12345);
+        wanted_size += float_print(wanted + wanted_size, values[i]);
+        wanted[wanted_size++] = ',';
+    }
+    assert_int_equal(float_print_list(room, values, count), wanted_size);
+    assert_memory_equal(room, wanted, wanted_size);
+    free(values);
+    free(room);
+    free(wanted);
+}
+
+static void lists_are_their_numbers_each_with_a_comma(void **state)
+{
+    static const size_t counts[] = {0, 1, 31, 32, 33, 64, 1000};
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        expect_list(counts[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +298,7 @@ int main(void)
         cmocka_unit_test(powers_of_ten_are_one_digit),
         cmocka_unit_test(whole_numbers_to_2_24_are_printed_whole),
         cmocka_unit_test(eight_digits_are_split_and_joined),
+        cmocka_unit_test(lists_are_their_numbers_each_with_a_comma),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,6 +133,31 @@ static void a_chunked_body_over_the_limit_is_413(void **state)
     assert_still_good();
 }
 
+/* What a head may take is a connection's memory, 16 KiB: browsers' and proxies' fit. */
+static void expect_with_header_of(size_t size, long status)
+{
+    char *header = must_allocate(size + sizeof "X-Long: ");
+    const char *const headers[] = {header, NULL};
+    struct http_response response;
+    memset(header, 'a', size + sizeof "X-Long: " - 1);
+    memcpy(header, "X-Long: ", strlen("X-Long: "));
+    header[size + sizeof "X-Long: " - 1] = '\0';
+    assert_true(http_send(&fixture.client, "GET", "/v2/health/live", NULL, 0, headers, &response));
+    assert_int_equal(response.status, status);
+    http_response_fini(&response);
+    free(header);
+    assert_still_good();
+}
+
+static void a_head_over_the_limit_is_431(void **state)
+{
+    (void)state;
+    expect_with_header_of(8192, 200);
+    expect_with_header_of(15 * 1024, 200);
+    expect_with_header_of(17 * 1024, 431);
+    expect_with_header_of(100 * 1024, 431);
+}
+
 /* ---- byte for byte ---- */
 
 #define POST    "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
@@ -267,6 +292,7 @@ int main(void)
         cmocka_unit_test(an_unknown_path_is_404),
         cmocka_unit_test(a_body_over_the_limit_is_413),
         cmocka_unit_test(a_chunked_body_over_the_limit_is_413),
+        cmocka_unit_test(a_head_over_the_limit_is_431),
     };
     enum { OTHERS = sizeof others / sizeof others[0] };
     struct CMUnitTest tests[COUNT + OTHERS];

@@ -1,0 +1,56 @@
+/* A request's body, piece by piece. */
+#include "server/clock.h"
+#include "server/http_exchange.h"
+
+void http_body_set_deadline(const struct exchange *exchange)
+{
+    const struct http *http = exchange->http;
+    connections_set(http->connections, exchange->slot, CONNECTION_BODY,
+                    exchange->body_since + http->config.body_timeout +
+                        exchange->received / http->config.min_rate * CLOCK_NS_PER_S);
+}
+
+/* What is packed may become longer than it was announced, but not than is allowed. */
+void http_body_begin(struct exchange *exchange)
+{
+    struct budget *budget = &exchange->http->service->budget;
+    const struct http_head_facts *facts = &exchange->facts;
+    const bool packed = facts->coding != CODING_IDENTITY;
+    body_init(&exchange->body, budget, exchange->http->config.max_body,
+              packed ? 0 : (size_t)facts->length);
+    if (packed)
+        exchange->inflater = inflater_create(facts->coding, budget, &exchange->refusal);
+}
+
+static bool receive(struct exchange *exchange, const char *data, size_t size)
+{
+    struct body *body = &exchange->body;
+    return exchange->inflater != NULL
+               ? inflater_append(exchange->inflater, data, size, body, &exchange->refusal)
+               : body_append(body, data, size, &exchange->refusal);
+}
+
+void http_body_end(struct exchange *exchange)
+{
+    inflater_destroy(exchange->inflater);
+    exchange->inflater = NULL;
+}
+
+/* The library takes no reply in the middle of a body. What is refused is thrown away until its end,
+ * which for one in chunks must come before twice the length that is allowed. */
+bool http_body_take(struct exchange *exchange, const char *data, size_t *size)
+{
+    const size_t steps_before = exchange->received / exchange->http->config.min_rate;
+    exchange->received += *size;
+    if (exchange->refusal.status != 0) {
+        if (exchange->received / 2 > exchange->http->config.max_body)
+            return false;
+    } else if (!receive(exchange, data, *size)) {
+        http_body_end(exchange);
+        body_fini(&exchange->body);
+    }
+    *size = 0;
+    if (exchange->received / exchange->http->config.min_rate != steps_before)
+        http_body_set_deadline(exchange);
+    return true;
+}

@@ -1,0 +1,146 @@
+/* One HTTP request from the inside: what the files that answer it share. http.c speaks to
+ * libmicrohttpd, http_body.c takes the body, http_infer.c has it computed, http_events.c answers in
+ * events, http_command.c has models loaded, http_log.c says what became of it. Nobody else includes
+ * this.
+ *
+ * Functions that answer return false when the library is to drop the connection. */
+#ifndef SERVER_HTTP_EXCHANGE_H
+#define SERVER_HTTP_EXCHANGE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "proto/server_event.h"
+#include "server/body.h"
+#include "server/compression.h"
+#include "server/connections.h"
+#include "server/http.h"
+#include "server/http_guard.h"
+#include "server/job.h"
+#include "server/reply.h"
+#include "server/request_id.h"
+#include "server/router.h"
+
+struct MHD_Connection;
+struct MHD_Daemon;
+struct model_command;
+
+struct http {
+    struct http_config config;
+    struct service *service;
+    struct connections *connections;
+    struct MHD_Daemon *daemon;
+    int listener;
+    atomic_bool closing; /* from now on every reply closes its connection */
+
+    /* The library aborts the process when it is stopped with a connection suspended, so they are
+     * counted, from before suspending to after resuming, and a door stands before the count. */
+    pthread_mutex_t lock;
+    pthread_cond_t none_suspended;
+    size_t suspended;
+    bool door_closed;
+};
+
+enum exchange_state { HEAD, BODY, WORK, ANSWERED };
+
+/* An answer in parts while it is sent, an event each. */
+struct event_stream {
+    struct server_event event; /* being read by the library */
+    bool last;                 /* it is the last one */
+    bool waits;                /* for the next one, suspended */
+    size_t bytes;              /* in all events so far */
+    uint64_t since, spent;     /* sending since that moment, ns before that */
+};
+
+/* One request, from its first line to its last answered byte. Belongs to the library's thread that
+ * serves the connection; while in WORK, connections may give its job up. */
+struct exchange {
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct connection *slot;
+    enum exchange_state state;
+    struct http_head_facts facts;
+    char id[REQUEST_ID_MAX + 1];
+    uint64_t begun;
+    struct request_times times; /* of its job */
+    const char *authorization;  /* the header's value, or NULL */
+    struct route route;
+    const struct codec *codec;   /* of a request to compute; else NULL */
+    struct served_model *served; /* for which model it is: a reference */
+    uint64_t accepted;           /* when the job was created; 0: not yet */
+    bool client_left;
+    struct body body;
+    struct inflater *inflater; /* of a body that comes packed; else NULL */
+    uint64_t body_since;
+    size_t received;               /* bytes of body, thrown away ones too */
+    struct job *job;               /* WORK, unless given up */
+    struct model_command *command; /* the same */
+    struct fault refusal;          /* status 0: none */
+    struct reply reply;
+    struct event_stream events; /* ROUTE_INFER_STREAM, ANSWERED */
+};
+
+/* ---- http.c ---- */
+
+/* An error's text where there was no memory to say another. */
+extern const char http_no_memory[];
+
+/* Sends exchange->reply, or exchange->refusal. */
+bool http_send_reply(struct exchange *exchange);
+bool http_send_refusal(struct exchange *exchange);
+/* The head, and events as they come. */
+bool http_send_events(struct exchange *exchange);
+
+/* Counts the refusal against the model it was for, if any. */
+void http_count_refusal(const struct exchange *exchange);
+
+void http_set_reply_deadline(const struct exchange *exchange);
+
+/* Whose request it is (server/work.h). */
+uint64_t http_client(const struct exchange *exchange);
+
+/* Before anything is handed over to other threads. false, 503: the server is being stopped. */
+bool http_suspend(struct exchange *exchange);
+/* An exchange, suspended; from here on it is the library's thread's. By any thread. */
+void http_resume(void *exchange);
+
+/* ---- http_body.c ---- */
+
+/* The head announced one. */
+void http_body_begin(struct exchange *exchange);
+/* From body_since on, and with every byte that came. */
+void http_body_set_deadline(const struct exchange *exchange);
+/* A piece of it; *size is then 0. What is refused is noted in the exchange. */
+bool http_body_take(struct exchange *exchange, const char *data, size_t *size);
+/* Frees what a packed body needed, if it was one. */
+void http_body_end(struct exchange *exchange);
+
+/* ---- http_infer.c ---- */
+
+/* The body is there: computes and answers here, or has it done while the exchange is suspended. */
+bool http_infer_start(struct exchange *exchange);
+/* The job is done. */
+bool http_infer_send(struct exchange *exchange);
+void http_infer_drop(struct exchange *exchange);
+
+/* ---- http_events.c ---- */
+
+/* The job has its first part, or an error. */
+bool http_events_begin(struct exchange *exchange);
+/* Some bytes of the answer. 0: it has come to its end (events.last), or the exchange was suspended
+ * until there is more. */
+size_t http_events_read(struct exchange *exchange, char *out, size_t room);
+
+/* ---- http_command.c ---- */
+
+/* As for jobs: a model is to be loaded or unloaded. */
+bool http_command_start(struct exchange *exchange);
+bool http_command_send(struct exchange *exchange);
+void http_command_drop(struct exchange *exchange);
+
+/* ---- http_log.c ---- */
+
+/* Where requests are logged, or this one took long. */
+void http_log_answered(const struct exchange *exchange, const char *method, const char *target);
+
+#endif

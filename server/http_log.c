@@ -1,0 +1,42 @@
+/* What became of a request, as a line of the log. */
+#include "server/clock.h"
+#include "server/http_exchange.h"
+#include "server/log.h"
+
+static uint64_t us(uint64_t ns)
+{
+    return ns / CLOCK_NS_PER_US;
+}
+
+/* Of a request that was computed, with the parts of its time. */
+static void log_exchange(const struct exchange *exchange, const char *event, const char *method,
+                         const char *target, uint64_t ns)
+{
+    const struct request_times *times = &exchange->times;
+    const struct log_field fields[] = {
+        {"id", exchange->id, 0},
+        {"method", method, 0},
+        {"path", target, 0},
+        {"status", NULL, (uint64_t)exchange->reply.status},
+        {"received", NULL, exchange->received},
+        {"sent", NULL, exchange->reply.size},
+        {"us", NULL, us(ns)},
+        {"queue_us", NULL, us(times->queue)},
+        {"input_us", NULL, us(times->compute_input)},
+        {"infer_us", NULL, us(times->compute_infer)},
+        {"output_us", NULL, us(times->compute_output)},
+    };
+    log_event(event, fields, sizeof fields / sizeof *fields - (times->request != 0 ? 0 : 4));
+}
+
+void http_log_answered(const struct exchange *exchange, const char *method, const char *target)
+{
+    const uint64_t slow = exchange->http->config.slow_request;
+    if (!log_requests() && slow == 0)
+        return;
+    const uint64_t ns = clock_now() - exchange->begun;
+    if (slow != 0 && ns >= slow)
+        log_exchange(exchange, "slow request", method, target, ns);
+    else if (log_requests())
+        log_exchange(exchange, "request", method, target, ns);
+}
