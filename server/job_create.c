@@ -66,10 +66,8 @@ static bool take_memory(struct job *job, const struct job_sizes *sizes, struct f
 
 static bool is_light(const struct job *job, size_t answer)
 {
-    const struct binding *binding = &job->compute.binding;
-    const double flops = tick_rule_flops(&job->served->lane->rule, binding->rows, binding->steps);
     const size_t request = payload_size(&job->payload);
-    return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && flops <= LIGHT_FLOPS;
+    return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && job->flops <= LIGHT_FLOPS;
 }
 
 static bool has_room(const struct job *job, struct fault *fault)
@@ -86,6 +84,8 @@ static bool plan(struct job *job, struct fault *fault)
     compute_largest_answer(&job->compute, &answer);
     if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
+    job->flops = tick_rule_flops(&job->served->lane->rule, job->compute.binding.rows,
+                                 job->compute.binding.steps);
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     /* Before memory is taken and the wire has put the request aside to wait. */
@@ -207,8 +207,11 @@ struct job *job_create(struct served_model *served, struct payload *payload, str
     job->payload = *payload;
     *payload = (struct payload){0};
     job->scheduler = scheduler;
-    if (prepare(job, sequences, terms, fault))
+    if (prepare(job, sequences, terms, fault)) {
+        if (job->light)
+            job->work.times.accepted = clock_now();
         return job;
+    }
     job_destroy(job);
     return NULL;
 }

@@ -575,6 +575,11 @@ bool scheduler_abandon(struct scheduler *s, struct work *work)
     return mine;
 }
 
+size_t scheduler_tick_rows(const struct scheduler *s)
+{
+    return s->config.tick_rows;
+}
+
 size_t scheduler_team_size(const struct scheduler *s)
 {
     return s->config.workers < POOL_TEAM_MAX ? s->config.workers : POOL_TEAM_MAX;

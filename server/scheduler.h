@@ -42,6 +42,9 @@ bool scheduler_start(struct scheduler **scheduler, const struct scheduler_config
  * enough for its ticks. false, 503: out of memory; nothing has changed. */
 bool scheduler_reserve(struct scheduler *scheduler, const struct model *model, struct fault *fault);
 
+/* Most rows that several requests have in a tick: tick_rows of its config, or TICK_ROWS. */
+size_t scheduler_tick_rows(const struct scheduler *scheduler);
+
 /* Workers that one tick may have at most. */
 size_t scheduler_team_size(const struct scheduler *scheduler);
 
