@@ -19,6 +19,7 @@ struct job {
     struct served_model *served; /* a reference */
     enum job_stage stage;
     bool light;
+    bool alone; /* as the terms say */
     bool in_parts, submitted;
     struct payload payload; /* what message points into */
     struct message message;
