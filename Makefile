@@ -7,7 +7,9 @@
 
 SAN ?=
 V ?= 0
-CC ?= gcc
+ifeq ($(origin CC),default)
+  CC := gcc
+endif
 CLANG ?= clang
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -72,11 +74,24 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench bench-serving load interop examples golden exhaustive lint format \
-	fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
+.PHONY: all run demo test tests bench bench-serving bench-numbers load interop examples golden \
+	exhaustive lint format fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
+
+# A goal's packages are installed before anything is compiled for it; a plain `make` installs none.
+PACKAGES_run := run
+PACKAGES_test := test
+PACKAGES_demo := test
+PACKAGES_fuzz := fuzz
+PACKAGES_bench := bench
+PACKAGES_load := bench
+PACKAGES_bench-serving := bench
+PACKAGES_golden := bench
+PACKAGES_interop := interop
+PACKAGES_examples := examples
+PACKAGES := $(sort $(foreach goal,$(MAKECMDGOALS),$(addprefix deps-,$(PACKAGES_$(goal)))))
 
 all: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/lstm-bench
 
@@ -90,7 +105,7 @@ $(BIN)/lstm-convert: $(O)/deploy/convert/main.o $(CONVERT_O) $(PROTO_O) $(CORE_O
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(CONVERT_LIBS)
 
-$(O)/core/%.o: core/%.c
+$(O)/core/%.o: core/%.c | $(PACKAGES)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CORE_STD) $(ALL_CFLAGS) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -98,29 +113,29 @@ $(O)/core/%.o: core/%.c
 # Chosen at run time, so only this file may hold these instructions.
 $(O)/core/kernel_avx2.o: KERNEL_CFLAGS := -mavx2 -mfma
 
-$(O)/proto/%.o: proto/%.c
+$(O)/proto/%.o: proto/%.c | $(PACKAGES)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PROTO_STD) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/server/%.o: server/%.c
+$(O)/server/%.o: server/%.c | $(PACKAGES)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
-$(O)/server/pages.S.o: server/pages.S $(wildcard server/pages/*)
+$(O)/server/pages.S.o: server/pages.S $(wildcard server/pages/*) | $(PACKAGES)
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(O)/deploy/convert/%.o: deploy/convert/%.c
+$(O)/deploy/convert/%.o: deploy/convert/%.c | $(PACKAGES)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) $(CONVERT_CFLAGS) -DLSTMD_VERSION='"$(VERSION)"' -MMD -MP \
 		-c -o $@ $<
 
 # Code that protoc-c writes: its own warnings.
-$(ONNX_PROTO).c: deploy/convert/onnx.proto
+$(ONNX_PROTO).c: deploy/convert/onnx.proto | $(PACKAGES)
 	$(call say,PROTO,$<)
 	$(Q)mkdir -p $(GENERATED)
 	$(Q)$(PROTOC_C) --c_out=$(GENERATED) $<
@@ -132,7 +147,7 @@ $(O)/deploy/convert/onnx.pb-c.o: $(ONNX_PROTO).c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(filter-out $(WARNINGS),$(ALL_CFLAGS)) $(CONVERT_CFLAGS) -c -o $@ $<
 
-$(O)/tests/%.o: tests/%.c
+$(O)/tests/%.o: tests/%.c | $(PACKAGES)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -222,14 +237,17 @@ $(BIN)/lstm-load: $(O)/tests/bench/lstm_load.o $(LOAD_O) $(SERVER_O) $(PROTO_O) 
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
 
 build/bench/machine-peaks: $(O)/tests/bench/machine_peaks.o $(O)/tests/support/die.o
+build/bench/number-bench: BENCH_LIBS = $(shell $(PKG_CONFIG) --libs libcjson)
+build/bench/number-bench: $(O)/tests/bench/number_bench.o $(O)/tests/bench/stopwatch.o \
+		$(O)/tests/support/die.o $(PROTO_O) $(CORE_O)
 build/bench/exhaustive-activations: $(O)/tests/bench/exhaustive_activations.o \
 		$(O)/tests/support/die.o $(CORE_O)
-$(BIN)/lstm-bench build/bench/machine-peaks build/bench/exhaustive-activations:
+$(BIN)/lstm-bench $(addprefix build/bench/,machine-peaks number-bench exhaustive-activations):
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) -lm
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(BENCH_LIBS) -lm
 
-$(BENCH_VENV)/installed: tests/bench/install_peers.sh
+$(BENCH_VENV)/installed: tests/bench/install_peers.sh | $(PACKAGES)
 	$(Q)tests/bench/install_peers.sh $(BENCH_VENV)
 	$(Q)touch $@
 
@@ -243,37 +261,33 @@ build/bench/onednn-bench build/bench/openvino-bench: build/bench/%-bench: tests/
 		$(BENCH_O) $(ALL_LDFLAGS) -Wl,--allow-shlib-undefined -L$(BENCH_VENV)/peers/$*/lib \
 		$(PEER_LIBRARY_$*) -lm
 
-bench: deps-bench
-	$(Q)$(MAKE) --no-print-directory $(BIN)/lstm-bench \
-		$(addprefix build/bench/,machine-peaks onednn-bench openvino-bench)
+bench: $(BIN)/lstm-bench $(addprefix build/bench/,machine-peaks onednn-bench openvino-bench) \
+		| $(PACKAGES)
 	$(Q)python3 -B tests/bench/run_bench.py $(BENCH_ARGS)
 
 # The field's own clients against the daemon, installed under build/; INTEROP_ARGS="kserve_test"
 # runs one file of them.
 INTEROP_VENV := build/interop-venv
 
-$(INTEROP_VENV)/installed: tests/interop/install_clients.sh
+$(INTEROP_VENV)/installed: tests/interop/install_clients.sh | $(PACKAGES)
 	$(Q)tests/interop/install_clients.sh $(INTEROP_VENV)
 	$(Q)touch $@
 
-interop: deps-interop
-	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(INTEROP_VENV)/installed
+interop: $(BIN)/lstmd $(INTEROP_VENV)/installed | $(PACKAGES)
 	$(Q)LSTMD_BINARY=$(CURDIR)/$(BIN)/lstmd INTEROP_VENV=$(CURDIR)/$(INTEROP_VENV) \
 		$(INTEROP_VENV)/bin/python -B tests/interop/run_interop.py $(INTEROP_ARGS)
 
 # The clients of deploy/examples against the daemon, those for Node too.
-build/examples/node_modules/installed:
+build/examples/node_modules/installed: | $(PACKAGES)
 	$(Q)mkdir -p build/examples
 	$(Q)npm install --no-audit --no-fund --prefix build/examples zeromq@6
 	$(Q)touch $@
 
-examples: deps-examples
-	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd build/examples/node_modules/installed
+examples: $(BIN)/lstmd build/examples/node_modules/installed | $(PACKAGES)
 	$(Q)python3 -B tests/deploy/examples_test.py $(BIN)/lstmd build/examples/node_modules
 
 # The daemon under load (tests/bench/run_load.py has the arguments: LOAD_ARGS="--scenario deep").
-load: deps-bench
-	$(Q)$(MAKE) --no-print-directory $(BIN)/lstmd $(BIN)/lstm-load
+load: $(BIN)/lstmd $(BIN)/lstm-load | $(PACKAGES)
 	$(Q)BIN=$(BIN) python3 -B tests/bench/run_load.py $(LOAD_ARGS)
 
 # lstmd and other servers of the same LSTM, which are installed under build/serving.
@@ -283,14 +297,17 @@ build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/suppo
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
 
-$(SERVING)/installed: tests/bench/serving/install.sh
+$(SERVING)/installed: tests/bench/serving/install.sh | $(PACKAGES)
 	$(Q)tests/bench/serving/install.sh $(SERVING)
 	$(Q)touch $@
 
-bench-serving: deps-bench
-	$(Q)$(MAKE) --no-print-directory $(addprefix build/,lstmd lstm-load lstm-bench) \
-		build/bench/constant-server $(SERVING)/installed
+bench-serving: $(addprefix $(BIN)/,lstmd lstm-load lstm-bench) build/bench/constant-server \
+		$(SERVING)/installed | $(PACKAGES)
 	$(Q)python3 -B tests/bench/run_serving.py $(SERVING_ARGS)
+
+# Nanoseconds a number of a JSON tensor takes, read and printed (20 seconds).
+bench-numbers: build/bench/number-bench
+	$(Q)$<
 
 # All 2^32 inputs of every activation of every kernel: some minutes.
 exhaustive: build/bench/exhaustive-activations
@@ -300,7 +317,8 @@ exhaustive: build/bench/exhaustive-activations
 FUZZ_SECONDS ?= 60
 FUZZED_SERVER := $(patsubst %,server/%.c,body budget compression content_coding http_guard \
 	payload router)
-build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch]))
+build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch])) \
+		| $(PACKAGES)
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
@@ -308,7 +326,8 @@ build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_S
 		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lz -lm
 
 build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
-		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch]) $(ONNX_PROTO).c
+		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch] tests/fuzz/*.h) $(ONNX_PROTO).c \
+		| $(PACKAGES)
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. $(CONVERT_CFLAGS) -ffp-contract=off -mavx2 -mfma \
@@ -316,7 +335,7 @@ build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
 		proto/*.c) $(filter-out deploy/convert/main.c,$(wildcard deploy/convert/*.c)) \
 		$(ONNX_PROTO).c $(CONVERT_LIBS)
 
-fuzz: deps-fuzz $(FUZZERS)
+fuzz: $(FUZZERS) | $(PACKAGES)
 	$(Q)for f in $(FUZZERS); do \
 		name=$$(basename $$f); mkdir -p build/fuzz/corpus/$$name; \
 		echo "== $$name"; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
@@ -324,24 +343,21 @@ fuzz: deps-fuzz $(FUZZERS)
 	done
 
 # Golden cases made anew by the frameworks; the results are committed.
-golden: deps-bench
+golden: | $(PACKAGES)
 	$(Q)tests/golden/generate/run.sh build/golden-venv $(GOLDEN)
 
 deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples: deps-%:
 	$(Q)deploy/install-deps.sh $*
 
-run: deps-run
-	$(Q)$(MAKE) --no-print-directory all
+run: all | $(PACKAGES)
 	$(Q)deploy/run-examples.sh $(BIN)/lstmd
 
-demo: deps-test
-	$(Q)$(MAKE) --no-print-directory all $(BIN)/demo
+demo: all $(BIN)/demo | $(PACKAGES)
 	$(Q)$(BIN)/demo $(BIN)/lstmd
 
 tests: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/demo $(TESTS) $(FUZZ_REPLAYS)
 
-test: deps-test
-	$(Q)$(MAKE) --no-print-directory tests
+test: tests | $(PACKAGES)
 	$(Q)BIN=$(BIN) tests/run.sh $(TESTS) $(FUZZ_REPLAYS)
 
 lint:

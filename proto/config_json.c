@@ -228,3 +228,21 @@ bool config_json_string(const struct cJSON *object, const char *place, const cha
     *value = found->valuestring;
     return true;
 }
+
+bool config_json_choice(const cJSON *object, const char *place, const char *key,
+                        const char *const *names, const char *wanted, size_t *index,
+                        struct fault *fault)
+{
+    const char *text = NULL;
+    if (!config_json_string(object, place, key, &text, fault))
+        return false;
+    if (text == NULL)
+        return true;
+    for (size_t i = 0; names[i] != NULL; i++)
+        if (strcmp(names[i], text) == 0) {
+            *index = i;
+            return true;
+        }
+    return fault_set(fault, 400, "%s.%s: %s expected, got \"%s\"", place, key, wanted,
+                     excerpt_of(text).text);
+}

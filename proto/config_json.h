@@ -46,6 +46,11 @@ bool config_json_number(const struct cJSON *object, const char *place, const cha
 /* Borrowed from the tree. */
 bool config_json_string(const struct cJSON *object, const char *place, const char *key,
                         const char **value, struct fault *fault);
+/* One of names[], ended by NULL; *index stays as it was when the key is absent. wanted: the names
+ * in words, for the fault. */
+bool config_json_choice(const struct cJSON *object, const char *place, const char *key,
+                        const char *const *names, const char *wanted, size_t *index,
+                        struct fault *fault);
 
 /* "place.key: WANTED expected, got FOUND", status 400; returns false. key may be "" when found is
  * what stands at place itself. */

@@ -67,18 +67,3 @@ bool json_read_uint64(struct json_reader *reader, uint64_t *value)
     *value = number;
     return true;
 }
-
-bool json_read_int64(struct json_reader *reader, int64_t *value)
-{
-    const char *text;
-    uint64_t number;
-    if (!json_take_number(reader, &text))
-        return false;
-    const bool negative = *text == '-';
-    if (!whole_number(text + negative, reader->at, &number) ||
-        number > (uint64_t)INT64_MAX + negative)
-        return fail_number(reader, text, "a whole number from -2^63 to 2^63-1");
-    /* -number without ever holding 2^63 in an int64_t. */
-    *value = negative && number > 0 ? -(int64_t)(number - 1) - 1 : (int64_t)number;
-    return true;
-}

@@ -63,9 +63,8 @@ bool json_next_element(struct json_reader *reader);
 bool json_read_bool(struct json_reader *reader, bool *value);
 /* Unescaped, NUL-terminated; U+0000 or more than capacity - 1 bytes is an error. */
 bool json_read_string(struct json_reader *reader, char *out, size_t capacity);
-/* Integers written without fraction or exponent, exact over the whole range. */
+/* A whole number written without sign, fraction or exponent, exact over the whole range. */
 bool json_read_uint64(struct json_reader *reader, uint64_t *value);
-bool json_read_int64(struct json_reader *reader, int64_t *value);
 
 /* Reads over one value of any kind, checking it. *text and *size, where not NULL, get its span. */
 bool json_skip(struct json_reader *reader, const char **text, size_t *size);

@@ -211,12 +211,6 @@ void json_int64(struct json_writer *writer, int64_t value)
     put_value(writer, first, (size_t)(end - first));
 }
 
-void json_float(struct json_writer *writer, float value)
-{
-    char text[FLOAT_TEXT_MAX];
-    put_value(writer, text, float_print(text, value));
-}
-
 /* Prints count floats, each followed by a comma. */
 static void put_floats(struct json_writer *writer, const float *values, size_t count)
 {

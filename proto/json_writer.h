@@ -34,8 +34,8 @@ void json_string_n(struct json_writer *writer, const char *value, size_t size);
 void json_bool(struct json_writer *writer, bool value);
 void json_uint64(struct json_writer *writer, uint64_t value);
 void json_int64(struct json_writer *writer, int64_t value);
-void json_float(struct json_writer *writer, float value); /* float_print's form */
-/* count floats more in the array that is open: the fast path of every answer. */
+/* count floats more in the array that is open, in float_print's form: the fast path of every
+ * answer. */
 void json_float_elements(struct json_writer *writer, const float *values, size_t count);
 /* A flat array of them. */
 void json_floats(struct json_writer *writer, const float *values, size_t count);

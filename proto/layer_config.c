@@ -101,25 +101,6 @@ static bool read_bool(const struct layer_reader *reader, const struct layer_conf
     return true;
 }
 
-/* One of names[], ended by NULL; *index stays as it was when the key is absent. */
-static bool read_choice(const struct layer_reader *reader, const struct layer_config *layer,
-                        const cJSON *object, const char *key, const char *const *names,
-                        const char *wanted, size_t *index)
-{
-    const char *text = NULL;
-    if (!config_json_string(object, layer->place, key, &text, reader->fault))
-        return false;
-    if (text == NULL)
-        return true;
-    for (size_t i = 0; names[i] != NULL; i++)
-        if (strcmp(names[i], text) == 0) {
-            *index = i;
-            return true;
-        }
-    return fault_set(reader->fault, 400, "%s.%s: %s expected, got \"%s\"", layer->place, key,
-                     wanted, excerpt_of(text).text);
-}
-
 static bool read_activation(const struct layer_reader *reader, const struct layer_config *layer,
                             const cJSON *object, const char *key,
                             struct activation_function *function)
@@ -140,8 +121,8 @@ static bool read_direction(const struct layer_reader *reader, struct layer_confi
     struct optional_bool *both = &layer->bidirectional;
     if (!config_json_bool(object, layer->place, "bidirectional", both, reader->fault) ||
         !read_bool(reader, layer, object, "go_backwards", &layer->go_backwards) ||
-        !read_choice(reader, layer, object, "direction", names, "forward, reverse or bidirectional",
-                     &direction))
+        !config_json_choice(object, layer->place, "direction", names,
+                            "forward, reverse or bidirectional", &direction, reader->fault))
         return false;
     if (direction != UNSAID && both->given && both->value != (direction == 2))
         return fault_set(reader->fault, 400, "%s.direction: %s expected, as bidirectional says",
@@ -232,7 +213,8 @@ static bool read_lstm_outputs(const struct layer_reader *reader, struct layer_co
     if (!read_bool(reader, layer, object, "return_sequences", &layer->return_sequences) ||
         !read_bool(reader, layer, object, "return_state", &layer->return_state) ||
         !read_bool(reader, layer, object, "zero_output_for_mask", &layer->zero_output_for_mask) ||
-        !read_choice(reader, layer, object, "merge_mode", names, "concat, sum, mul or ave", &merge))
+        !config_json_choice(object, layer->place, "merge_mode", names, "concat, sum, mul or ave",
+                            &merge, reader->fault))
         return false;
     layer->merge = (enum lstm_merge)merge;
     if (layer->zero_output_for_mask && !layer->return_sequences)
@@ -418,8 +400,8 @@ static bool read_conv_padding(const struct layer_reader *reader, struct layer_co
         layer->padding_count = count.value;
         return true;
     }
-    if (!read_choice(reader, layer, object, "padding", names,
-                     "valid, same, causal or a number of steps", &padding))
+    if (!config_json_choice(object, layer->place, "padding", names,
+                            "valid, same, causal or a number of steps", &padding, reader->fault))
         return false;
     layer->padding = (enum layer_padding)padding;
     return true;
@@ -453,7 +435,8 @@ static bool read_pool1d(struct layer_reader *reader, struct layer_config *layer,
         return false;
     layer->stride = layer->window_size.value;
     if (!read_stride(reader, layer, object, "stride", &layer->stride) ||
-        !read_choice(reader, layer, object, "padding", names, "valid or same", &padding))
+        !config_json_choice(object, layer->place, "padding", names, "valid or same", &padding,
+                            reader->fault))
         return false;
     layer->padding = (enum layer_padding)padding;
     return true;

@@ -194,24 +194,6 @@ static bool read_tensor_name(struct parser *p, const cJSON *object, enum model_t
            (name == NULL || set_tensor_name(p, key, name, tensors->names[tensor]));
 }
 
-/* Which of names (ended by NULL) stands at the key; *index stays as it was without it. */
-static bool read_layout(struct parser *p, const cJSON *object, const char *key,
-                        const char *const *names, const char *wanted, size_t *index)
-{
-    const char *text = NULL;
-    if (!config_json_string(object, "tensors", key, &text, p->fault))
-        return false;
-    if (text == NULL)
-        return true;
-    for (size_t i = 0; names[i] != NULL; i++)
-        if (strcmp(names[i], text) == 0) {
-            *index = i;
-            return true;
-        }
-    return fault_set(p->fault, 400, "tensors.%s: %s expected, got \"%s\"", key, wanted,
-                     excerpt_of(text).text);
-}
-
 static bool read_layouts(struct parser *p, const cJSON *object)
 {
     static const char *const outputs[] = {"TBF", "BTF", "TDBH", "BTDH", NULL};
@@ -219,8 +201,10 @@ static bool read_layouts(struct parser *p, const cJSON *object)
                                                  OUTPUT_BY_BATCH_FIRST};
     static const char *const states[] = {"LBH", "BLH", NULL};
     size_t output = 4, state = 0;
-    if (!read_layout(p, object, "output_layout", outputs, "TBF, BTF, TDBH or BTDH", &output) ||
-        !read_layout(p, object, "state_layout", states, "LBH or BLH", &state))
+    if (!config_json_choice(object, "tensors", "output_layout", outputs, "TBF, BTF, TDBH or BTDH",
+                            &output, p->fault) ||
+        !config_json_choice(object, "tensors", "state_layout", states, "LBH or BLH", &state,
+                            p->fault))
         return false;
     p->config->tensors.output_layout = layouts[output];
     p->config->tensors.states_batch_first = state == 1;

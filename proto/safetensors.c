@@ -411,26 +411,6 @@ bool safetensors_read_f32(const struct safetensors_tensor *tensor, float *out, s
     return true;
 }
 
-bool safetensors_read_i64(const struct safetensors_tensor *tensor, int64_t *out,
-                          struct fault *fault)
-{
-    if (tensor->dtype != SAFETENSORS_I64 && tensor->dtype != SAFETENSORS_I32)
-        return fault_set(fault, 400, "tensor '%s': I64 or I32 expected, got %s",
-                         excerpt_of(tensor->name).text, tensor->dtype_name);
-    for (size_t i = 0; i < tensor->elements; i++) {
-        if (tensor->dtype == SAFETENSORS_I64) {
-            const uint64_t bits = load_64(tensor->bytes + i * 8);
-            memcpy(&out[i], &bits, sizeof out[i]);
-        } else {
-            const uint32_t bits = load_32(tensor->bytes + i * 4);
-            int32_t value;
-            memcpy(&value, &bits, sizeof value);
-            out[i] = value;
-        }
-    }
-    return true;
-}
-
 void safetensors_shape_text(const struct safetensors_tensor *tensor, char *out, size_t capacity)
 {
     assert(capacity > 0);

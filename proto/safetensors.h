@@ -56,9 +56,6 @@ const struct safetensors_tensor *safetensors_find(const struct safetensors *st, 
  * tensor's name and the element's index: other dtypes, NaN or infinite values, F64 values that
  * overflow a float32. */
 bool safetensors_read_f32(const struct safetensors_tensor *tensor, float *out, struct fault *fault);
-/* I64, and I32 widened. */
-bool safetensors_read_i64(const struct safetensors_tensor *tensor, int64_t *out,
-                          struct fault *fault);
 
 /* "[512,128]", cut at capacity; SAFETENSORS_SHAPE_TEXT_MAX bytes hold any. */
 #define SAFETENSORS_SHAPE_TEXT_MAX (SAFETENSORS_RANK_MAX * 21 + 3)

@@ -1,10 +1,5 @@
-/* Changes the models while the server serves: all of them as their files say now (SIGHUP), or one
- * of them (load, unload). New models are built, run once and given room in the scheduler while the
- * old ones serve; then the table changes at once, or, if anything failed, not at all. Requests that
- * run finish on the model they began on. Sequences go on where the states' shapes are the same,
- * else they are evicted.
- *
- * One thread does it, one command after the other. */
+/* The thread that changes the models while the server serves (server/model_update.h), one command
+ * after the other: a reload of all of them (SIGHUP), or clients' loads and unloads. */
 #ifndef SERVER_MODEL_CONTROL_H
 #define SERVER_MODEL_CONTROL_H
 
@@ -13,28 +8,18 @@
 #include <stdint.h>
 
 #include "proto/fault.h"
-#include "server/model_loader.h"
-#include "server/model_store.h"
-#include "server/scheduler.h"
-#include "server/sequences.h"
+#include "server/model_update.h"
 
 struct model_control;
 
 struct model_control_config {
-    struct model_store *models;
-    struct scheduler *scheduler;
-    struct sequences *sequences;
-    struct model_places places; /* what they point to stays as long as the control */
+    struct model_update update; /* what it points to stays as long as the control */
     bool allowed;               /* load and unload */
     /* Called by the thread when it has done as the last model_control_reload wanted, or could not.
      */
     void (*reloaded)(void *context);
     void *context;
 };
-
-/* What the first table of all is made of: each model run once. On failure nothing is held. */
-bool model_control_load(const struct model_places *places, struct model_table **table,
-                        struct fault *fault);
 
 bool model_control_start(struct model_control **control, const struct model_control_config *config,
                          struct fault *fault);

@@ -92,11 +92,3 @@ const struct model_entry *model_table_find(const struct model_table *table, cons
     }
     return NULL;
 }
-
-size_t model_table_ready(const struct model_table *table)
-{
-    size_t ready = 0;
-    for (size_t i = 0; i < table->count; i++)
-        ready += table->entries[i].served != NULL;
-    return ready;
-}

@@ -45,7 +45,4 @@ void model_table_add_copy(struct model_table *table, const struct model_entry *e
 const struct model_entry *model_table_find(const struct model_table *table, const char *name,
                                            size_t name_size);
 
-/* How many are ready. */
-size_t model_table_ready(const struct model_table *table);
-
 #endif

@@ -133,11 +133,6 @@ bool pool_submit(struct pool *pool, struct pool_task *task)
     return accepted;
 }
 
-size_t pool_size(const struct pool *pool)
-{
-    return pool->thread_count;
-}
-
 /* ---- sharing ---- */
 
 /* One call of pool_share, on its caller's stack. */

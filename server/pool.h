@@ -29,8 +29,6 @@ bool pool_start(struct pool **pool, size_t workers, size_t queue_limit, struct f
 /* false: the queue is full or the pool is stopping, and the task is still the caller's. */
 bool pool_submit(struct pool *pool, struct pool_task *task);
 
-size_t pool_size(const struct pool *pool); /* workers */
-
 enum { POOL_TEAM_MAX = 32 };
 
 /* Called by a worker: run(context, share) on this worker, as member 0, and on up to `wanted` - 1

@@ -8,6 +8,7 @@
 #include "server/events.h"
 #include "server/fronts.h"
 #include "server/log.h"
+#include "server/model_update.h"
 #include "server/notify.h"
 #include "server/sandbox_files.h"
 #include "server/sequence_evictor.h"
@@ -51,7 +52,7 @@ static bool load_models(struct server *server, struct fault *fault)
 {
     const struct model_places places = setup_places(server->setup);
     struct model_table *table;
-    if (!model_control_load(&places, &table, fault))
+    if (!model_update_first(&places, &table, fault))
         return false;
     model_store_init(&server->models, table);
     return true;
@@ -207,10 +208,10 @@ static bool reserve_scratch(struct server *server, struct fault *fault)
 static bool start_control(struct server *server, struct fault *fault)
 {
     const struct model_control_config config = {
-        .models = &server->models,
-        .scheduler = server->service.scheduler,
-        .sequences = server->service.sequences,
-        .places = setup_places(server->setup),
+        .update = {.models = &server->models,
+                   .scheduler = server->service.scheduler,
+                   .sequences = server->service.sequences,
+                   .places = setup_places(server->setup)},
         .allowed = server->setup->options->allow_model_control,
         .reloaded = supervisor_reloaded,
     };

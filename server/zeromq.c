@@ -30,11 +30,6 @@ bool zeromq_make_keys(char public_key[ZEROMQ_KEY_TEXT], char secret_key[ZEROMQ_K
            fault_set(fault, 503, "no keys: %s", zmq_strerror(errno));
 }
 
-bool zeromq_public_key(const char *secret_key, char public_key[ZEROMQ_KEY_TEXT])
-{
-    return zmq_curve_public(public_key, secret_key) == 0;
-}
-
 bool zeromq_read_key(const char *text, unsigned char key[ZEROMQ_KEY_SIZE])
 {
     return strlen(text) == ZEROMQ_KEY_TEXT - 1 && zmq_z85_decode(key, text) != NULL;

@@ -20,8 +20,6 @@
 /* A new pair. false, 503: this libzmq was built without CURVE. */
 bool zeromq_make_keys(char public_key[ZEROMQ_KEY_TEXT], char secret_key[ZEROMQ_KEY_TEXT],
                       struct fault *fault);
-/* The public key that belongs to a secret one. */
-bool zeromq_public_key(const char *secret_key, char public_key[ZEROMQ_KEY_TEXT]);
 /* text: NUL-terminated. false: it is no key. */
 bool zeromq_read_key(const char *text, unsigned char key[ZEROMQ_KEY_SIZE]);
 

@@ -19,6 +19,7 @@
 #include "core/kernel.h"
 #include "tests/support/cells.h"
 #include "tests/support/die.h"
+#include "tests/support/float_bits.h"
 
 enum {
     BLOCK_BITS = 14, /* floats a block: 2^14, in and out fit the second-level cache */
@@ -97,20 +98,6 @@ struct member {
     struct cell_case cells[BLOCK];  /* all five numbers the input */
     float c[2][BLOCK], h[2][BLOCK]; /* the definition's and a kernel's */
 };
-
-static float float_of(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static uint32_t bits_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
 
 static void count_one(struct count *count, uint32_t input)
 {

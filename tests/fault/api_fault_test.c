@@ -12,24 +12,18 @@
 #include "server/api.h"
 #include "server/clock.h"
 #include "tests/fault/failing_calls.h"
+#include "tests/support/zero_model.h"
 
 enum { RUNS_MAX = 100 };
 
-static const float zeros[4];
-static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
-
 static struct model_stats stats;
 static struct lane lane;
-static struct served_model served = {.references = 1, .name = "m", .lane = &lane};
+static struct served_model served = {.references = 1, .name = "m"};
 static struct model_store models;
 static struct service service = {.models = &models, .kernel = "scalar", .workers = 1};
 
 static int start(void **state)
 {
-    const struct layer_spec layer = {
-        .type = LAYER_LSTM,
-        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
-    };
     const struct scheduler_config config = {
         .workers = 1, .queue_limit = 10, .queue_rows_limit = 100};
     const struct sequences_config sequences = {10, 1 << 20, 0};
@@ -38,11 +32,8 @@ static int start(void **state)
     budget_init(&service.budget, 1 << 20);
     status_counts_init(&service.http_responses);
     atomic_init(&service.draining, false);
-    served.model = model_create(&layer, 1, kernel_find("scalar"));
-    if (served.model == NULL ||
-        !signature_init(&served.signature, served.model, &(struct model_config){0}, &fault))
+    if (!zero_model_serve(&served, &lane, &stats))
         return -1;
-    lane_init(&lane, served.model, 0, &stats);
     served.record = model_record_create();
     struct model_table *table = model_table_create(1);
     model_table_add(table, &served);
@@ -60,8 +51,7 @@ static int stop(void **state)
     sequences_destroy(service.sequences);
     model_store_fini(&models);
     model_record_release(served.record);
-    lane_fini(&lane);
-    model_destroy(served.model);
+    zero_model_drop(&served);
     return 0;
 }
 

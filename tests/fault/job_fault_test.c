@@ -17,15 +17,13 @@
 #include "server/job.h"
 #include "server/sequence_evictor.h"
 #include "tests/fault/failing_calls.h"
+#include "tests/support/zero_model.h"
 
 enum { WORKERS = 3, RUNS_MAX = 100 };
 
-static const float zeros[4];
-static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
-
 static struct model_stats stats;
 static struct lane lane;
-static struct served_model served = {.references = 1, .name = "m", .lane = &lane};
+static struct served_model served = {.references = 1, .name = "m"};
 static struct budget budget;
 static struct scheduler *scheduler;
 static struct sequences *sequences;
@@ -43,27 +41,16 @@ static const struct scheduler_config config = {
 
 static int make_model(void **state)
 {
-    const struct layer_spec layer = {
-        .type = LAYER_LSTM,
-        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
-    };
-    struct fault fault;
     (void)state;
     budget_init(&budget, 1 << 20);
     sem_init(&done_count, 0, 0);
-    served.model = model_create(&layer, 1, kernel_find("scalar"));
-    lane_init(&lane, served.model, 0, &stats);
-    return served.model != NULL && signature_init(&served.signature, served.model,
-                                                  &(struct model_config){0}, &fault)
-               ? 0
-               : -1;
+    return zero_model_serve(&served, &lane, &stats) ? 0 : -1;
 }
 
 static int drop_model(void **state)
 {
     (void)state;
-    lane_fini(&lane);
-    model_destroy(served.model);
+    zero_model_drop(&served);
     return 0;
 }
 

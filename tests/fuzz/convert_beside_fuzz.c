@@ -9,6 +9,7 @@
 
 #include "deploy/convert/pair_reader.h"
 #include "deploy/convert/tfjs_reader.h"
+#include "tests/fuzz/read_network.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,28 +25,11 @@ static bool give_file(void *context, const char *name, struct blob *blob, struct
     return true;
 }
 
-static void check_network(const struct network *network)
-{
-    for (size_t i = 0; i < network->layer_count; i++)
-        for (size_t t = 0; t < network->layers[i].tensor_count; t++) {
-            const struct network_tensor *tensor = &network->layers[i].tensors[t];
-            size_t elements = 1;
-            for (size_t d = 0; d < tensor->rank; d++)
-                elements *= tensor->shape[d];
-            assert(elements == tensor->elements);
-        }
-}
-
 static void read_with(const struct reader *reader, const struct input *input)
 {
     struct network network;
-    struct fault fault = {0};
-    network_init(&network);
-    if (reader->read(input, &network, &fault))
-        check_network(&network);
-    else
-        assert(fault.status == 400 && fault.text[0] != '\0');
-    network_fini(&network);
+    if (read_network(reader, input, &network))
+        network_fini(&network);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

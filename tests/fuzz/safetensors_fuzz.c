@@ -16,16 +16,14 @@ static void check_values(const struct safetensors_tensor *tensor)
     struct fault fault = {0};
     if (tensor->elements > 1 << 20)
         return;
-    void *values = malloc(tensor->elements * sizeof(int64_t) + 1);
+    float *values = malloc(tensor->elements * sizeof *values + 1);
     assert(values != NULL);
     if (safetensors_read_f32(tensor, values, &fault)) {
         for (size_t i = 0; i < tensor->elements; i++)
-            assert(isfinite(((float *)values)[i]));
+            assert(isfinite(values[i]));
     } else {
         assert(fault.status == 400 && fault.text[0] != '\0');
     }
-    const bool whole = tensor->dtype == SAFETENSORS_I64 || tensor->dtype == SAFETENSORS_I32;
-    assert(safetensors_read_i64(tensor, values, &fault) == whole);
     free(values);
 }
 

@@ -17,6 +17,7 @@
 #include "proto/model_builder.h"
 #include "proto/signature.h"
 #include "tests/support/die.h"
+#include "tests/support/run_rows.h"
 #include "tests/support/tensor_file.h"
 #include "tests/support/whole_file.h"
 
@@ -159,17 +160,6 @@ static struct model_row row_of(const struct layers_case *c, const struct answer 
     };
 }
 
-static void run_rows(const struct model *model, const struct model_row *rows, size_t count,
-                     size_t longest)
-{
-    size_t bytes;
-    assert_true(model_scratch_size(model, count, longest, &bytes));
-    void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes + MODEL_SCRATCH_ALIGNMENT);
-    assert_non_null(scratch);
-    model_run(model, rows, count, scratch);
-    free(scratch);
-}
-
 /* All rows, at most `piece` steps a call. */
 static struct answer run(const struct layers_case *c, size_t piece)
 {
@@ -189,7 +179,7 @@ static struct answer run(const struct layers_case *c, size_t piece)
             rows[b].steps = left < piece ? left : piece;
             rows[b].ends = left > 0 && left <= piece;
         }
-        run_rows(c->model, rows, c->rows, piece < c->steps ? piece : c->steps);
+        run_rows(c->model, rows, c->rows);
     }
     if (c->signature.output_apart) {
         float *scratch = must_allocate_zeros(c->rows * c->signature.output_size, sizeof *scratch);

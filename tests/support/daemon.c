@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/die.h"
 
@@ -108,6 +109,20 @@ int daemon_stop(struct daemon *daemon)
 char *daemon_log(const struct daemon *daemon)
 {
     return program_errors(&daemon->program);
+}
+
+bool daemon_wait_for_log(const struct daemon *daemon, const char *text)
+{
+    for (int waited = 0; waited < DAEMON_PATIENCE; waited += 10) {
+        char *log = daemon_log(daemon);
+        const bool there = strstr(log, text) != NULL;
+        free(log);
+        if (there)
+            return true;
+        usleep(10000);
+    }
+    fprintf(stderr, "# '%s' was never logged\n", text);
+    return false;
 }
 
 void daemon_fini(struct daemon *daemon)

@@ -33,6 +33,9 @@ int daemon_stop(struct daemon *daemon);
 /* Everything it said on stderr, the caller's to free. */
 char *daemon_log(const struct daemon *daemon);
 
+/* Waits until that holds the text, at most DAEMON_PATIENCE. */
+bool daemon_wait_for_log(const struct daemon *daemon, const char *text);
+
 void daemon_fini(struct daemon *daemon);
 
 /* Runs it to its end, as for --check, and returns the exit status. *output and *errors are the

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/support/die.h"
+#include "tests/support/run_rows.h"
 
 /* A row's place in the case's tensors. */
 static size_t row_offset(const struct golden_case *golden, size_t row, size_t step, size_t width)
@@ -58,21 +59,6 @@ static void move_states(const struct golden_case *golden, const struct model *mo
         }
 }
 
-static void run_rows(const struct model *model, const struct model_row *rows, size_t row_count,
-                     size_t max_steps)
-{
-    size_t bytes;
-    if (!model_scratch_size(model, row_count, max_steps, &bytes))
-        die("scratch too large");
-    const size_t rounded = (bytes / MODEL_SCRATCH_ALIGNMENT + 1) * MODEL_SCRATCH_ALIGNMENT;
-    void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, rounded);
-    if (scratch == NULL)
-        die("no memory for scratch");
-    memset(scratch, 0xff, rounded); /* NaNs: nothing of it may reach an answer */
-    model_run(model, rows, row_count, scratch);
-    free(scratch);
-}
-
 static void run_pieces(const struct golden_case *golden, const struct model *model,
                        const struct golden_plan *plan, float *output, float *states)
 {
@@ -85,7 +71,7 @@ static void run_pieces(const struct golden_case *golden, const struct model *mod
             rows[row] =
                 row_piece(golden, plan, row, first, output, states + row * model_state_size(model));
         for (size_t row = 0; row < golden->rows; row += together)
-            run_rows(model, rows + row, together, piece);
+            run_rows(model, rows + row, together);
     }
     free(rows);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/tensor_bytes.h"
 #include "tests/support/die.h"
 #include "tests/support/whole_file.h"
 
@@ -59,9 +60,12 @@ int64_t *tensor_file_i64(const struct tensor_file *file, const char *name)
 {
     const struct safetensors_tensor *tensor = must_find(file, name);
     int64_t *values = must_allocate_zeros(tensor->elements, sizeof *values);
-    struct fault fault = {0};
-    if (!safetensors_read_i64(tensor, values, &fault))
-        die("%s", fault.text);
+    if (tensor->dtype == SAFETENSORS_I64)
+        tensor_bytes_read_i64((const char *)tensor->bytes, values, tensor->elements);
+    else if (tensor->dtype == SAFETENSORS_I32)
+        tensor_bytes_read_i32((const char *)tensor->bytes, values, tensor->elements);
+    else
+        die("tensor '%s' is neither int64 nor int32", name);
     return values;
 }
 

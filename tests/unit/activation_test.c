@@ -8,18 +8,12 @@
 #include <string.h>
 
 #include "core/activation.h"
+#include "tests/support/float_bits.h"
 
 /* Every 251st bit pattern: 17 million floats of every exponent and sign. `make exhaustive` takes
  * all.
  */
 enum { SAMPLE_STEP = 251 };
-
-static float float_of(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
 
 /* |found - exact| in units in the last place of the exact value. */
 static double error_in_ulps(float found, double exact)

@@ -12,22 +12,9 @@
 
 #include "proto/float_text.h"
 #include "proto/powers_of_ten.h"
+#include "tests/support/float_bits.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 /* Parses text as a number in an array, once within more text and once at the end of its memory,
  * with nothing behind it but the byte that the contract asks for. */

@@ -12,20 +12,7 @@
 
 #include "proto/eight_digits.h"
 #include "proto/float_text.h"
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+#include "tests/support/float_bits.h"
 
 /* Prints into exactly the room the contract asks for; text gets a NUL. */
 static size_t print(float value, char text[FLOAT_TEXT_MAX + 1])

@@ -9,13 +9,7 @@
 #include <string.h>
 
 #include "proto/half_float.h"
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
+#include "tests/support/float_bits.h"
 
 /* The formats' definition: (-1)^sign * 2^(e - bias) * 1.mantissa, in double arithmetic. */
 static double by_definition(uint32_t bits, int exponent_bits, int mantissa_bits)

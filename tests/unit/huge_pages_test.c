@@ -8,6 +8,7 @@
 
 #include "server/huge_pages.h"
 #include "tests/support/random.h"
+#include "tests/support/run_rows.h"
 
 enum { FEATURES = 1024 }; /* 4 MiB of weights: a whole huge page at least, wherever they begin */
 
@@ -26,12 +27,7 @@ static struct model *create_dense(float *weights)
 
 static void run(const struct model *model, float *input, float *output)
 {
-    size_t bytes;
     float state = 0;
-    assert_true(model_scratch_size(model, 1, 1, &bytes));
-    const size_t lines = bytes / MODEL_SCRATCH_ALIGNMENT + 1;
-    void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, lines * MODEL_SCRATCH_ALIGNMENT);
-    assert_non_null(scratch);
     const struct model_row row = {.input = input,
                                   .output = output,
                                   .input_stride = FEATURES,
@@ -39,8 +35,7 @@ static void run(const struct model *model, float *input, float *output)
                                   .steps = 1,
                                   .ends = true,
                                   .state = &state};
-    model_run(model, &row, 1, scratch);
-    free(scratch);
+    run_rows(model, &row, 1);
 }
 
 /* Whether there are huge pages is the system's business; that nothing else changes is ours. */

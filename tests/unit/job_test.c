@@ -14,11 +14,7 @@
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/job.h"
-
-/* One LSTM of one unit over one input, all weights zero: it answers zeros, and a state c comes out
- * halved at every step. */
-static const float zeros[4];
-static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
+#include "tests/support/zero_model.h"
 
 static struct model_stats stats;
 static struct lane lane;
@@ -85,25 +81,14 @@ static void open_gate(void)
 
 static int make_model(void **state)
 {
-    const struct layer_spec layer = {
-        .type = LAYER_LSTM,
-        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
-    };
     (void)state;
-    served.model = model_create(&layer, 1, kernel_find("scalar"));
-    served.lane = &lane;
-    lane_init(&lane, served.model, 0, &stats);
-    return served.model != NULL && signature_init(&served.signature, served.model,
-                                                  &(struct model_config){0}, &fault)
-               ? 0
-               : -1;
+    return zero_model_serve(&served, &lane, &stats) ? 0 : -1;
 }
 
 static int drop_model(void **state)
 {
     (void)state;
-    lane_fini(&lane);
-    model_destroy(served.model);
+    zero_model_drop(&served);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* Requests of a sequence under the scheduler: they are begun in turn, whatever becomes of those
  * before them.
  *
- * The model is one LSTM of one unit, all weights zero: c comes out halved at every step. Sequences
- * start from c_0 = 1, so that after n steps c is 2^-n. */
+ * The model halves c at every step. Sequences start from c_0 = 1, so that after n steps c is 2^-n.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,42 +21,29 @@
 #include "server/clock.h"
 #include "server/job.h"
 #include "tests/support/random.h"
+#include "tests/support/zero_model.h"
 
 enum { WORKERS = 3 };
 
-static const float zeros[4];
-static const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
-
 static struct model_stats stats;
 static struct lane lane;
-static struct served_model served = {.references = 1, .name = "m", .lane = &lane};
+static struct served_model served = {.references = 1, .name = "m"};
 static struct budget budget;
 static struct scheduler *scheduler;
 static struct sequences *sequences;
 
 static int make_model(void **state)
 {
-    const struct layer_spec layer = {
-        .type = LAYER_LSTM,
-        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
-    };
-    struct fault fault;
     (void)state;
-    served.model = model_create(&layer, 1, kernel_find("scalar"));
     served.sequences =
         (struct sequence_owner){.model_name = served.name, .state_size = 2, .causal = true};
-    lane_init(&lane, served.model, 0, &stats);
-    return served.model != NULL && signature_init(&served.signature, served.model,
-                                                  &(struct model_config){0}, &fault)
-               ? 0
-               : -1;
+    return zero_model_serve(&served, &lane, &stats) ? 0 : -1;
 }
 
 static int drop_model(void **state)
 {
     (void)state;
-    lane_fini(&lane);
-    model_destroy(served.model);
+    zero_model_drop(&served);
     return 0;
 }
 

@@ -45,9 +45,9 @@ static void commas_are_taken_care_of(void **state)
     json_string(&writer, "x");
     json_close_array(&writer);
     json_key(&writer, "e");
-    json_float(&writer, 0.5f);
+    json_floats(&writer, &(const float){0.5f}, 1);
     json_close_object(&writer);
-    expect_text(&writer, "{\"a\":[],\"b\":[1,{},{\"c\":true,\"d\":false},\"x\"],\"e\":0.5}");
+    expect_text(&writer, "{\"a\":[],\"b\":[1,{},{\"c\":true,\"d\":false},\"x\"],\"e\":[0.5]}");
 }
 
 static void whole_numbers_are_written_over_their_whole_range(void **state)
@@ -197,7 +197,7 @@ static void failed_allocation_is_remembered(void **state)
     json_reserve(&writer, SIZE_MAX); /* more than there is room for beside the bracket */
     assert_true(writer.failed);
     const float value = 1;
-    json_float(&writer, value);
+    json_float_elements(&writer, &value, 1);
     json_floats(&writer, &value, 1);
     json_string(&writer, "lost");
     json_close_array(&writer);

@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "core/model.h"
 #include "tests/support/guarded.h"
 #include "tests/support/random.h"
+#include "tests/support/run_rows.h"
 
 enum {
     CASES = 1500,
@@ -388,25 +388,6 @@ static void batch_fini(struct batch *b)
         guarded_destroy(&b->output[r]);
         guarded_destroy(&b->state[r]);
     }
-}
-
-static size_t longest(const struct model_row *rows, size_t row_count)
-{
-    size_t steps = 0;
-    for (size_t r = 0; r < row_count; r++)
-        steps = rows[r].steps > steps ? rows[r].steps : steps;
-    return steps;
-}
-
-static void run(const struct model *model, const struct model_row *rows, size_t row_count)
-{
-    size_t bytes;
-    assert_true(model_scratch_size(model, row_count, longest(rows, row_count), &bytes));
-    struct guarded scratch = guarded_create(bytes / sizeof(float), 0);
-    memset(scratch.floats, 0x55, bytes);
-    model_run(model, rows, row_count, scratch.floats);
-    assert_true(guarded_intact(&scratch));
-    guarded_destroy(&scratch);
 }
 
 /* ---- the reference ---- */
@@ -850,7 +831,7 @@ static void check_row(const struct network *n, const struct model *model,
         sequence_fini(&s);
         s = out;
     }
-    run(model, row, 1);
+    run_rows(model, row, 1);
     assert_int_equal(s.width, model_output_size(model));
     assert_int_equal(s.steps, model_output_steps(model, row->steps));
     for (size_t t = 0; t < s.steps; t++)
@@ -916,7 +897,7 @@ static void compare(uint64_t seed,
         struct random first = {seed * 31 + 7}, second = first;
         batch_init(&expected, truth, &first);
         batch_init(&found, model, &second);
-        run(truth, expected.rows, expected.row_count);
+        run_rows(truth, expected.rows, expected.row_count);
         again(model, &found, &second);
         assert_same_answers(&expected, &found, seed);
         batch_fini(&expected);
@@ -930,14 +911,14 @@ static void compare(uint64_t seed,
 static void all_at_once(const struct model *model, struct batch *batch, struct random *random)
 {
     (void)random;
-    run(model, batch->rows, batch->row_count);
+    run_rows(model, batch->rows, batch->row_count);
 }
 
 static void one_by_one(const struct model *model, struct batch *batch, struct random *random)
 {
     (void)random;
     for (size_t r = batch->row_count; r-- > 0;)
-        run(model, &batch->rows[r], 1);
+        run_rows(model, &batch->rows[r], 1);
 }
 
 /* The next piece of a row that has done so many steps. */
@@ -968,7 +949,7 @@ static void in_pieces(const struct model *model, struct batch *batch, struct ran
 {
     size_t done[ROWS_MAX] = {0};
     if (!model_is_causal(model)) {
-        run(model, batch->rows, batch->row_count);
+        run_rows(model, batch->rows, batch->row_count);
         return;
     }
     for (bool more = true; more;) {
@@ -983,53 +964,15 @@ static void in_pieces(const struct model *model, struct batch *batch, struct ran
             done[r] += steps;
             more = more || done[r] < batch->rows[r].steps;
         }
-        run(model, rows, count);
+        run_rows(model, rows, count);
         for (size_t r = 0; r < batch->row_count; r++)
             check_untouched(model, batch, r, done[r]);
     }
 }
 
-struct member {
-    const struct model *model;
-    const struct batch *batch;
-    void *scratch;
-    struct share share;
-};
-
-static void meet(void *context)
-{
-    pthread_barrier_wait(context);
-}
-
-static void *run_member(void *argument)
-{
-    const struct member *m = argument;
-    model_run_member(m->model, m->batch->rows, m->batch->row_count, m->scratch, &m->share);
-    return NULL;
-}
-
 static void by_a_team(const struct model *model, struct batch *batch, struct random *random)
 {
-    enum { TEAM_MAX = 4 };
-    const size_t size = random_size(random, 2, TEAM_MAX);
-    pthread_barrier_t barrier;
-    pthread_t threads[TEAM_MAX];
-    struct member members[TEAM_MAX];
-    const struct team team = {size, meet, &barrier};
-    size_t bytes;
-    assert_true(model_team_scratch_size(model, size, batch->row_count,
-                                        longest(batch->rows, batch->row_count), &bytes));
-    struct guarded scratch = guarded_create(bytes / sizeof(float), 0);
-    pthread_barrier_init(&barrier, NULL, (unsigned)size);
-    for (size_t m = 0; m < size; m++) {
-        members[m] = (struct member){model, batch, scratch.floats, {&team, m}};
-        assert_int_equal(pthread_create(&threads[m], NULL, run_member, &members[m]), 0);
-    }
-    for (size_t m = 0; m < size; m++)
-        pthread_join(threads[m], NULL);
-    pthread_barrier_destroy(&barrier);
-    assert_true(guarded_intact(&scratch));
-    guarded_destroy(&scratch);
+    run_rows_by_team(model, batch->rows, batch->row_count, random_size(random, 2, 4));
 }
 
 static void every_kernel_gives_the_scalar_bits(void **state)
@@ -1101,8 +1044,8 @@ static void zero_peepholes_change_a_plain_lstm_by_roundings_only(void **state)
         struct random one = {seed}, two = {seed};
         batch_init(&first, a, &one);
         batch_init(&second, b, &two);
-        run(a, first.rows, first.row_count);
-        run(b, second.rows, second.row_count);
+        run_rows(a, first.rows, first.row_count);
+        run_rows(b, second.rows, second.row_count);
         assert_near_answers(&first, &second, seed);
         batch_fini(&first);
         batch_fini(&second);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/model_builder.h"
+#include "tests/support/run_rows.h"
 #include "tests/unit/weights_file.h"
 
 /* Builds; the fault's text, "" when all is well. */
@@ -42,20 +43,14 @@ static const char *build(const struct weights_tensor *tensors, const char *confi
 /* One step of one row through a model without state. */
 static void run_step(const struct model *model, const float *input, float *output)
 {
-    size_t bytes;
     assert_int_equal(model_state_size(model), 0);
-    assert_true(model_scratch_size(model, 1, 1, &bytes));
-    bytes = (bytes + MODEL_SCRATCH_ALIGNMENT) / MODEL_SCRATCH_ALIGNMENT * MODEL_SCRATCH_ALIGNMENT;
-    void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
-    assert_non_null(scratch);
     const struct model_row row = {.input = input,
                                   .output = output,
                                   .input_stride = model_input_size(model),
                                   .output_stride = model_output_size(model),
                                   .steps = 1,
                                   .state = NULL};
-    model_run(model, &row, 1, scratch);
-    free(scratch);
+    run_rows(model, &row, 1);
 }
 
 /* ---- what is built ---- */

@@ -5,7 +5,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "core/model.h"
 #include "tests/support/guarded.h"
 #include "tests/support/random.h"
+#include "tests/support/run_rows.h"
 
 enum { CASES = 400, ROWS_MAX = 9, STEPS_MAX = 23, LAYERS_MAX = 5, CELLS_MAX = 6, BLOCKS_MAX = 160 };
 
@@ -157,18 +157,6 @@ static void batch_fini(struct batch *b)
     }
 }
 
-static void run(const struct model *model, const struct model_row *rows, size_t row_count)
-{
-    size_t longest = 0, bytes;
-    for (size_t r = 0; r < row_count; r++)
-        longest = rows[r].steps > longest ? rows[r].steps : longest;
-    assert_true(model_scratch_size(model, row_count, longest, &bytes));
-    struct guarded scratch = guarded_create(bytes / sizeof(float), 0);
-    model_run(model, rows, row_count, scratch.floats);
-    assert_true(guarded_intact(&scratch));
-    guarded_destroy(&scratch);
-}
-
 static void assert_same_answers(const struct batch *a, const struct batch *b, uint64_t seed)
 {
     for (size_t r = 0; r < a->row_count; r++) {
@@ -199,7 +187,7 @@ static void compare(uint64_t seed, bool may_reverse,
         struct random first = {seed * 31 + 7}, second = first;
         batch_init(&expected, truth, &first);
         batch_init(&found, model, &second);
-        run(truth, expected.rows, expected.row_count);
+        run_rows(truth, expected.rows, expected.row_count);
         again(model, &found, &second);
         assert_same_answers(&expected, &found, seed);
         batch_fini(&expected);
@@ -213,14 +201,14 @@ static void compare(uint64_t seed, bool may_reverse,
 static void all_at_once(const struct model *model, struct batch *batch, struct random *random)
 {
     (void)random;
-    run(model, batch->rows, batch->row_count);
+    run_rows(model, batch->rows, batch->row_count);
 }
 
 static void one_by_one(const struct model *model, struct batch *batch, struct random *random)
 {
     (void)random;
     for (size_t r = batch->row_count; r-- > 0;)
-        run(model, &batch->rows[r], 1);
+        run_rows(model, &batch->rows[r], 1);
 }
 
 static void shuffled(const struct model *model, struct batch *batch, struct random *random)
@@ -233,7 +221,7 @@ static void shuffled(const struct model *model, struct batch *batch, struct rand
         rows[r - 1] = rows[other];
         rows[other] = swap;
     }
-    run(model, rows, batch->row_count);
+    run_rows(model, rows, batch->row_count);
 }
 
 /* Every call takes some rows a few steps further, until all have arrived. */
@@ -256,54 +244,13 @@ static void in_pieces(const struct model *model, struct batch *batch, struct ran
             done[r] += steps;
             more = more || done[r] < whole->steps;
         }
-        run(model, rows, count);
+        run_rows(model, rows, count);
     }
-}
-
-/* ---- by a team ---- */
-
-struct member {
-    const struct model *model;
-    const struct batch *batch;
-    void *scratch;
-    struct share share;
-};
-
-static void meet(void *context)
-{
-    pthread_barrier_wait(context);
-}
-
-static void *run_member(void *argument)
-{
-    const struct member *m = argument;
-    model_run_member(m->model, m->batch->rows, m->batch->row_count, m->scratch, &m->share);
-    return NULL;
 }
 
 static void by_a_team(const struct model *model, struct batch *batch, struct random *random)
 {
-    enum { TEAM_MAX = 5 };
-    const size_t size = random_size(random, 2, TEAM_MAX);
-    pthread_barrier_t barrier;
-    pthread_t threads[TEAM_MAX];
-    struct member members[TEAM_MAX];
-    const struct team team = {size, meet, &barrier};
-    size_t longest = 0, bytes;
-    for (size_t r = 0; r < batch->row_count; r++)
-        longest = batch->rows[r].steps > longest ? batch->rows[r].steps : longest;
-    assert_true(model_team_scratch_size(model, size, batch->row_count, longest, &bytes));
-    struct guarded scratch = guarded_create(bytes / sizeof(float), 0);
-    pthread_barrier_init(&barrier, NULL, (unsigned)size);
-    for (size_t m = 0; m < size; m++) {
-        members[m] = (struct member){model, batch, scratch.floats, {&team, m}};
-        assert_int_equal(pthread_create(&threads[m], NULL, run_member, &members[m]), 0);
-    }
-    for (size_t m = 0; m < size; m++)
-        pthread_join(threads[m], NULL);
-    pthread_barrier_destroy(&barrier);
-    assert_true(guarded_intact(&scratch));
-    guarded_destroy(&scratch);
+    run_rows_by_team(model, batch->rows, batch->row_count, random_size(random, 2, 5));
 }
 
 static void a_team_gives_the_bits_of_one(void **state)
@@ -433,7 +380,7 @@ static void check_row_against_double(const struct model *model, const struct lst
                                   .steps = steps,
                                   .ends = true,
                                   .state = state};
-    run(model, &row, 1);
+    run_rows(model, &row, 1);
     naive_lstm(spec, input_d, output_d, steps, state_d);
     assert_near(output, output_d, steps * out, seed);
     assert_near(state, state_d, model_state_size(model), seed);

@@ -199,8 +199,7 @@ static void write_input(struct json_writer *w, const struct question *q)
     for (size_t i = 0; i < outer; i++)
         for (size_t j = 0; j < inner; j++) {
             const float *x = s->batch_first ? step_of(q, i, j) : step_of(q, j, i);
-            for (size_t k = 0; k < s->input; k++)
-                json_float(w, x[k]);
+            json_float_elements(w, x, s->input);
         }
     close_tensor(w);
 }
@@ -216,8 +215,7 @@ static void write_rest(struct json_writer *w, const struct question *q)
     }
     if (q->with_c) {
         write_tensor(w, "c_0", "FP32", 3, (const size_t[]){cells, q->rows, hidden});
-        for (size_t i = 0; i < cells * q->rows * hidden; i++)
-            json_float(w, q->c_0[i]);
+        json_float_elements(w, q->c_0, cells * q->rows * hidden);
         close_tensor(w);
     }
 }

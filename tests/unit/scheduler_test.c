@@ -15,10 +15,10 @@
 #include "server/compute.h"
 #include "server/lane.h"
 #include "server/scheduler.h"
+#include "tests/support/zero_model.h"
 
 #define DELAY (50 * CLOCK_NS_PER_MS)
 
-/* One LSTM of one unit over one input, all weights zero. */
 static struct model *model;
 static struct signature signature;
 static struct lane lane, other_lane, slow_lane; /* the last one waits for company */
@@ -130,14 +130,8 @@ static void gate_open(struct gate *gate)
 
 static int make_model(void **state)
 {
-    static const float zeros[4];
-    const struct lstm_weights weights = {.weight_ih = zeros, .weight_hh = zeros};
-    const struct layer_spec layer = {
-        .type = LAYER_LSTM,
-        .as.lstm = {.input_size = 1, .hidden_size = 1, .num_layers = 1, .weights = &weights},
-    };
     (void)state;
-    model = model_create(&layer, 1, kernel_find(NULL));
+    model = zero_model_create(1, 1);
     return model != NULL && signature_init(&signature, model, &(struct model_config){0}, &fault)
                ? 0
                : -1;

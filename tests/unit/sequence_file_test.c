@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 #include "server/sequence_file.h"
+#include "tests/support/zero_model.h"
 
+/* hidden_size 2 in one layer, or 1 in two: both have states of STATE floats. */
 enum { FILE_MAX = 1 << 20, STATE = 4 };
 
-static const float zeros[100];
 static struct served_model served[2];
 static struct model_table *both, *first_only;
 
@@ -26,24 +27,12 @@ static struct fault fault;
 static char folder[] = "/tmp/sequence_file_test_XXXXXX";
 static char path[64], beside[80];
 
-/* hidden_size 2 in one layer, or 1 in two: both have states of STATE floats. */
-static struct model *make_model(size_t hidden, size_t layers)
-{
-    const struct lstm_weights weights[2] = {{.weight_ih = zeros, .weight_hh = zeros},
-                                            {.weight_ih = zeros, .weight_hh = zeros}};
-    const struct layer_spec layer = {
-        .type = LAYER_LSTM,
-        .as.lstm = {
-            .input_size = hidden, .hidden_size = hidden, .num_layers = layers, .weights = weights}};
-    return model_create(&layer, 1, kernel_find("scalar"));
-}
-
 static int make_models(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         snprintf(served[i].name, sizeof served[i].name, "model%zu", i);
-        served[i].model = make_model(2, 1);
+        served[i].model = zero_model_create(2, 1);
         served[i].record = model_record_create();
         atomic_init(&served[i].references, 1);
         served[i].sequences = (struct sequence_owner){
@@ -228,7 +217,7 @@ static void a_model_that_has_changed_is_told(void **state)
     add(0, sequence_id_of_number(1), 1, 10);
     save(both);
     struct model *before = served[0].model;
-    served[0].model = make_model(1, 2);
+    served[0].model = zero_model_create(1, 2);
     assert_non_null(served[0].model);
     expect_not_loaded(both, "holds sequences of model 'model0' as it was");
     model_destroy(served[0].model);

@@ -11,21 +11,14 @@
 
 #include "proto/crc32c.h"
 #include "proto/sequence_snapshot.h"
+#include "tests/support/zero_model.h"
 
 enum { FILE_MAX = 4096, STATE = 2 * (3 + 3) };
 
 /* Two layers of three units: a state of 12 floats. */
 static struct model *make_model(size_t hidden, size_t layers)
 {
-    static const float zeros[1000];
-    struct lstm_weights weights[4];
-    for (size_t i = 0; i < layers; i++)
-        weights[i] = (struct lstm_weights){.weight_ih = zeros, .weight_hh = zeros};
-    const struct layer_spec spec = {
-        .type = LAYER_LSTM,
-        .as.lstm = {
-            .input_size = hidden, .hidden_size = hidden, .num_layers = layers, .weights = weights}};
-    struct model *model = model_create(&spec, 1, kernel_find("scalar"));
+    struct model *model = zero_model_create(hidden, layers);
     assert_non_null(model);
     return model;
 }

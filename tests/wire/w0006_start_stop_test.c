@@ -23,20 +23,6 @@
 
 static const char *const examples[] = {"--models", "deploy/models", NULL};
 
-/* Waits until the daemon's log holds the text. */
-static void wait_for_log(const struct daemon *daemon, const char *text)
-{
-    for (int waited = 0; waited < PATIENCE; waited += 10) {
-        char *log = daemon_log(daemon);
-        const bool there = strstr(log, text) != NULL;
-        free(log);
-        if (there)
-            return;
-        usleep(10000);
-    }
-    fail_msg("'%s' was never logged", text);
-}
-
 /* ---- ports ---- */
 
 static void port_0_is_a_free_port_and_the_log_names_it(void **state)
@@ -101,8 +87,8 @@ static void stop_by(int signal_number, const char *name)
     assert_true(daemon_start(&daemon, examples, NULL));
     program_signal(&daemon.program, signal_number);
     assert_int_equal(program_wait(&daemon.program, PATIENCE), 0);
-    wait_for_log(&daemon, name);
-    wait_for_log(&daemon, "lstmd: stopped\n");
+    assert_true(daemon_wait_for_log(&daemon, name));
+    assert_true(daemon_wait_for_log(&daemon, "lstmd: stopped\n"));
     daemon_fini(&daemon);
 }
 
@@ -126,7 +112,7 @@ static void a_second_signal_ends_it_at_once(void **state)
     (void)state;
     assert_true(daemon_start(&daemon, arguments, NULL));
     program_signal(&daemon.program, SIGTERM);
-    wait_for_log(&daemon, "stopping");
+    assert_true(daemon_wait_for_log(&daemon, "stopping"));
     assert_int_equal(program_wait(&daemon.program, 500), PROGRAM_STILL_RUNNING);
     program_signal(&daemon.program, SIGTERM);
     assert_int_equal(program_wait(&daemon.program, PATIENCE), 1);

@@ -146,19 +146,6 @@ static bool shows(const char *common_name)
     return found;
 }
 
-static void wait_for_log(const char *text)
-{
-    for (int waited = 0; waited < PATIENCE; waited += 10) {
-        char *log = daemon_log(&daemon_of_test);
-        const bool there = strstr(log, text) != NULL;
-        free(log);
-        if (there)
-            return;
-        usleep(10000);
-    }
-    fail_msg("'%s' was never logged", text);
-}
-
 static void it_is_served_over_tls(void **state)
 {
     (void)state;
@@ -203,7 +190,7 @@ static void a_renewed_certificate_is_shown_without_a_connection_lost(void **stat
     assert_true(shows("lstmd one"));
     install("renewed");
     program_signal(&daemon_of_test.program, SIGHUP);
-    wait_for_log("lstmd: reloaded ");
+    assert_true(daemon_wait_for_log(&daemon_of_test, "lstmd: reloaded "));
     assert_true(shows("lstmd two"));
     assert_int_equal(perform(curl), 200);
     curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connections);
@@ -216,7 +203,7 @@ static void a_certificate_that_is_no_good_changes_nothing(void **state)
     (void)state;
     temp_dir_write(&dir, "tls.pem", "nonsense");
     program_signal(&daemon_of_test.program, SIGHUP);
-    wait_for_log("lstmd: the certificate stays as it was: ");
+    assert_true(daemon_wait_for_log(&daemon_of_test, "lstmd: the certificate stays as it was: "));
     assert_true(shows("lstmd one"));
 }
 

@@ -175,19 +175,6 @@ static void start_with(const char *option, const char *value)
     assert_true(fixture_start(&fixture, arguments, NULL));
 }
 
-static void wait_for_log(const char *text)
-{
-    for (int waited = 0; waited < PATIENCE; waited += 10) {
-        char *log = daemon_log(&fixture.daemon);
-        const bool there = strstr(log, text) != NULL;
-        free(log);
-        if (there)
-            return;
-        usleep(10000);
-    }
-    fail_msg("'%s' was never logged", text);
-}
-
 static void what_serving_does_not_need_is_given_up(void **state)
 {
     (void)state;
@@ -222,11 +209,11 @@ static void models_are_reloaded_inside_it(void **state)
     fclose(file);
     temp_dir_write(&fixture.dir, "later.json", "{\"weights\":\"later.safetensors\"}");
     program_signal(&fixture.daemon.program, SIGHUP);
-    wait_for_log("lstmd: reloaded models=2 new=1\n");
+    assert_true(daemon_wait_for_log(&fixture.daemon, "lstmd: reloaded models=2 new=1\n"));
     if (has_landlock()) {
         temp_dir_write(&fixture.dir, "later.json", "{\"weights\":\"/etc/hostname\"}");
         program_signal(&fixture.daemon.program, SIGHUP);
-        wait_for_log("/etc/hostname: Permission denied");
+        assert_true(daemon_wait_for_log(&fixture.daemon, "/etc/hostname: Permission denied"));
     }
     free(path);
     free(weights);

@@ -12,6 +12,7 @@
 #include "deploy/convert/companions.h"
 #include "proto/model_builder.h"
 #include "tests/support/die.h"
+#include "tests/support/run_rows.h"
 #include "tests/support/whole_file.h"
 
 #define ARGUMENTS_MAX 32
@@ -143,11 +144,6 @@ void convert_file_run(const struct convert_file *file, const float *input, size_
     const bool batch_first = file->config.batch_first;
     const size_t in = model_input_size(model), out = model_output_size(model);
     const size_t out_steps = model_output_steps(model, steps);
-    size_t bytes = 0;
-    if (!model_scratch_size(model, rows, steps, &bytes))
-        die("scratch too large");
-    void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT,
-                                  (bytes / MODEL_SCRATCH_ALIGNMENT + 1) * MODEL_SCRATCH_ALIGNMENT);
     float *states = must_allocate_zeros(rows, (model_state_size(model) + 1) * sizeof(float));
     struct model_row *list = must_allocate_zeros(rows, sizeof *list);
     for (size_t row = 0; row < rows; row++)
@@ -160,8 +156,7 @@ void convert_file_run(const struct convert_file *file, const float *input, size_
             .ends = true,
             .state = states + row * model_state_size(model),
         };
-    model_run(model, list, rows, scratch);
+    run_rows(model, list, rows);
     free(list);
     free(states);
-    free(scratch);
 }
