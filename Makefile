@@ -162,6 +162,10 @@ LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram l
 	load_model load_options load_report load_run load_zmq) $(O)/tests/support/die.o
 $(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
 
+# What these need around them: a folder of their own, a client.
+$(BIN)/tests/unit/curve_keys_test: $(O)/tests/support/temp_dir.o $(O)/tests/support/die.o
+$(BIN)/tests/unit/zmq_reply_test: $(O)/tests/support/zmq_client.o $(O)/tests/support/die.o
+
 # Their text is read by what reads the daemon's in tests/wire.
 $(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
 	$(O)/tests/support/exposition.o
@@ -293,6 +297,8 @@ load: $(BIN)/lstmd $(BIN)/lstm-load | $(PACKAGES)
 # lstmd and other servers of the same LSTM, which are installed under build/serving.
 SERVING := build/serving
 build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/support/die.o
+build/bench/zmq-echo: $(O)/tests/bench/zmq_echo.o $(O)/tests/support/die.o
+build/bench/constant-server build/bench/zmq-echo:
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)

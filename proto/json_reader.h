@@ -61,7 +61,8 @@ bool json_enter_array(struct json_reader *reader);
 bool json_next_element(struct json_reader *reader);
 
 bool json_read_bool(struct json_reader *reader, bool *value);
-/* Unescaped, NUL-terminated; U+0000 or more than capacity - 1 bytes is an error. */
+/* Unescaped, NUL-terminated; U+0000 or more than capacity - 1 bytes is an error. Of a string that
+ * is wrong nothing is kept: out is empty then. */
 bool json_read_string(struct json_reader *reader, char *out, size_t capacity);
 /* A whole number written without sign, fraction or exponent, exact over the whole range. */
 bool json_read_uint64(struct json_reader *reader, uint64_t *value);

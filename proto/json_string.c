@@ -122,23 +122,28 @@ static bool put_utf8(struct json_reader *reader, struct string_sink *sink)
     return put(reader, sink, character, size);
 }
 
-bool json_take_string(struct json_reader *reader, char *out, size_t capacity)
+static bool take_string(struct json_reader *reader, struct string_sink *sink)
 {
-    struct string_sink sink = {out, capacity, 0};
     reader->at++;
     for (;;) {
         const char *plain = reader->at;
         skip_plain(reader);
-        if (!put(reader, &sink, plain, (size_t)(reader->at - plain)))
+        if (!put(reader, sink, plain, (size_t)(reader->at - plain)))
             return false;
         if (json_take_byte(reader, '"'))
-            break;
-        if (json_byte(reader) == '\\' ? !put_escape(reader, &sink) : !put_utf8(reader, &sink))
+            return true;
+        if (json_byte(reader) == '\\' ? !put_escape(reader, sink) : !put_utf8(reader, sink))
             return false;
     }
+}
+
+bool json_take_string(struct json_reader *reader, char *out, size_t capacity)
+{
+    struct string_sink sink = {out, capacity, 0};
+    const bool taken = take_string(reader, &sink);
     if (out != NULL)
-        out[sink.size] = '\0';
-    return true;
+        out[taken ? sink.size : 0] = '\0';
+    return taken;
 }
 
 bool json_read_string(struct json_reader *reader, char *out, size_t capacity)

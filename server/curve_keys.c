@@ -72,7 +72,7 @@ static bool find_key(const char *text, const char *name, char key[ZEROMQ_KEY_TEX
         return false;
     at += strlen(name);
     at += strspn(at, " \t=");
-    if (*at != '"' || strcspn(at + 1, "\"") != ZEROMQ_KEY_TEXT - 1)
+    if (*at != '"' || strcspn(at + 1, "\"") != ZEROMQ_KEY_TEXT - 1 || at[ZEROMQ_KEY_TEXT] != '"')
         return false;
     memcpy(key, at + 1, ZEROMQ_KEY_TEXT - 1);
     key[ZEROMQ_KEY_TEXT - 1] = '\0';

@@ -221,38 +221,99 @@ bool job_is_light(const struct job *job)
     return job->light;
 }
 
-static void run(struct job *job)
+double job_flops(const struct job *job)
 {
-    struct work_times *times = &job->work.times;
+    return job->flops;
+}
+
+/* Returns when it was done. */
+static uint64_t run_before(struct job *job, uint64_t now)
+{
     enum work_next next = WORK_SLICE;
+    if (job->work.deadline <= now) {
+        fail_late(job);
+        return now;
+    }
     while (next == WORK_SLICE)
         next = job_go_on(job);
     const uint64_t decoded = clock_now();
-    times->before = decoded - times->accepted;
-    if (next == WORK_DONE)
-        return;
-    tick_run_alone(&job->compute, job->served->lane->stats);
-    const uint64_t computed = clock_now();
-    times->ticks = computed - decoded;
-    for (next = WORK_SLICE; next == WORK_SLICE;)
-        next = job_go_on(job);
-    times->after = clock_now() - computed;
+    job->work.times.before = decoded - now;
+    return decoded;
 }
 
-void job_run(struct job *job)
+/* The same. */
+static uint64_t run_after(struct job *job, uint64_t now)
 {
     struct work_times *times = &job->work.times;
-    assert(job->light);
-    times->accepted = clock_now();
-    if (job->work.deadline <= times->accepted)
-        fail_late(job);
-    else
-        run(job);
-    times->total = times->before + times->ticks + times->after;
+    if (job->stage == JOB_COMPUTED) {
+        while (job_go_on(job) == WORK_SLICE)
+            continue;
+        const uint64_t written = clock_now();
+        times->after = written - now;
+        now = written;
+    }
+    times->total = now - times->accepted;
     leave_sequence(job);
     count(job);
     release_inputs(job);
     move_charge(job);
+    return now;
+}
+
+void job_run(struct job *job)
+{
+    assert(job->light);
+    uint64_t now = run_before(job, job->work.times.accepted);
+    if (job->stage == JOB_COMPUTED) {
+        tick_run_alone(&job->compute, job->served->lane->stats);
+        const uint64_t computed = clock_now();
+        job->work.times.ticks = computed - now;
+        now = computed;
+    }
+    run_after(job, now);
+}
+
+/* Those of jobs[begin..count) that are of the first one's model, and wait to be computed. */
+static size_t company_of(struct job *const *jobs, size_t begin, size_t count, struct job **company)
+{
+    size_t found = 0;
+    for (size_t i = begin; i < count; i++)
+        if (jobs[i]->stage == JOB_COMPUTED && !jobs[i]->work.computed &&
+            jobs[i]->served == jobs[begin]->served)
+            company[found++] = jobs[i];
+    return found;
+}
+
+/* Returns when it was done. */
+static uint64_t compute_together(struct job *const *jobs, size_t count, struct tick_batch *batch,
+                                 uint64_t now)
+{
+    struct compute *computes[JOB_TOGETHER_MAX];
+    for (size_t i = 0; i < count; i++)
+        computes[i] = &jobs[i]->compute;
+    tick_batch_run(batch, computes, count, jobs[0]->served->lane);
+    const uint64_t computed = clock_now();
+    for (size_t i = 0; i < count; i++) {
+        jobs[i]->work.computed = true;
+        jobs[i]->work.times.ticks = computed - now;
+    }
+    return computed;
+}
+
+void job_run_together(struct job *const *jobs, size_t count, struct tick_batch *batch)
+{
+    struct job *company[JOB_TOGETHER_MAX];
+    uint64_t now = clock_now();
+    assert(count <= JOB_TOGETHER_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert(jobs[i]->light);
+        now = run_before(jobs[i], now);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i]->stage == JOB_COMPUTED && !jobs[i]->work.computed)
+            now = compute_together(company, company_of(jobs, i, count, company), batch, now);
+    for (size_t i = 0; i < count; i++)
+        now = run_after(jobs[i], now);
 }
 
 const struct request_times *job_times(const struct job *job)

@@ -23,6 +23,7 @@
 #include "server/reply.h"
 #include "server/scheduler.h"
 #include "server/served_model.h"
+#include "server/tick_batch.h"
 
 struct job;
 
@@ -54,8 +55,15 @@ uint64_t job_deadline(const struct job *job);
  * are. */
 bool job_is_light(const struct job *job);
 
+/* Floating point operations that all of it takes. */
+double job_flops(const struct job *job);
+
 /* Runs a light job here and now; the reply is then there. It might as well be submitted. */
 void job_run(struct job *job);
+
+/* The same of several light jobs: those of one model share its passes. */
+enum { JOB_TOGETHER_MAX = 64 };
+void job_run_together(struct job *const *jobs, size_t count, struct tick_batch *batch);
 
 /* done(context) is called by a worker when the reply is there, exactly once, unless the job was
  * abandoned. The reply may be a 504. false, 503: the model's queue is full, the job is still the

@@ -74,14 +74,13 @@ static bool is_alone(const struct job *job)
 
 static bool is_light(const struct job *job, size_t answer)
 {
-    const struct binding *binding = &job->compute.binding;
-    const struct tick_rule *rule = &job->served->lane->rule;
-    const double flops = tick_rule_flops(rule, binding->rows, binding->steps);
     const size_t request = payload_size(&job->payload);
-    if (request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && flops <= LIGHT_FLOPS)
+    if (request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && job->flops <= LIGHT_FLOPS)
         return true;
+    const struct binding *binding = &job->compute.binding;
     return request <= LONE_BYTES && answer <= LONE_BYTES - request &&
-           !tick_rule_is_for_team(rule, binding->rows, binding->steps) && is_alone(job);
+           !tick_rule_is_for_team(&job->served->lane->rule, binding->rows, binding->steps) &&
+           is_alone(job);
 }
 
 static bool has_room(const struct job *job, struct fault *fault)
@@ -98,6 +97,8 @@ static bool plan(struct job *job, struct fault *fault)
     compute_largest_answer(&job->compute, &answer);
     if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
+    job->flops = tick_rule_flops(&job->served->lane->rule, job->compute.binding.rows,
+                                 job->compute.binding.steps);
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     /* Before memory is taken and the wire has put the request aside to wait. */
@@ -220,8 +221,11 @@ struct job *job_create(struct served_model *served, struct payload *payload, str
     job->payload = *payload;
     *payload = (struct payload){0};
     job->scheduler = scheduler;
-    if (prepare(job, sequences, terms, fault))
+    if (prepare(job, sequences, terms, fault)) {
+        if (job->light)
+            job->work.times.accepted = clock_now();
         return job;
+    }
     job_destroy(job);
     return NULL;
 }

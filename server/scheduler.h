@@ -8,7 +8,8 @@
  * for any more, is dropped before its next unit.
  *
  * A request alone starts at once and finds idle workers' help for large ticks. Nothing is held up
- * to wait for others, but in lanes that say so (lane.delay).
+ * to wait for others, but in lanes that say so (lane.delay); and where a model's weights come from
+ * memory, for a moment, when that is sooner than a tick of its own (server/lane.h).
  *
  * Threads: all functions may be called from any thread. Nothing is allocated for a work. */
 #ifndef SERVER_SCHEDULER_H
@@ -40,6 +41,9 @@ bool scheduler_start(struct scheduler **scheduler, const struct scheduler_config
 /* One thread at a time, before the model's first work is accepted: makes the workers' scratch large
  * enough for its ticks. false, 503: out of memory; nothing has changed. */
 bool scheduler_reserve(struct scheduler *scheduler, const struct model *model, struct fault *fault);
+
+/* Most rows that several requests have in a tick: tick_rows of its config, or TICK_ROWS. */
+size_t scheduler_tick_rows(const struct scheduler *scheduler);
 
 /* Workers that one tick may have at most. */
 size_t scheduler_team_size(const struct scheduler *scheduler);

@@ -99,19 +99,22 @@ size_t tick_steps_done(const struct tick *tick)
     return steps;
 }
 
+void tick_run_strand(struct strand *strand, struct model_stats *stats)
+{
+    struct tick tick;
+    tick.scratch = strand->compute->scratch;
+    tick_clear(&tick);
+    tick_add(&tick, strand, NULL);
+    tick.steps = tick.longest;
+    const uint64_t started = clock_now();
+    tick_run(&tick, strand->compute->model, NULL);
+    if (stats != NULL)
+        model_stats_tick(stats, tick.row_count, tick_steps_done(&tick), clock_now() - started);
+}
+
 void tick_run_alone(struct compute *compute, struct model_stats *stats)
 {
-    struct tick tick = {.scratch = compute->scratch};
-    for (size_t i = 0; i < compute->strand_count; i++) {
-        struct strand *strand = &compute->strands[i];
-        if (strand->live == 0)
-            continue;
-        tick_clear(&tick);
-        tick_add(&tick, strand, NULL);
-        tick.steps = tick.longest;
-        const uint64_t started = clock_now();
-        tick_run(&tick, compute->model, NULL);
-        if (stats != NULL)
-            model_stats_tick(stats, tick.row_count, tick_steps_done(&tick), clock_now() - started);
-    }
+    for (size_t i = 0; i < compute->strand_count; i++)
+        if (compute->strands[i].live > 0)
+            tick_run_strand(&compute->strands[i], stats);
 }

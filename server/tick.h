@@ -54,8 +54,10 @@ void tick_run(struct tick *tick, const struct model *model, struct pool *pool);
 /* Steps that its rows did together when it was run last. */
 size_t tick_steps_done(const struct tick *tick);
 
-/* Computes all of a compute that was planned to be run alone, on this thread. stats: where its
- * ticks are counted, or NULL. */
+/* Computes all that a strand has left, on this thread, in the scratch of its compute, which was
+ * planned to be run alone. stats: where its tick is counted, or NULL. */
+void tick_run_strand(struct strand *strand, struct model_stats *stats);
+/* All strands of such a compute. */
 void tick_run_alone(struct compute *compute, struct model_stats *stats);
 
 #endif

@@ -7,9 +7,8 @@
 /* A step of a row costs some 50 ns however small the model: activations, loads, loops. */
 #define STEP_FLOPS 5e3
 
-/* From so much work on, a quarter of a millisecond and more, waking idle workers to share it pays.
- */
-#define TEAM_FLOPS 2e7
+/* From so much time on waking idle workers to share it pays. */
+#define TEAM_NS 200000
 
 /* Every step reads all the weights once, whatever the rows: 4 bytes a weight, which is 2 operations
  * for each row. At 95 operations a nanosecond one row wants 190 bytes a nanosecond; memory gives
@@ -34,6 +33,7 @@ void tick_rule_init(struct tick_rule *rule, const struct model *model)
                       : bytes > CACHE_BYTES ? CACHE_ROWS
                                             : 1,
         .least_steps = bytes > MEMORY_BYTES ? MEMORY_STEPS : 1,
+        .in_turn = bytes > MEMORY_BYTES && model_is_causal(model),
     };
 }
 
@@ -51,12 +51,13 @@ double tick_rule_flops(const struct tick_rule *rule, size_t rows, size_t steps)
 
 uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps)
 {
-    return (uint64_t)(tick_rule_flops(rule, rows, steps) / FLOPS_PER_NS);
+    const size_t counted = rule->in_turn && rows < rule->cheap_rows ? rule->cheap_rows : rows;
+    return (uint64_t)(tick_rule_flops(rule, counted, steps) / FLOPS_PER_NS);
 }
 
 bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps)
 {
-    return tick_rule_flops(rule, rows, steps) >= TEAM_FLOPS;
+    return tick_rule_guess_ns(rule, rows, steps) >= TEAM_NS;
 }
 
 bool tick_rule_scratch(const struct model *model, size_t team_size, size_t *bytes)

@@ -32,7 +32,11 @@ bool zeromq_make_keys(char public_key[ZEROMQ_KEY_TEXT], char secret_key[ZEROMQ_K
 
 bool zeromq_read_key(const char *text, unsigned char key[ZEROMQ_KEY_SIZE])
 {
-    return strlen(text) == ZEROMQ_KEY_TEXT - 1 && zmq_z85_decode(key, text) != NULL;
+    /* The library takes some other characters for zeros. (rfc.zeromq.org/spec/32) */
+    static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   ".-:+=^!/*?&<>()[]{}@%$#";
+    return strlen(text) == ZEROMQ_KEY_TEXT - 1 && strspn(text, alphabet) == ZEROMQ_KEY_TEXT - 1 &&
+           zmq_z85_decode(key, text) != NULL;
 }
 
 /* ---- frames ---- */

@@ -329,6 +329,7 @@ static void turn(struct run *run, uint64_t until)
     for (int i = 0; i < ready; i++)
         handle_event(run, &events[i]);
     do_what_is_due(run);
+    handle_shared(run); /* so that nobody waits for an answer that is there */
 }
 
 static void run_until(struct run *run, uint64_t moment)

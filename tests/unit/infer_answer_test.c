@@ -130,6 +130,34 @@ static void binary_tensors_follow_the_json(void **state)
 #undef JSON
 }
 
+/* What is cut into frames: in order, without those in JSON; strings by their bytes. */
+static void the_sizes_of_binary_tensors_are_told(void **state)
+{
+    (void)state;
+    static const float numbers[6];
+    struct infer_answer answer = {
+        .model_name = "m",
+        .model_version = "1",
+        .output_count = 4,
+        .outputs = {{.rank = 3, .shape = {3, 1, 2}, .data = numbers, .form = TENSOR_BINARY},
+                    {.rank = 1, .shape = {2}, .data = numbers, .form = TENSOR_JSON},
+                    {.rank = 2, .shape = {0, 5}, .form = TENSOR_BINARY},
+                    {.datatype = DATATYPE_BYTES,
+                     .rank = 1,
+                     .shape = {1},
+                     .strings = "\3\0\0\0abc",
+                     .strings_size = 7,
+                     .form = TENSOR_BINARY}},
+    };
+    size_t sizes[INFER_TENSOR_MAX];
+    assert_int_equal(infer_answer_tensors(&answer, sizes), 3);
+    assert_int_equal(sizes[0], 24);
+    assert_int_equal(sizes[1], 0);
+    assert_int_equal(sizes[2], 7);
+    answer.output_count = 0;
+    assert_int_equal(infer_answer_tensors(&answer, sizes), 0);
+}
+
 static void strings_are_json_or_binary(void **state)
 {
     (void)state;
@@ -205,6 +233,7 @@ int main(void)
         cmocka_unit_test(answer_of_a_sequence_names_it),
         cmocka_unit_test(parts_say_which_they_are),
         cmocka_unit_test(binary_tensors_follow_the_json),
+        cmocka_unit_test(the_sizes_of_binary_tensors_are_told),
         cmocka_unit_test(strings_are_json_or_binary),
         cmocka_unit_test(size_that_does_not_fit_is_said),
         cmocka_unit_test(failed_writer_ends_the_answer),

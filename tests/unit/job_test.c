@@ -246,6 +246,60 @@ static void what_comes_alone_is_light_while_nothing_else_is_to_be_computed(void 
     job_destroy(other);
 }
 
+static void expect_whole(size_t answers)
+{
+    struct histogram_counts queue, infer, request;
+    histogram_read(&stats.queue, &queue);
+    histogram_read(&stats.infer, &infer);
+    histogram_read(&stats.request, &request);
+    assert_int_equal(request.count, answers);
+    assert_int_equal(queue.sum + atomic_load(&stats.compute_input) + infer.sum +
+                         atomic_load(&stats.compute_output),
+                     request.sum);
+    assert_true(infer.sum > 0);
+}
+
+/* The wrong one takes no part, and spoils nothing. */
+static void several_light_jobs_share_a_pass(void **state)
+{
+    (void)state;
+    struct tick_batch batch;
+    struct job *jobs[] = {create_good(), create("{\"inputs\":[" INPUT("[1,x]") "]}"), create_good(),
+                          create_good()};
+    tick_batch_init(&batch, TICK_ROWS);
+    job_run_together(jobs, 4, &batch);
+    tick_batch_fini(&batch);
+    assert_int_equal(atomic_load(&stats.batches[2].passes), 1);
+    assert_int_equal(atomic_load(&stats.pass_rows), 3);
+    expect_whole(3);
+    assert_int_equal(atomic_load(&stats.failures[FAILURE_INVALID]), 1);
+    for (size_t i = 0; i < 4; i++) {
+        struct reply reply;
+        job_take_reply(jobs[i], &reply);
+        job_destroy(jobs[i]);
+        assert_int_equal(reply.status, i == 1 ? 400 : 200);
+        if (i != 1)
+            assert_memory_equal(reply.body, ANSWER, sizeof ANSWER - 1);
+        reply_fini(&reply);
+    }
+}
+
+static void of_several_the_late_one_is_504(void **state)
+{
+    (void)state;
+    struct tick_batch batch;
+    struct job *jobs[] = {create_until(1, REQUEST), create_good()};
+    tick_batch_init(&batch, TICK_ROWS);
+    job_run_together(jobs, 2, &batch);
+    tick_batch_fini(&batch);
+    struct reply late;
+    job_take_reply(jobs[0], &late);
+    job_destroy(jobs[0]);
+    assert_int_equal(late.status, 504);
+    reply_fini(&late);
+    expect_reply(jobs[1], 200, ANSWER);
+}
+
 static void count_release(void *owner)
 {
     ++*(size_t *)owner;
@@ -755,19 +809,6 @@ static void parts_can_be_given_up_at_any_time(void **state)
 }
 
 /* Four durations are parts of the fifth. */
-static void expect_whole(size_t answers)
-{
-    struct histogram_counts queue, infer, request;
-    histogram_read(&stats.queue, &queue);
-    histogram_read(&stats.infer, &infer);
-    histogram_read(&stats.request, &request);
-    assert_int_equal(request.count, answers);
-    assert_int_equal(queue.sum + atomic_load(&stats.compute_input) + infer.sum +
-                         atomic_load(&stats.compute_output),
-                     request.sum);
-    assert_true(infer.sum > 0);
-}
-
 static void answers_and_failures_are_counted(void **state)
 {
     (void)state;
@@ -808,6 +849,8 @@ int main(void)
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
         TEST(what_comes_alone_is_light_while_nothing_else_is_to_be_computed),
+        TEST(several_light_jobs_share_a_pass),
+        TEST(of_several_the_late_one_is_504),
         TEST(the_bytes_may_stand_apart_and_are_released_once),
         TEST(wrong_numbers_are_found_by_the_worker),
         TEST(answers_and_failures_are_counted),

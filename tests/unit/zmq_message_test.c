@@ -96,6 +96,21 @@ static void what_is_wrong_is_named(void **state)
     }
 }
 
+/* The id was left without its end, and the reply gave what stood behind it in memory. */
+static void bug_601_of_an_id_that_breaks_off_nothing_is_kept(void **state)
+{
+    static const char *const texts[] = {"{\"id\":\"7\xd3\"}", "{\"id\":\"7", "{\"id\":\"7\\x\"}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const struct infer_span text = span(texts[i]);
+        struct zmq_header header;
+        struct fault fault;
+        memset(&header, 'x', sizeof header);
+        assert_false(zmq_header_read(&header, &text, &fault));
+        assert_string_equal(header.id, "");
+    }
+}
+
 static void expect_completed(const char *body, int status, const char *id, const char *wanted)
 {
     char *text = strdup(body);
@@ -122,6 +137,7 @@ int main(void)
         cmocka_unit_test(what_stands_around_the_infer_request_is_read),
         cmocka_unit_test(an_op_that_is_not_given_is_infer),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(bug_601_of_an_id_that_breaks_off_nothing_is_kept),
         cmocka_unit_test(an_answer_gets_status_and_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,91 @@
+#include "server/zmq_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/clock.h"
+
+/* A copy, since the job writes its next part over this one; the peer has as long as it wants. */
+static bool copy_part(const struct zmq_exchange *exchange, const struct job_part *part,
+                      struct reply *reply)
+{
+    struct budget *budget = &exchange->traffic->service->budget;
+    struct fault fault;
+    *reply = (struct reply){.status = part->status};
+    if (part->size == 0 || !budget_take(budget, part->size, 0, &fault))
+        return false;
+    reply->budget = budget;
+    reply->charge = part->size;
+    reply->body = malloc(part->size);
+    if (reply->body == NULL) {
+        reply_fini(reply);
+        return false;
+    }
+    memcpy(reply->body, part->body, part->size);
+    reply->size = part->size;
+    reply->json_size = part->json_size;
+    reply->tensor_count = part->tensor_count;
+    for (size_t i = 0; i < part->tensor_count; i++)
+        reply->tensor_sizes[i] = part->tensor_sizes[i];
+    return true;
+}
+
+/* Any part but the last one: the route is still needed. */
+static bool send_part(struct zmq_exchange *exchange, const struct job_part *part)
+{
+    struct zmq_traffic *traffic = exchange->traffic;
+    struct zeromq_frame route[ZMQ_ROUTE_MAX];
+    struct reply reply;
+    if (!copy_part(exchange, part, &reply))
+        return false;
+    for (size_t i = 0; i < exchange->route_count; i++)
+        zeromq_frame_copy(&route[i], &exchange->route[i]);
+    return zmq_reply_send(traffic->router, exchange->peer, route, exchange->route_count,
+                          traffic->unread_limit, &reply) == ZEROMQ_SENT;
+}
+
+static void send_last_part(struct zmq_exchange *exchange, const struct job_part *part)
+{
+    struct job *job = exchange->job;
+    struct reply reply;
+    if (!copy_part(exchange, part, &reply))
+        reply.status = 503;
+    zmq_exchange_leave_job(exchange);
+    job_destroy(job);
+    zmq_exchange_finish(exchange, &reply, reply.status == 200);
+}
+
+/* A peer that is gone, or reads nothing, is told no more. */
+static void cut_off(struct zmq_exchange *exchange)
+{
+    struct job *job = exchange->job;
+    zmq_exchange_leave_job(exchange);
+    job_destroy(job);
+    model_stats_failure(exchange->served->lane->stats, FAILURE_CANCELED,
+                        clock_now() - exchange->arrived);
+    for (size_t i = 0; i < exchange->route_count; i++)
+        zeromq_frame_close(&exchange->route[i]);
+    exchange->route_count = 0;
+    zmq_exchange_count(exchange->traffic, 503, ZEROMQ_FULL);
+    zmq_exchange_destroy(exchange);
+}
+
+void zmq_parts_send(struct zmq_exchange *exchange)
+{
+    struct job_part part;
+    for (;;) {
+        switch (job_take_part(exchange->job, &part)) {
+        case JOB_NO_PART:
+            job_wait(exchange->job);
+            return;
+        case JOB_PART:
+            if (send_part(exchange, &part))
+                break;
+            cut_off(exchange);
+            return;
+        case JOB_LAST_PART:
+            send_last_part(exchange, &part);
+            return;
+        }
+    }
+}
