@@ -329,6 +329,14 @@ void connections_remove(struct connections *table, struct connection *connection
     pthread_mutex_unlock(&table->lock);
 }
 
+size_t connections_count(struct connections *table)
+{
+    pthread_mutex_lock(&table->lock);
+    const size_t count = table->count;
+    pthread_mutex_unlock(&table->lock);
+    return count;
+}
+
 void connections_set(struct connections *table, struct connection *connection,
                      enum connection_phase phase, uint64_t deadline)
 {

@@ -64,6 +64,9 @@ void connections_stop(struct connections *table);
 struct connection *connections_add(struct connections *table, int fd, uint64_t deadline);
 void connections_remove(struct connections *table, struct connection *connection);
 
+/* Those there are. */
+size_t connections_count(struct connections *table);
+
 /* Any phase but WORK. Leaving WORK ends all use of the request that was given with it. */
 void connections_set(struct connections *table, struct connection *connection,
                      enum connection_phase phase, uint64_t deadline);

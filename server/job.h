@@ -34,6 +34,7 @@ struct job_terms {
     uint64_t deadline;         /* for its answer, by the wire's own rules */
     bool in_parts;             /* the waiter takes the answer in parts, see below */
     uint64_t client;           /* whose request it is (server/work.h) */
+    bool alone;                /* nobody would wait while this thread computed */
     /* An answer of coding_from bytes or more is packed, unless it says that something is wrong. */
     enum content_coding coding;
     size_t coding_from;
@@ -50,7 +51,8 @@ void job_destroy(struct job *job);
 /* The deadline it is held to: that of the terms, or the request's own when it is earlier. */
 uint64_t job_deadline(const struct job *job);
 
-/* Is running it no more trouble than handing it to another thread? */
+/* Is running it no more trouble than handing it to another thread? Of those that come alone more
+ * are. */
 bool job_is_light(const struct job *job);
 
 /* Floating point operations that all of it takes. */

@@ -13,6 +13,9 @@
 #define LIGHT_BYTES ((size_t)32 << 10)
 #define LIGHT_FLOPS 2e6
 
+/* Where nobody waits meanwhile: what no second worker would be called in for. */
+#define LONE_BYTES ((size_t)256 << 10)
+
 bool job_note_refusal(struct served_model *served, struct scheduler *scheduler)
 {
     const struct lane_load load = scheduler_load(scheduler, served->lane);
@@ -64,10 +67,20 @@ static bool take_memory(struct job *job, const struct job_sizes *sizes, struct f
     return true;
 }
 
+static bool is_alone(const struct job *job)
+{
+    return job->alone && scheduler_load(job->scheduler, job->served->lane).requests == 0;
+}
+
 static bool is_light(const struct job *job, size_t answer)
 {
     const size_t request = payload_size(&job->payload);
-    return request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && job->flops <= LIGHT_FLOPS;
+    if (request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && job->flops <= LIGHT_FLOPS)
+        return true;
+    const struct binding *binding = &job->compute.binding;
+    return request <= LONE_BYTES && answer <= LONE_BYTES - request &&
+           !tick_rule_is_for_team(&job->served->lane->rule, binding->rows, binding->steps) &&
+           is_alone(job);
 }
 
 static bool has_room(const struct job *job, struct fault *fault)
@@ -147,6 +160,7 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
         !signature_bind(&served->signature, request, served->name, &binding, fault))
         return false;
     job->arrived = terms->arrived;
+    job->alone = terms->alone;
     job->work.client = terms->client;
     job->coding = terms->coding;
     job->coding_from = terms->coding_from;

@@ -19,6 +19,7 @@ struct job {
     struct served_model *served; /* a reference */
     enum job_stage stage;
     bool light;
+    bool alone;   /* as the terms say */
     double flops; /* of it all */
     bool in_parts, submitted;
     struct payload payload; /* what message points into */

@@ -219,23 +219,32 @@ def check_answers(models, names):
     return largest
 
 
+def ours_among(names):
+    return [name for name in names if SERVERS[name][0] == "lstmd"]
+
+
 def answer_bytes(fields):
     return round(fields["bytes_in_s"] / fields["good_s"])
 
 
 class Lone:
-    """What a lone request can at best cost: a constant answer of the same size, and the pass."""
+    """What a request can at best cost: a constant answer of the same size, and the pass."""
 
-    def __init__(self, ours, options):
-        self.constant, self.compute = {}, {}
+    def __init__(self, found, options):
+        self.constant, self.crowd, self.compute = {}, {}, {}
         for work, steps in STEPS.items():
-            size = answer_bytes(ours.loads[work, 1])
-            with Server([BINARIES / "bench" / "constant-server", "--bytes", size]) as server:
-                self.constant[work] = load(server, work, 1, "--json", options)["p50_us"]
+            for name in ours_among(found):
+                self._measure_constant(found, name, work, options)
             shape = f"{steps},1,{INPUT_SIZE},{INPUT_SIZE},1,1"
             line = output_of([str(BINARIES / "lstm-bench"), "--shape", shape, "--threads", "1",
                               "--seconds", str(options.seconds)], ROOT)
             self.compute[work] = float(re.search(r"us_median=(\S+)", line).group(1))
+
+    def _measure_constant(self, found, name, work, options):
+        size, tensors = answer_bytes(found[name][0].loads[work, 1]), SERVERS[name][2]
+        with Server([BINARIES / "bench" / "constant-server", "--bytes", size]) as server:
+            self.constant[name, work] = load(server, work, 1, tensors, options)["p50_us"]
+            self.crowd[name, work] = load(server, work, CROWD, tensors, options)["good_s"]
 
 
 # ---- the table ----
@@ -254,8 +263,8 @@ def row(name, rounds, ours):
     cells = [name]
     for work in STEPS:
         crowd = median_of(rounds, work, CROWD)
-        quotient = median_of(ours, work, CROWD)["good_s"] / crowd["good_s"] if ours else 1
-        cells += [number(crowd["good_s"]), f"{quotient:.2f}",
+        times = median_of(ours, work, CROWD)["good_s"] / crowd["good_s"] if ours else 1
+        cells += [number(crowd["good_s"]), f"{times:.2f}",
                   f"{number(crowd['p50_us'])} / {number(crowd['p99_us'])}",
                   number(median_of(rounds, work, 1)["p50_us"])]
     return cells + [f"{statistics.median(one.mib for one in rounds):.0f}"]
@@ -273,14 +282,32 @@ def table(found):
 
 def lone_lines(found, lone):
     lines = []
-    for work in STEPS:
-        least = lone.constant[work] + lone.compute[work]
-        ours = median_of(found[OURS], work, 1)["p50_us"]
-        lines.append(f"- {work}, one connection: libmicrohttpd answering a constant of the same "
-                     f"size {number(lone.constant[work])} µs, the pass "
-                     f"{number(lone.compute[work])} µs (medians); lstmd {number(ours)} µs, "
-                     f"{ours / least:.2f} times their sum")
+    for name in ours_among(found):
+        for work in STEPS:
+            constant = lone.constant[name, work]
+            ours = median_of(found[name], work, 1)["p50_us"]
+            lines.append(f"- {name}, {work}, one connection: libmicrohttpd answering a constant of "
+                         f"the same size {number(constant)} µs, the pass "
+                         f"{number(lone.compute[work])} µs (medians); lstmd {number(ours)} µs, "
+                         f"{ours / (constant + lone.compute[work]):.2f} times their sum. "
+                         f"{CROWD} connections: the constant {number(lone.crowd[name, work])} "
+                         f"requests/s")
     return "\n".join(lines)
+
+
+def ratio_lines(found):
+    """How many times the answers a second of Node's servers."""
+    lines = []
+    for theirs in (name for name in found if name.startswith("node")):
+        quotients = (f"{name.removeprefix('lstmd, ')} {work} {quotient(found, name, theirs, work)}"
+                     for name in ours_among(found) for work in STEPS)
+        lines.append(f"- lstmd's requests/s over those of {theirs}: {', '.join(quotients)}")
+    return "\n".join(lines)
+
+
+def quotient(found, ours, theirs, work):
+    return "{:.1f}".format(median_of(found[ours], work, CROWD)["good_s"] /
+                           median_of(found[theirs], work, CROWD)["good_s"])
 
 
 def versions():
@@ -326,7 +353,7 @@ def main():
     for _ in range(options.rounds):
         for name in names:
             found[name].append(machine.run(lambda n=name: measure_round(models, n, options)))
-    lone = machine.run(lambda: Lone(found[OURS][0], options))
+    lone = machine.run(lambda: Lone(found, options))
     now = datetime.datetime.now(datetime.timezone.utc)
     arguments = f' SERVING_ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""
     section = "\n\n".join([
@@ -335,7 +362,8 @@ def main():
         f"- {machine.disturbed} of {machine.runs} rounds beside more than a tenth of a processor "
         f"of other work\n- largest difference between a server's answer and lstmd's: "
         f"{difference:.1e}",
-        f"{CROWD} connections; \"alone\" is one:", table(found), lone_lines(found, lone)]) + "\n"
+        f"{CROWD} connections; \"alone\" is one:", table(found), ratio_lines(found),
+        lone_lines(found, lone)]) + "\n"
     print(section)
     if options.record:
         path = HERE / "SERVING.md"

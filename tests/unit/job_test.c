@@ -200,6 +200,52 @@ static void a_light_job_can_be_run_on_the_spot(void **state)
     expect_reply(job, 200, ANSWER);
 }
 
+/* 1,000 steps are no light work. */
+static struct job *create_longer(bool alone)
+{
+    static const char head[] = "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
+                               "\"shape\":[1000,1,1],\"data\":[0";
+    static const char tail[] = "]}],\"outputs\":[{\"name\":\"c_n\"}]}";
+    char text[sizeof head + 2 * 999 + sizeof tail];
+    const struct job_terms terms = {
+        .codec = &infer_codec, .arrived = clock_now(), .deadline = UINT64_MAX, .alone = alone};
+    size_t size = sizeof head - 1;
+    memcpy(text, head, size);
+    for (size_t i = 1; i < 1000; i++, size += 2)
+        memcpy(text + size, ",0", 2);
+    memcpy(text + size, tail, sizeof tail);
+    struct job *job = create_on(&terms, text);
+    if (job == NULL)
+        fail_msg("%s", fault.text);
+    return job;
+}
+
+static void what_comes_alone_is_light_while_nothing_else_is_to_be_computed(void **state)
+{
+    (void)state;
+    struct job *job = create_longer(false);
+    assert_false(job_is_light(job));
+    job_destroy(job);
+    job = create_longer(true);
+    assert_true(job_is_light(job));
+    job_run(job);
+    struct reply reply;
+    job_take_reply(job, &reply);
+    assert_int_equal(reply.status, 200);
+    reply_fini(&reply);
+    job_destroy(job);
+
+    close_gate();
+    struct job *other = create_good();
+    assert_true(job_submit(other, done, NULL, &fault));
+    job = create_longer(true);
+    assert_false(job_is_light(job));
+    job_destroy(job);
+    open_gate();
+    wait_done();
+    job_destroy(other);
+}
+
 static void expect_whole(size_t answers)
 {
     struct histogram_counts queue, infer, request;
@@ -802,6 +848,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
+        TEST(what_comes_alone_is_light_while_nothing_else_is_to_be_computed),
         TEST(several_light_jobs_share_a_pass),
         TEST(of_several_the_late_one_is_504),
         TEST(the_bytes_may_stand_apart_and_are_released_once),
