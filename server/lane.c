@@ -2,7 +2,6 @@
 
 #include <assert.h>
 
-#include "server/clock.h"
 #include "server/compute.h"
 
 void lane_init(struct lane *lane, const struct model *model, uint64_t delay,
@@ -21,96 +20,6 @@ void lane_fini(const struct lane *lane)
     assert(lane->admission.requests == 0);
 }
 
-/* ---- ticks in turn ---- */
-
-#define GATHER_NS CLOCK_NS_PER_MS
-
-/* After a tick, and between two looks. */
-#define COMPANY_NS (CLOCK_NS_PER_MS / 2)
-#define LOOK_NS    (CLOCK_NS_PER_MS / 10)
-
-static bool has_slices(const struct lane *lane)
-{
-    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
-        if (lane->slices[i].first != NULL)
-            return true;
-    return lane->slices_running > 0;
-}
-
-static bool must_wait(const struct lane *lane)
-{
-    if (lane->ticks_running > 0)
-        return lane->ready_rows < TICK_ROWS / 2;
-    return lane->waiting || (lane->gathering && has_slices(lane));
-}
-
-static void open_or_close(struct lane *lane, struct work_queue *queue)
-{
-    const bool close = must_wait(lane);
-    if (close == lane->closed)
-        return;
-    lane->closed = close;
-    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
-        (close ? work_queue_close : work_queue_open)(queue, &lane->ticks[i]);
-}
-
-void lane_begin_slice(struct lane *lane, struct work_queue *queue, uint64_t now)
-{
-    lane->slices_running++;
-    if (lane->gather_until == 0)
-        lane->gather_until = now + GATHER_NS;
-    lane->gathering = now < lane->gather_until;
-    open_or_close(lane, queue);
-}
-
-void lane_end_slice(struct lane *lane, struct work_queue *queue)
-{
-    assert(lane->slices_running > 0);
-    lane->slices_running--;
-    if (lane->ready_rows == 0)
-        lane->gather_until = 0;
-    open_or_close(lane, queue);
-}
-
-void lane_begin_tick(struct lane *lane, struct work_queue *queue)
-{
-    lane->ticks_running++;
-    lane->gather_until = 0;
-    open_or_close(lane, queue);
-}
-
-void lane_end_tick(struct lane *lane, struct work_queue *queue, size_t rows, uint64_t now)
-{
-    assert(lane->ticks_running > 0);
-    lane->ticks_running--;
-    lane->last_rows = rows;
-    lane->last_end = now;
-    open_or_close(lane, queue);
-}
-
-bool lane_expects_company(const struct lane *lane, uint64_t now, uint64_t *ns)
-{
-    const uint64_t until = lane->last_end + COMPANY_NS;
-    if (2 * lane->ready_rows >= lane->last_rows || now >= until)
-        return false;
-    *ns = until - now < LOOK_NS ? until - now : LOOK_NS;
-    return true;
-}
-
-void lane_begin_wait(struct lane *lane, struct work_queue *queue)
-{
-    lane->waiting = true;
-    open_or_close(lane, queue);
-}
-
-void lane_end_wait(struct lane *lane, struct work_queue *queue)
-{
-    lane->waiting = false;
-    open_or_close(lane, queue);
-}
-
-/* ---- what waits ---- */
-
 void lane_put_slice(struct lane *lane, struct work_queue *queue, struct work *work)
 {
     work_queue_put(queue, &lane->slices[work_queue_of(work)], work);
@@ -120,7 +29,6 @@ void lane_put_strands(struct lane *lane, struct work_queue *queue, struct work *
 {
     lane->ready_rows += work->ready_rows;
     work_queue_put(queue, &lane->ticks[work_queue_of(work)], work);
-    open_or_close(lane, queue);
 }
 
 void lane_hold(struct lane *lane, struct work_queue *queue, struct work *work, uint64_t now)
@@ -155,7 +63,6 @@ void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work)
     if (is_for_ticks(lane, work->list))
         lane->ready_rows -= work->ready_rows;
     work_queue_remove(queue, work);
-    open_or_close(lane, queue);
 }
 
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand)

@@ -27,14 +27,7 @@ struct lane {
 
     struct admission admission; /* of works that have not ended */
     struct work_list slices[WORK_QUEUE_COUNT], ticks[WORK_QUEUE_COUNT];
-    size_t ready_rows; /* of works in `ticks` and `held` */
-    size_t slices_running, ticks_running;
-    bool closed;           /* `ticks` are */
-    bool gathering;        /* a slice was begun that the next tick is to wait for */
-    uint64_t gather_until; /* by slices that are begun before that; 0: the next one says */
-    bool waiting;          /* for company, lane_begin_wait */
-    size_t last_rows;      /* of the last tick, which ended then */
-    uint64_t last_end;
+    size_t ready_rows;        /* of works in `ticks` and `held` */
     struct work_list held;    /* the first one's time comes first */
     struct lane *next, *prev; /* among the lanes that hold anything */
 };
@@ -56,27 +49,6 @@ bool lane_is_due(const struct lane *lane, size_t most, uint64_t now);
 void lane_release(struct lane *lane, struct work_queue *queue);
 /* Out of whatever list it is in. */
 void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work);
-
-/* ---- ticks in turn: for lanes whose rule says so ----
- *
- * No tick begins while another one runs, unless the rows of half a large one wait for it. Nor while
- * there are slices, which bring rows for it and whose workers can help with it: slices that follow
- * one another put a tick off by a millisecond, and the last of them. `ticks` are closed meanwhile.
- *
- * To be told of the beginning and the end of every unit; of a tick's when it has been filled. */
-void lane_begin_slice(struct lane *lane, struct work_queue *queue, uint64_t now);
-void lane_end_slice(struct lane *lane, struct work_queue *queue);
-void lane_begin_tick(struct lane *lane, struct work_queue *queue);
-void lane_end_tick(struct lane *lane, struct work_queue *queue, size_t rows, uint64_t now);
-
-/* Has a tick just ended that had more than twice as many rows as are ready? Those whose answers it
- * was are likely to be back in a moment, and a tick for the first of them would take as long as one
- * for them all. Then the next one had better wait for so many ns and look again: in the half
- * millisecond after a tick, and never where rows were alone in it. */
-bool lane_expects_company(const struct lane *lane, uint64_t now, uint64_t *ns);
-/* Meanwhile its ticks are closed. */
-void lane_begin_wait(struct lane *lane, struct work_queue *queue);
-void lane_end_wait(struct lane *lane, struct work_queue *queue);
 
 /* A strand of the work comes back from a tick with steps left. */
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand);

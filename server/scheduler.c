@@ -15,7 +15,7 @@
 /* Most slices take less; what they really took is put right afterwards. */
 #define SLICE_GUESS_NS 100000
 
-enum unit { UNIT_SLICE, UNIT_TICK, UNIT_WAIT };
+enum unit { UNIT_SLICE, UNIT_TICK };
 
 /* A worker's place while there is work: there are as many as workers. Its task is in the pool, or
  * running, or the pump is idle. */
@@ -26,10 +26,9 @@ struct pump {
     void *grown; /* larger scratch, to be had before the next unit */
 
     enum unit unit;
-    struct work *work; /* UNIT_SLICE, UNIT_WAIT: the one that waits */
+    struct work *work; /* UNIT_SLICE */
     bool after;        /* it had been computed before */
     struct lane *lane; /* UNIT_TICK */
-    uint64_t wait_ns;  /* UNIT_WAIT */
     struct tick tick;
     unsigned queue; /* whose turn it is */
     int64_t guess;  /* ns charged for it already */
@@ -163,13 +162,6 @@ static void start_running(struct work *work, uint64_t now)
         work->running_since = now;
 }
 
-/* Where rows of several requests never go together, ticks of theirs need not wait for each other.
- */
-static bool in_turn(const struct scheduler *s, const struct lane *lane)
-{
-    return lane->rule.in_turn && s->config.tick_rows > 1;
-}
-
 /* false: what was first in the list is late. */
 static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work, uint64_t now)
 {
@@ -179,8 +171,6 @@ static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work,
     }
     take_out(s, work);
     start_running(work, now);
-    if (in_turn(s, work->lane))
-        lane_begin_slice(work->lane, &s->queue, now);
     pump->unit = UNIT_SLICE;
     pump->work = work;
     pump->after = work->computed;
@@ -195,15 +185,14 @@ static void release(struct scheduler *s, struct lane *lane)
 }
 
 /* What is held back need not wait for a later tick; what is ready is shared with the workers that
- * have nothing to do at this moment, or they help with all of it. */
+ * have nothing to do at this moment. */
 static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint64_t now)
 {
     const size_t workers = s->config.workers - s->busy;
     struct work *late = NULL;
     if (lane->held.first != NULL)
         release(s, lane);
-    const size_t share =
-        in_turn(s, lane) ? lane->ready_rows : (lane->ready_rows + workers - 1) / workers;
+    const size_t share = (lane->ready_rows + workers - 1) / workers;
     tick_clear(&pump->tick);
     lane_fill(lane, &s->queue, pump->queue, share, s->config.tick_rows, now, &pump->tick, &late);
     while (late != NULL) {
@@ -220,24 +209,6 @@ static size_t helpers_of(const struct scheduler *s)
     return others < POOL_TEAM_MAX - 1 ? others : POOL_TEAM_MAX - 1;
 }
 
-/* true: the lane's turn had better come a little later, and nobody else wants one. */
-static bool set_wait(struct scheduler *s, struct pump *pump, struct work *work, uint64_t now)
-{
-    struct lane *lane = work->lane;
-    if (!in_turn(s, lane) || !lane_expects_company(lane, now, &pump->wait_ns))
-        return false;
-    lane_begin_wait(lane, &s->queue);
-    if (!work_queue_is_empty(&s->queue)) {
-        lane_end_wait(lane, &s->queue);
-        return false;
-    }
-    start_running(work, now); /* so that it does not end meanwhile, nor its lane */
-    pump->unit = UNIT_WAIT;
-    pump->work = work;
-    pump->guess = 0;
-    return true;
-}
-
 /* false: all that was there is late. */
 static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, uint64_t now)
 {
@@ -250,8 +221,6 @@ static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, 
                    alone && s->busy == 0 ? TICK_PATIENT : TICK_SHORT, alone ? helpers_of(s) : 0);
     for (size_t i = 0; i < tick->part_count; i++)
         start_running(tick->parts[i].work, now);
-    if (in_turn(s, lane))
-        lane_begin_tick(lane, &s->queue);
     pump->unit = UNIT_TICK;
     pump->lane = lane;
     pump->guess = (int64_t)tick_rule_guess_ns(&lane->rule, tick->row_count, tick->steps);
@@ -277,7 +246,7 @@ static bool set_unit(struct scheduler *s, struct pump *pump, struct work_list *l
     pump->queue = list->queue;
     if (slices->first != NULL)
         return set_slice(s, pump, slices->first, now);
-    return set_wait(s, pump, list->first, now) || set_tick(s, pump, lane, now);
+    return set_tick(s, pump, lane, now);
 }
 
 /* false: nothing is ready. */
@@ -346,16 +315,6 @@ static void settle_slice(struct scheduler *s, const struct pump *pump, enum work
         begin_pause(s, work, now);
     else
         go_on(s, work, now);
-    if (in_turn(s, work->lane))
-        lane_end_slice(work->lane, &s->queue);
-}
-
-static void settle_wait(struct scheduler *s, struct work *work, uint64_t now)
-{
-    uint64_t waited = 0; /* is nobody's work */
-    stop_running(work, now, &waited);
-    go_on(s, work, now);
-    lane_end_wait(work->lane, &s->queue);
 }
 
 static void settle_part(const struct tick_part *part, uint64_t share, uint64_t now)
@@ -376,8 +335,6 @@ static void settle_tick(struct scheduler *s, const struct pump *pump, uint64_t n
         settle_part(&tick->parts[i], ns * tick->parts[i].rows / tick->row_count, now);
     for (size_t i = 0; i < tick->part_count; i++)
         go_on(s, tick->parts[i].work, now);
-    if (in_turn(s, pump->lane))
-        lane_end_tick(pump->lane, &s->queue, tick->row_count, now);
 }
 
 /* ---- a worker's loop ---- */
@@ -413,47 +370,27 @@ static void adopt_scratch(struct pump *pump)
     pump->grown = NULL;
 }
 
-static void run_slice(struct scheduler *s, struct pump *pump, uint64_t started)
-{
-    const enum work_next next = pump->work->type->slice(pump->work);
-    const uint64_t now = clock_now();
-    pthread_mutex_lock(&s->lock);
-    work_queue_charge(&s->queue, pump->queue, (int64_t)(now - started) - pump->guess);
-    settle_slice(s, pump, next, now);
-}
-
-static void run_tick(struct scheduler *s, struct pump *pump, uint64_t started)
-{
-    tick_run(&pump->tick, pump->lane->model, s->pool);
-    const uint64_t now = clock_now(), ns = now - started;
-    model_stats_tick(pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick), ns);
-    pthread_mutex_lock(&s->lock);
-    work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
-    settle_tick(s, pump, ns, now);
-}
-
-static void run_wait(struct scheduler *s, const struct pump *pump)
-{
-    const struct timespec wait = clock_timespec(pump->wait_ns);
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
-    const uint64_t now = clock_now();
-    pthread_mutex_lock(&s->lock);
-    settle_wait(s, pump->work, now);
-}
-
 /* Called with the lock held, and again when it returns. */
 static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
 {
+    enum work_next next = WORK_TICKS;
     s->busy++;
     leave(s);
     if (pump->unit == UNIT_SLICE)
-        run_slice(s, pump, started);
-    else if (pump->unit == UNIT_TICK)
-        run_tick(s, pump, started);
+        next = pump->work->type->slice(pump->work);
     else
-        run_wait(s, pump);
+        tick_run(&pump->tick, pump->lane->model, s->pool);
+    const uint64_t now = clock_now(), ns = now - started;
+    if (pump->unit == UNIT_TICK)
+        model_stats_tick(pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick), ns);
+    pthread_mutex_lock(&s->lock);
     s->busy--;
     s->units++;
+    work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
+    if (pump->unit == UNIT_SLICE)
+        settle_slice(s, pump, next, now);
+    else
+        settle_tick(s, pump, ns, now);
 }
 
 static void pump_run(struct pool_task *task)

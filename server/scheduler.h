@@ -8,8 +8,7 @@
  * for any more, is dropped before its next unit.
  *
  * A request alone starts at once and finds idle workers' help for large ticks. Nothing is held up
- * to wait for others, but in lanes that say so (lane.delay); and where a model's weights come from
- * memory, for a moment, when that is sooner than a tick of its own (server/lane.h).
+ * to wait for others, but in lanes that say so (lane.delay).
  *
  * Threads: all functions may be called from any thread. Nothing is allocated for a work. */
 #ifndef SERVER_SCHEDULER_H

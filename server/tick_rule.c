@@ -33,7 +33,7 @@ void tick_rule_init(struct tick_rule *rule, const struct model *model)
                       : bytes > CACHE_BYTES ? CACHE_ROWS
                                             : 1,
         .least_steps = bytes > MEMORY_BYTES ? MEMORY_STEPS : 1,
-        .in_turn = bytes > MEMORY_BYTES && model_is_causal(model),
+        .from_memory = bytes > MEMORY_BYTES,
     };
 }
 
@@ -51,7 +51,7 @@ double tick_rule_flops(const struct tick_rule *rule, size_t rows, size_t steps)
 
 uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps)
 {
-    const size_t counted = rule->in_turn && rows < rule->cheap_rows ? rule->cheap_rows : rows;
+    const size_t counted = rule->from_memory && rows < rule->cheap_rows ? rule->cheap_rows : rows;
     return (uint64_t)(tick_rule_flops(rule, counted, steps) / FLOPS_PER_NS);
 }
 

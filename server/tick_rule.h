@@ -25,8 +25,7 @@ struct tick_rule {
     double step_flops;  /* one step of one row, what it costs beside arithmetic included */
     size_t cheap_rows;  /* so many rows take hardly longer than one */
     size_t least_steps; /* steps worth taking with no more rows than that */
-    bool in_turn;       /* two ticks at once are slower than all their rows in one: each of them
-                         * reads the same weights from memory */
+    bool from_memory;   /* reading the weights is what takes a tick of few rows its time */
 };
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model);
@@ -35,12 +34,11 @@ void tick_rule_init(struct tick_rule *rule, const struct model *model);
  * requests go together when none is longer. */
 size_t tick_rule_steps(const struct tick_rule *rule, size_t rows, enum tick_patience patience);
 
-/* Work in a tick, in floating-point operations; and a guess of its nanoseconds on one worker,
- * which are those of cheap_rows where memory takes the time. */
+/* Work in a tick, in floating-point operations, and a guess of its nanoseconds on one worker. */
 double tick_rule_flops(const struct tick_rule *rule, size_t rows, size_t steps);
 uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps);
 
-/* Does it take long enough to call other workers in? */
+/* Is the work worth calling other workers in for? */
 bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps);
 
 /* Bytes of scratch for any tick under this rule, by a team of up to so many; false when the number

@@ -13,11 +13,6 @@ static uint64_t weight_of(unsigned index)
     return UINT64_C(1) << (4 * (index / WORK_LEVEL_COUNT) + 2 * (index % WORK_LEVEL_COUNT));
 }
 
-static bool has_turns(const struct work_list *list)
-{
-    return list->queue < WORK_QUEUE_COUNT && !list->closed;
-}
-
 static void enter_ring(struct work_queue *queue, struct work_list *list)
 {
     struct work_list *head = queue->rings[list->queue];
@@ -51,7 +46,7 @@ void work_queue_put(struct work_queue *queue, struct work_list *list, struct wor
     else
         list->first = work;
     list->last = work;
-    if (list->first == work && has_turns(list))
+    if (list->first == work && list->queue < WORK_QUEUE_COUNT)
         enter_ring(queue, list);
 }
 
@@ -67,24 +62,8 @@ void work_queue_remove(struct work_queue *queue, struct work *work)
     else
         list->last = work->prev;
     work->list = NULL;
-    if (list->first == NULL && has_turns(list))
+    if (list->first == NULL && list->queue < WORK_QUEUE_COUNT)
         leave_ring(queue, list);
-}
-
-void work_queue_close(struct work_queue *queue, struct work_list *list)
-{
-    assert(has_turns(list));
-    if (list->first != NULL)
-        leave_ring(queue, list);
-    list->closed = true;
-}
-
-void work_queue_open(struct work_queue *queue, struct work_list *list)
-{
-    assert(list->closed);
-    list->closed = false;
-    if (list->first != NULL)
-        enter_ring(queue, list);
 }
 
 bool work_queue_is_empty(const struct work_queue *queue)

@@ -15,9 +15,8 @@
 /* Zeroed, with its queue set: empty. */
 struct work_list {
     unsigned queue; /* whose turn it shares; WORK_QUEUE_COUNT: it waits outside all of them */
-    bool closed;    /* has no turn for now, whatever is in it */
     struct work *first, *last;
-    struct work_list *next, *prev; /* in its queue's ring, while it is not empty nor closed */
+    struct work_list *next, *prev; /* in its queue's ring, while it is not empty */
 };
 
 /* Zeroed: empty. */
@@ -31,11 +30,6 @@ void work_queue_put(struct work_queue *queue, struct work_list *list, struct wor
 /* Out of the list it is in. */
 void work_queue_remove(struct work_queue *queue, struct work *work);
 
-/* Closed, the list has no turn until it is opened: then its next one comes after the others'. */
-void work_queue_close(struct work_queue *queue, struct work_list *list);
-void work_queue_open(struct work_queue *queue, struct work_list *list);
-
-/* Has no list a turn? */
 bool work_queue_is_empty(const struct work_queue *queue);
 
 /* The list whose turn it is; the others of its queue have theirs before it has another. NULL when

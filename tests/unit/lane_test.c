@@ -281,109 +281,6 @@ static void held_works_wait_for_company_or_for_their_time(void **state)
     assert_int_equal(tick.part_count, 2);
 }
 
-/* ---- ticks in turn ---- */
-
-static void no_tick_begins_while_another_one_runs(void **state)
-{
-    (void)state;
-    lane_begin_tick(&lane, &queue);
-    for (size_t i = 0; i < 3; i++)
-        put(i, 1, 1, 5);
-    assert_true(work_queue_is_empty(&queue));
-    lane_end_tick(&lane, &queue, 1, 2000);
-    assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[SHORT]);
-}
-
-static void many_rows_need_not_wait_for_it(void **state)
-{
-    (void)state;
-    lane_begin_tick(&lane, &queue);
-    put(0, 1, TICK_ROWS / 2 - 1, 5);
-    assert_true(work_queue_is_empty(&queue));
-    put(1, 1, 1, 5);
-    assert_false(work_queue_is_empty(&queue));
-    lane_remove(&lane, &queue, &works[1]);
-    assert_true(work_queue_is_empty(&queue));
-}
-
-static void a_tick_waits_for_slices_at_work_and_in_line(void **state)
-{
-    (void)state;
-    put(0, 1, 1, 5);
-    lane_put_slice(&lane, &queue, &works[1]);
-    set_level(2, 2);
-    lane_put_slice(&lane, &queue, &works[2]);
-    lane_remove(&lane, &queue, &works[1]);
-    lane_begin_slice(&lane, &queue, 1000);
-    assert_ptr_equal(work_queue_turn(&queue), &lane.slices[LONG]);
-    lane_end_slice(&lane, &queue);
-    assert_ptr_equal(work_queue_turn(&queue), &lane.slices[LONG]);
-    lane_remove(&lane, &queue, &works[2]); /* the client has left */
-    assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[SHORT]);
-}
-
-/* However many there are. */
-static void slices_put_a_tick_off_for_a_millisecond(void **state)
-{
-    (void)state;
-    put(0, 1, 1, 5);
-    for (uint64_t us = 1; us < 2000; us += 100) {
-        lane_begin_slice(&lane, &queue, us * CLOCK_NS_PER_US);
-        assert_int_equal(work_queue_is_empty(&queue), us < 1001);
-        lane_end_slice(&lane, &queue);
-    }
-    lane_begin_tick(&lane, &queue);
-    lane_end_tick(&lane, &queue, 1, 2 * CLOCK_NS_PER_MS);
-    lane_begin_slice(&lane, &queue, 2 * CLOCK_NS_PER_MS);
-    assert_true(work_queue_is_empty(&queue)); /* for the next tick they have time again */
-    lane_end_slice(&lane, &queue);
-}
-
-/* Nothing was put off by them. */
-static void slices_without_a_tick_to_wait_for_them_do_not_count(void **state)
-{
-    (void)state;
-    lane_begin_slice(&lane, &queue, 1000);
-    lane_end_slice(&lane, &queue);
-    put(0, 1, 1, 5);
-    lane_begin_slice(&lane, &queue, 5 * CLOCK_NS_PER_MS);
-    assert_true(work_queue_is_empty(&queue));
-    lane_end_slice(&lane, &queue);
-    assert_false(work_queue_is_empty(&queue));
-}
-
-static void the_first_of_a_company_waits_a_moment_for_the_others(void **state)
-{
-    const uint64_t end = 5 * CLOCK_NS_PER_MS;
-    uint64_t ns = 0;
-    (void)state;
-    assert_false(lane_expects_company(&lane, end, &ns));
-    lane_begin_tick(&lane, &queue);
-    lane_end_tick(&lane, &queue, 8, end);
-    put(0, 1, 1, 5);
-    assert_true(lane_expects_company(&lane, end + 450000, &ns));
-    assert_int_equal(ns, 50000);
-    assert_false(lane_expects_company(&lane, end + 500000, &ns));
-    assert_true(lane_expects_company(&lane, end + 1, &ns));
-    assert_int_equal(ns, 100000);
-    lane_begin_wait(&lane, &queue);
-    assert_true(work_queue_is_empty(&queue));
-    put(1, 1, 3, 5);
-    lane_end_wait(&lane, &queue);
-    assert_false(work_queue_is_empty(&queue));
-    assert_false(lane_expects_company(&lane, end + 1, &ns)); /* half of them are back */
-}
-
-static void who_was_alone_waits_for_nobody(void **state)
-{
-    uint64_t ns;
-    (void)state;
-    lane_begin_tick(&lane, &queue);
-    lane_end_tick(&lane, &queue, 1, 1000);
-    put(0, 1, 1, 5);
-    assert_false(lane_expects_company(&lane, 1001, &ns));
-}
-
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -402,13 +299,6 @@ int main(void)
         TEST(company_does_not_make_a_tick_last_longer),
         TEST(it_does_so_when_all_others_are_late),
         TEST(held_works_wait_for_company_or_for_their_time),
-        TEST(no_tick_begins_while_another_one_runs),
-        TEST(many_rows_need_not_wait_for_it),
-        TEST(a_tick_waits_for_slices_at_work_and_in_line),
-        TEST(slices_put_a_tick_off_for_a_millisecond),
-        TEST(slices_without_a_tick_to_wait_for_them_do_not_count),
-        TEST(the_first_of_a_company_waits_a_moment_for_the_others),
-        TEST(who_was_alone_waits_for_nobody),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);
 }

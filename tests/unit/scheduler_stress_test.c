@@ -86,7 +86,6 @@ static void make_model(size_t index, struct random *random)
                                &(struct model_config){.batch_first = s->batch_first}, &fault));
     atomic_init(&m->references, 1);
     lane_init(m->lane, m->model, s->delay_us * CLOCK_NS_PER_US, &stats[index]);
-    m->lane->rule.in_turn = index % 2 == 0; /* as if it were large */
     while (count > 0)
         free(blocks[--count]);
 }

@@ -488,42 +488,6 @@ static void pausing_start(struct pausing *pausing, int rounds, uint64_t deadline
 }
 
 /* Resumed at once it may not have paused yet. */
-/* As if a tick of so many rows had ended just now, for a minute. */
-static void expect_company(size_t rows)
-{
-    lane.rule.in_turn = true;
-    lane.last_rows = rows;
-    lane.last_end = clock_now() + 60 * CLOCK_NS_PER_S;
-}
-
-static void the_first_one_back_waits_until_half_of_them_are(void **state)
-{
-    struct request first, second;
-    (void)state;
-    request_init(&first, &lane, 1, 5);
-    request_init(&second, &lane, 4, 5);
-    expect_company(10);
-    submit(&first);
-    assert_false(ends_within(&first, 5 * CLOCK_NS_PER_MS));
-    submit(&second);
-    expect_end(&first, WORK_ANSWERED);
-    expect_end(&second, WORK_ANSWERED);
-    assert_int_equal(lane.last_rows, 5);
-}
-
-static void who_waits_can_be_given_up(void **state)
-{
-    struct request request;
-    (void)state;
-    request_init(&request, &lane, 1, 5);
-    expect_company(10);
-    submit(&request);
-    assert_false(ends_within(&request, 2 * CLOCK_NS_PER_MS));
-    assert_true(scheduler_abandon(scheduler, &request.work));
-    expect_end(&request, WORK_ABANDONED);
-    assert_int_equal(lane.ready_rows, 0);
-}
-
 static void what_pauses_goes_on_when_it_is_resumed(void **state)
 {
     struct pausing pausing;
@@ -610,8 +574,6 @@ int main(void)
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
         TEST(bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one),
-        TEST(the_first_one_back_waits_until_half_of_them_are),
-        TEST(who_waits_can_be_given_up),
         TEST(what_pauses_goes_on_when_it_is_resumed),
         TEST(its_deadline_does_not_come_while_it_pauses),
         TEST(what_pauses_can_be_given_up),

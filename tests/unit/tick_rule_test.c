@@ -72,32 +72,8 @@ static void rows_are_cheap_while_weights_are_read_from_afar(void **state)
         assert_int_equal(rule.cheap_rows, cases[i].cheap_rows);
         assert_int_equal(rule.least_steps, cases[i].least_steps);
         assert_true(tick_rule_steps(&rule, 1, TICK_SHORT) >= cases[i].least_steps);
-        assert_int_equal(rule.in_turn, i == 2);
         model_destroy(model);
     }
-}
-
-/* As long as its weights are read, a tick of one row is as long as one of nine. */
-static void reading_from_memory_is_time_that_a_team_shares(void **state)
-{
-    (void)state;
-    struct model *model = make_model(1024, 1024, false);
-    struct tick_rule rule;
-    tick_rule_init(&rule, model);
-    assert_int_equal(tick_rule_guess_ns(&rule, 1, 1), tick_rule_guess_ns(&rule, 9, 1));
-    assert_true(tick_rule_guess_ns(&rule, 10, 1) > tick_rule_guess_ns(&rule, 9, 1));
-    assert_true(tick_rule_is_for_team(&rule, 1, 1));
-    model_destroy(model);
-}
-
-static void rows_that_cannot_be_cut_do_not_wait_for_each_other(void **state)
-{
-    (void)state;
-    struct model *model = make_model(1024, 1024, true);
-    struct tick_rule rule;
-    tick_rule_init(&rule, model);
-    assert_false(rule.in_turn);
-    model_destroy(model);
 }
 
 static void scratch_is_enough_for_every_tick(void **state)
@@ -122,15 +98,27 @@ static void scratch_is_enough_for_every_tick(void **state)
     }
 }
 
+/* As long as its weights are read, a tick of one row is as long as one of nine. */
+static void reading_from_memory_is_time_that_a_team_shares(void **state)
+{
+    (void)state;
+    struct model *model = make_model(1024, 1024, false);
+    struct tick_rule rule;
+    tick_rule_init(&rule, model);
+    assert_int_equal(tick_rule_guess_ns(&rule, 1, 1), tick_rule_guess_ns(&rule, 9, 1));
+    assert_true(tick_rule_guess_ns(&rule, 10, 1) > tick_rule_guess_ns(&rule, 9, 1));
+    assert_true(tick_rule_is_for_team(&rule, 1, 1));
+    model_destroy(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tick_is_half_a_millisecond_of_arithmetic),
         cmocka_unit_test(at_least_one_step_is_taken),
         cmocka_unit_test(rows_are_cheap_while_weights_are_read_from_afar),
-        cmocka_unit_test(reading_from_memory_is_time_that_a_team_shares),
-        cmocka_unit_test(rows_that_cannot_be_cut_do_not_wait_for_each_other),
         cmocka_unit_test(scratch_is_enough_for_every_tick),
+        cmocka_unit_test(reading_from_memory_is_time_that_a_team_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

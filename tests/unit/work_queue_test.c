@@ -80,40 +80,6 @@ static void a_list_outside_of_the_queues_has_no_turn(void **state)
     assert_null(outside.first);
 }
 
-static void a_closed_list_has_no_turn_until_it_is_opened(void **state)
-{
-    struct work_list *a = &lists[2][0], *b = &lists[2][1];
-    (void)state;
-    work_queue_put(&queue, a, &works[2][0]);
-    work_queue_put(&queue, b, &works[2][1]);
-    work_queue_close(&queue, a);
-    for (size_t turn = 0; turn < 3; turn++)
-        assert_ptr_equal(work_queue_turn(&queue), b);
-    work_queue_open(&queue, a);
-    assert_ptr_equal(work_queue_turn(&queue), b); /* it comes after the others */
-    assert_ptr_equal(work_queue_turn(&queue), a);
-}
-
-static void works_come_to_a_closed_list_and_leave_it(void **state)
-{
-    struct work_list *list = &lists[2][0];
-    (void)state;
-    work_queue_close(&queue, list);
-    for (size_t i = 0; i < 3; i++)
-        work_queue_put(&queue, list, &works[2][i]);
-    assert_true(work_queue_is_empty(&queue));
-    assert_null(work_queue_turn(&queue));
-    work_queue_remove(&queue, &works[2][0]);
-    work_queue_open(&queue, list);
-    assert_ptr_equal(work_queue_turn(&queue), list);
-    assert_ptr_equal(list->first, &works[2][1]);
-    work_queue_close(&queue, list);
-    work_queue_remove(&queue, &works[2][1]);
-    work_queue_remove(&queue, &works[2][2]);
-    work_queue_open(&queue, list);
-    assert_true(work_queue_is_empty(&queue));
-}
-
 /* Turns of 100 microseconds each while these two wait all the time; returns how many a had for one
  * of b's. */
 static double turns_for_one(unsigned a, unsigned b, int turns)
@@ -215,8 +181,6 @@ int main(void)
         cmocka_unit_test_setup(in_a_list_the_first_is_first, set_up),
         cmocka_unit_test_setup(lists_of_a_queue_take_turns, set_up),
         cmocka_unit_test_setup(a_list_outside_of_the_queues_has_no_turn, set_up),
-        cmocka_unit_test_setup(a_closed_list_has_no_turn_until_it_is_opened, set_up),
-        cmocka_unit_test_setup(works_come_to_a_closed_list_and_leave_it, set_up),
         cmocka_unit_test_setup(levels_share_16_to_4_to_1, set_up),
         cmocka_unit_test_setup(classes_share_16_to_1, set_up),
         cmocka_unit_test_setup(long_turns_count_for_more, set_up),
