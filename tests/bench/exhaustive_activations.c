@@ -58,12 +58,12 @@ static const struct {
     [BOUND_SIGMOID_ABSOLUTE] = {"sigmoid above -20, absolute", 7.2e-8},
     [BOUND_TANH_ULPS] = {"tanh, units in the last place", 2.4},
     [BOUND_TANH_ABSOLUTE] = {"tanh, absolute", 9e-8},
-    [BOUND_CELL_SIGMOID_ULPS] = {"a cell's sigmoid above -20, units in the last place", 3.1},
+    [BOUND_CELL_SIGMOID_ULPS] = {"a cell's sigmoid above -20, units in the last place", 3.3},
     [BOUND_CELL_SIGMOID_TAIL_ULPS] = {"a cell's sigmoid from -20 to -87, units in the last place",
-                                      5.3},
+                                      5.5},
     [BOUND_CELL_SIGMOID_ABSOLUTE] = {"a cell's sigmoid, absolute", 1e-7},
     [BOUND_CELL_TANH_ULPS] = {"a cell's tanh, units in the last place", 2.9},
-    [BOUND_CELL_TANH_ABSOLUTE] = {"a cell's tanh, absolute", 1.2e-7},
+    [BOUND_CELL_TANH_ABSOLUTE] = {"a cell's tanh, absolute", 1.7e-7},
 };
 
 /* Inputs are kept as bit patterns: NaNs have payloads. */
