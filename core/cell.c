@@ -32,28 +32,27 @@ static float scale_of(float shifted)
     return scale;
 }
 
-static struct power exp_minus(float x)
+/* exp(-k x) for k = 1 or 2: r is in units of x, and the powers of k that this costs are exact in
+ * the constants. */
+static struct power exp_minus(float k, float x)
 {
-    x = cut(x, CELL_SIGMOID_CUT);
-    const float shifted = fmaf(x, EXP_MINUS_LOG2E, EXP_ROUND);
+    const float shifted = fmaf(x, k * EXP_MINUS_LOG2E, EXP_ROUND);
     const float n = shifted - EXP_ROUND;
-    const float r = fmaf(n, -EXP_MINUS_LN2, x);
-    const float r2 = r * r;
-    const float low = fmaf(r, -EXP_Q1, EXP_Q0);
-    const float high = fmaf(r2, EXP_Q4, fmaf(r, -EXP_Q3, EXP_Q2));
-    return (struct power){scale_of(shifted), fmaf(r2, fmaf(r2, high, low), -r)};
+    const float r = fmaf(n, -EXP_MINUS_LN2 / k, x);
+    const float r2 = r * r, k2 = k * k, k4 = k2 * k2;
+    const float low = fmaf(r, -EXP_Q1 * k2 * k, EXP_Q0 * k2);
+    const float high = fmaf(r2, EXP_Q4 * k4 * k2, fmaf(r, -EXP_Q3 * k4 * k, EXP_Q2 * k4));
+    return (struct power){scale_of(shifted), fmaf(r2, fmaf(r2, high, low), -(k * r))};
 }
 
-static struct power exp_minus_twice(float x)
+static struct power of_sigmoid(float x)
 {
-    x = cut(x, CELL_TANH_CUT);
-    const float shifted = fmaf(x, 2 * EXP_MINUS_LOG2E, EXP_ROUND);
-    const float n = shifted - EXP_ROUND;
-    const float r = fmaf(n, -EXP_MINUS_LN2 / 2, x);
-    const float r2 = r * r;
-    const float low = fmaf(r, -8 * EXP_Q1, 4 * EXP_Q0);
-    const float high = fmaf(r2, 64 * EXP_Q4, fmaf(r, -32 * EXP_Q3, 16 * EXP_Q2));
-    return (struct power){scale_of(shifted), fmaf(r2, fmaf(r2, high, low), -(r + r))};
+    return exp_minus(1, cut(x, CELL_SIGMOID_CUT));
+}
+
+static struct power of_tanh(float x)
+{
+    return exp_minus(2, cut(x, CELL_TANH_CUT));
 }
 
 static float one_plus(struct power e)
@@ -68,9 +67,9 @@ static float one_minus(struct power e)
 
 void cell_step(float i, float f, float g, float o, float *c, float *h)
 {
-    const struct power e_g = exp_minus_twice(g);
-    const float input = one_minus(e_g) / (one_plus(exp_minus(i)) * one_plus(e_g));
-    *c = fmaf(1.0f / one_plus(exp_minus(f)), *c, input);
-    const struct power e_c = exp_minus_twice(*c);
-    *h = one_minus(e_c) / (one_plus(exp_minus(o)) * one_plus(e_c));
+    const struct power e_g = of_tanh(g);
+    const float input = one_minus(e_g) / (one_plus(of_sigmoid(i)) * one_plus(e_g));
+    *c = fmaf(1.0f / one_plus(of_sigmoid(f)), *c, input);
+    const struct power e_c = of_tanh(*c);
+    *h = one_minus(e_c) / (one_plus(of_sigmoid(o)) * one_plus(e_c));
 }

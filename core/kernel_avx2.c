@@ -308,35 +308,32 @@ INLINE __m256 cut(__m256 x, float limit)
     return _mm256_max_ps(_mm256_set1_ps(-limit), _mm256_min_ps(_mm256_set1_ps(limit), x));
 }
 
-INLINE struct exp_parts exp_minus(__m256 x)
+INLINE struct exp_parts exp_minus(float k, __m256 x)
 {
-    x = cut(x, CELL_SIGMOID_CUT);
+    const float k2 = k * k, k4 = k2 * k2;
     const __m256 round = _mm256_set1_ps(EXP_ROUND);
-    const __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(EXP_MINUS_LOG2E), round);
+    const __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(k * EXP_MINUS_LOG2E), round);
     const __m256 n = _mm256_sub_ps(shifted, round);
-    const __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-EXP_MINUS_LN2), x);
+    const __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-EXP_MINUS_LN2 / k), x);
     const __m256 r2 = _mm256_mul_ps(r, r);
-    const __m256 low = _mm256_fmadd_ps(r, _mm256_set1_ps(-EXP_Q1), _mm256_set1_ps(EXP_Q0));
-    const __m256 middle = _mm256_fmadd_ps(r, _mm256_set1_ps(-EXP_Q3), _mm256_set1_ps(EXP_Q2));
-    const __m256 high = _mm256_fmadd_ps(r2, _mm256_set1_ps(EXP_Q4), middle);
+    const __m256 low =
+        _mm256_fmadd_ps(r, _mm256_set1_ps(-EXP_Q1 * k2 * k), _mm256_set1_ps(EXP_Q0 * k2));
+    const __m256 middle =
+        _mm256_fmadd_ps(r, _mm256_set1_ps(-EXP_Q3 * k4 * k), _mm256_set1_ps(EXP_Q2 * k4));
+    const __m256 high = _mm256_fmadd_ps(r2, _mm256_set1_ps(EXP_Q4 * k4 * k2), middle);
     const __m256 q = _mm256_fmadd_ps(r2, high, low);
-    return (struct exp_parts){scale_of(shifted), _mm256_fmsub_ps(r2, q, r)};
+    const __m256 kr = _mm256_mul_ps(_mm256_set1_ps(k), r);
+    return (struct exp_parts){scale_of(shifted), _mm256_fmsub_ps(r2, q, kr)};
 }
 
-INLINE struct exp_parts exp_minus_twice(__m256 x)
+INLINE struct exp_parts of_sigmoid(__m256 x)
 {
-    x = cut(x, CELL_TANH_CUT);
-    const __m256 round = _mm256_set1_ps(EXP_ROUND);
-    const __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(2 * EXP_MINUS_LOG2E), round);
-    const __m256 n = _mm256_sub_ps(shifted, round);
-    const __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-EXP_MINUS_LN2 / 2), x);
-    const __m256 r2 = _mm256_mul_ps(r, r);
-    const __m256 low = _mm256_fmadd_ps(r, _mm256_set1_ps(-8 * EXP_Q1), _mm256_set1_ps(4 * EXP_Q0));
-    const __m256 middle =
-        _mm256_fmadd_ps(r, _mm256_set1_ps(-32 * EXP_Q3), _mm256_set1_ps(16 * EXP_Q2));
-    const __m256 high = _mm256_fmadd_ps(r2, _mm256_set1_ps(64 * EXP_Q4), middle);
-    const __m256 q = _mm256_fmadd_ps(r2, high, low);
-    return (struct exp_parts){scale_of(shifted), _mm256_fmsub_ps(r2, q, _mm256_add_ps(r, r))};
+    return exp_minus(1, cut(x, CELL_SIGMOID_CUT));
+}
+
+INLINE struct exp_parts of_tanh(__m256 x)
+{
+    return exp_minus(2, cut(x, CELL_TANH_CUT));
 }
 
 INLINE __m256 one_plus(struct exp_parts e)
@@ -351,17 +348,17 @@ INLINE __m256 one_minus(struct exp_parts e)
 
 INLINE __m256 cell_c(const struct quad *gates, __m256 c)
 {
-    const struct exp_parts g = exp_minus_twice(gates->g);
+    const struct exp_parts g = of_tanh(gates->g);
     const __m256 input =
-        _mm256_div_ps(one_minus(g), _mm256_mul_ps(one_plus(exp_minus(gates->i)), one_plus(g)));
-    const __m256 f = _mm256_div_ps(_mm256_set1_ps(1.0f), one_plus(exp_minus(gates->f)));
+        _mm256_div_ps(one_minus(g), _mm256_mul_ps(one_plus(of_sigmoid(gates->i)), one_plus(g)));
+    const __m256 f = _mm256_div_ps(_mm256_set1_ps(1.0f), one_plus(of_sigmoid(gates->f)));
     return _mm256_fmadd_ps(f, c, input);
 }
 
 INLINE __m256 cell_h(__m256 o, __m256 c)
 {
-    const struct exp_parts t = exp_minus_twice(c);
-    return _mm256_div_ps(one_minus(t), _mm256_mul_ps(one_plus(exp_minus(o)), one_plus(t)));
+    const struct exp_parts t = of_tanh(c);
+    return _mm256_div_ps(one_minus(t), _mm256_mul_ps(one_plus(of_sigmoid(o)), one_plus(t)));
 }
 
 /* The last panel may hold fewer than 8 units. */
