@@ -163,8 +163,10 @@ LOAD_O := $(patsubst %,$(O)/tests/bench/%.o,http_scan load_body load_histogram l
 $(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_TESTS)): $(LOAD_O)
 
 # What these need around them: a folder of their own, a client.
-$(BIN)/tests/unit/curve_keys_test: $(O)/tests/support/temp_dir.o $(O)/tests/support/die.o
-$(BIN)/tests/unit/zmq_reply_test: $(O)/tests/support/zmq_client.o $(O)/tests/support/die.o
+$(patsubst %,$(BIN)/tests/unit/%_test,curve_clients curve_keys zmq_config): \
+	$(O)/tests/support/temp_dir.o $(O)/tests/support/die.o
+$(patsubst %,$(BIN)/tests/unit/%_test,zeromq zmq_publisher zmq_reply): \
+	$(O)/tests/support/zmq_client.o $(O)/tests/support/die.o
 
 # Their text is read by what reads the daemon's in tests/wire.
 $(BIN)/tests/unit/metrics_test $(BIN)/tests/unit/exposition_test: \
