@@ -378,7 +378,7 @@ lint:
 	$(Q)tests/lint.sh
 
 format:
-	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+	$(Q)clang-format -i $$(git ls-files --cached --others --exclude-standard '*.c' '*.h')
 
 install: all
 	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd

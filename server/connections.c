@@ -201,6 +201,7 @@ static void *watch(void *argument)
 {
     struct connections *table = argument;
     struct epoll_event events[EVENTS_AT_ONCE];
+    pthread_setname_np(pthread_self(), "connections");
     pthread_mutex_lock(&table->lock);
     while (!table->stopping) {
         const int ms = sleep_time(table);

@@ -124,6 +124,7 @@ static struct model_command *take_first(struct model_control *control)
 static void *serve_commands(void *argument)
 {
     struct model_control *control = argument;
+    pthread_setname_np(pthread_self(), "model-control");
     pthread_mutex_lock(&control->lock);
     while (!control->stopping) {
         if (control->reload_wanted)

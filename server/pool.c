@@ -65,6 +65,7 @@ static struct pool_task *wait_for_task(struct pool *pool)
 static void *worker(void *argument)
 {
     struct pool *pool = argument;
+    pthread_setname_np(pthread_self(), "worker");
     /* A library built with -ffast-math may have told the starting thread to flush denormals. */
     fesetenv(FE_DFL_ENV);
     pthread_mutex_lock(&pool->lock);

@@ -5,6 +5,7 @@
 static void *evict(void *argument)
 {
     struct sequences *sequences = argument;
+    pthread_setname_np(pthread_self(), "evictor");
     while (sequences_sleep(sequences, sequences_evict_idle(sequences, clock_now())))
         continue;
     return NULL;

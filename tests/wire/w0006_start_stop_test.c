@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,52 @@
 #define PATIENCE 60000
 
 static const char *const examples[] = {"--models", "deploy/models", NULL};
+
+/* ---- threads ---- */
+
+static size_t count_threads(const struct daemon *daemon, const char *name)
+{
+    char path[64];
+    glob_t found;
+    size_t count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/*/comm", (int)daemon->program.pid);
+    assert_int_equal(glob(path, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char own[32] = "";
+        FILE *file = fopen(found.gl_pathv[i], "r");
+        assert_non_null(file);
+        assert_non_null(fgets(own, sizeof own, file));
+        fclose(file);
+        own[strcspn(own, "\n")] = '\0';
+        count += strcmp(own, name) == 0;
+    }
+    globfree(&found);
+    return count;
+}
+
+/* One that has only just been started is still named like the process. */
+static void expect_threads(const struct daemon *daemon, const char *name, size_t count)
+{
+    for (int i = 0; i < PATIENCE && count_threads(daemon, name) != count; i++)
+        usleep(1000);
+    assert_int_equal(count_threads(daemon, name), count);
+}
+
+/* For whoever looks which of them is busy. */
+static void threads_are_named_by_what_they_do(void **state)
+{
+    static const char *const arguments[] = {"--models", "deploy/models",     "--workers", "3",
+                                            "--zmq",    "tcp://127.0.0.1:0", NULL};
+    struct daemon daemon;
+    (void)state;
+    assert_true(daemon_start(&daemon, arguments, NULL));
+    expect_threads(&daemon, "worker", 3);
+    expect_threads(&daemon, "zmq", 1);
+    expect_threads(&daemon, "connections", 1);
+    expect_threads(&daemon, "evictor", 1);
+    assert_int_equal(daemon_stop(&daemon), 0);
+    daemon_fini(&daemon);
+}
 
 /* ---- ports ---- */
 
@@ -240,6 +287,7 @@ static void while_it_waits_to_drain_it_serves_but_is_not_ready(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_are_named_by_what_they_do),
         cmocka_unit_test(port_0_is_a_free_port_and_the_log_names_it),
         cmocka_unit_test(the_same_port_can_be_taken_again_at_once),
         cmocka_unit_test(a_port_that_is_taken_is_an_error),
