@@ -88,26 +88,6 @@ struct signature {
 bool signature_init(struct signature *signature, const struct model *model,
                     const struct model_config *config, struct fault *fault);
 
-/* A request held against a signature: every tensor known, of the right type and shape, all of them
- * agreeing on T and B. Pointers go into the request and the signature. */
-struct binding {
-    size_t steps, rows; /* T, B; either may be 0, which leaves the other unbounded by the body */
-    const struct infer_input *input;
-    const struct infer_input *lengths;                   /* or NULL */
-    const struct infer_input *h_0[SIGNATURE_STATES_MAX]; /* or NULL, each for itself */
-    const struct infer_input *c_0[SIGNATURE_STATES_MAX];
-    size_t output_count;
-    const struct signature_tensor *outputs[INFER_TENSOR_MAX]; /* wanted, in the order asked for */
-    size_t output_elements; /* floats in all wanted outputs together */
-};
-
-/* model_name is for the texts. Texts follow Triton's where it has one: "inference input 'x'
- * data-type is 'FP64', but model 'm' expects 'FP32'", "unexpected shape for input 'x' for model
- * 'm'. Expected [-1,-1,10], got [17,2,9]" (for the states and lengths with input's B in place of
- * -1). The values of lengths are not looked at. Status 400. */
-bool signature_bind(const struct signature *signature, const struct infer_request *request,
-                    const char *model_name, struct binding *binding, struct fault *fault);
-
 /* shape[rank] of an output for T steps in of B rows. */
 void signature_output_shape(const struct signature *signature,
                             const struct signature_tensor *output, size_t steps, size_t rows,

@@ -39,7 +39,7 @@ struct v1_request {
 /* Fills request as if it were one of infer_request_parse's, without decoding a number: inputs of
  * form TENSOR_ROWS with names, shapes (in the signature's layout, the longest row's steps) and
  * datatypes as the signature has them, at least one row each, to be held against it by
- * signature_bind like any other; the outputs that signature_name says; no id or parameters. body
+ * binding_init like any other; the outputs that signature_name says; no id or parameters. body
  * and signature must outlive request and v1. On failure fault has status 400. */
 bool v1_request_parse(struct v1_request *v1, struct infer_request *request, const char *body,
                       size_t size, const struct signature *signature, struct fault *fault);

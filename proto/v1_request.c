@@ -353,7 +353,7 @@ static bool set_shape(struct walk *walk, size_t index)
     if (!seen->shaped && tensor != NULL)
         set_empty_shape(seen, axis);
     if (tensor == NULL || tensor->rank != seen->rank + 1)
-        axis = 0; /* signature_bind will not have it */
+        axis = 0; /* binding_init will not have it */
     seen->dimensions[0] = seen->steps_max;
     input->datatype = tensor != NULL ? tensor->datatype : DATATYPE_FP32;
     strcpy(input->datatype_text, datatype_name(input->datatype));

@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #include "core/model.h"
+#include "proto/binding.h"
 #include "proto/fault.h"
 #include "proto/infer_message.h"
-#include "proto/signature.h"
 
 /* Consecutive rows that go through the model together, STRAND_ROWS at most. All have done the same
  * number of steps, but for those that were shorter. */

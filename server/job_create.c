@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "core/checked.h"
+#include "proto/binding.h"
 #include "proto/json_writer.h"
-#include "proto/signature.h"
 #include "server/clock.h"
 #include "server/job_state.h"
 #include "server/tick_rule.h"
@@ -157,7 +157,7 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
     const struct served_model *served = job->served;
     struct infer_request *request = &job->message.request;
     if (!parse(job, terms->codec, fault) ||
-        !signature_bind(&served->signature, request, served->name, &binding, fault))
+        !binding_init(&binding, &served->signature, request, served->name, fault))
         return false;
     job->arrived = terms->arrived;
     job->alone = terms->alone;

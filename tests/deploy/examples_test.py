@@ -17,9 +17,10 @@ WANTED = [0.070591785, 0.046749234, -0.014197396, -0.10220872, -0.13339949, 0.09
 
 
 def start(lstmd):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LSTMD_")}
     daemon = subprocess.Popen(
         [lstmd, "--models", ROOT / "deploy" / "models", "--http", "127.0.0.1:0", "--zmq", "tcp://127.0.0.1:0"],
-        stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]})
+        stderr=subprocess.PIPE, text=True, env=environment)
     for line in daemon.stderr:
         ready = re.search(r"ready http=(\S+) zmq=(\S+)", line)
         if ready:

@@ -75,7 +75,7 @@ static void *decode(const struct infer_input *input, size_t limit, struct fault 
     return out;
 }
 
-/* A shape like the signature's, as signature_bind makes sure of. */
+/* A shape like the signature's, as binding_init makes sure of. */
 static bool is_bound(const struct infer_input *input, const struct signature *signature)
 {
     for (size_t i = 0; i < signature->input_count; i++) {

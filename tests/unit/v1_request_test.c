@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/binding.h"
 #include "proto/v1_predict.h"
 
 /* input [T,B,2] or [B,T,2], h_0 [2,B,3], last_h [B,3] and lengths [B] */
@@ -235,7 +236,7 @@ static void rows_without_steps_have_the_signatures_shape(void **state)
     drop(&parsed);
 }
 
-/* What the signature does not have is left for signature_bind to refuse. */
+/* What the signature does not have is left for binding_init to refuse. */
 static void shapes_are_what_the_client_sent(void **state)
 {
     (void)state;
@@ -277,19 +278,19 @@ static void request_is_bound_like_any_other(void **state)
     struct binding binding;
     struct fault fault = {0};
     take(&parsed, "{\"instances\":[" ROW_0 ",[[7,8]]]}", TIME_FIRST);
-    assert_true(signature_bind(&signatures[TIME_FIRST], &parsed.request, "m", &binding, &fault));
+    assert_true(binding_init(&binding, &signatures[TIME_FIRST], &parsed.request, "m", &fault));
     assert_int_equal(binding.steps, 3);
     assert_int_equal(binding.rows, 2);
     assert_ptr_equal(binding.input, &parsed.request.inputs[0]);
     assert_int_equal(parsed.request.inputs[0].rows[1].steps, 1);
     drop(&parsed);
     take(&parsed, "{\"instances\":[[[1,2,3]]]}", BATCH_FIRST);
-    assert_false(signature_bind(&signatures[BATCH_FIRST], &parsed.request, "m", &binding, &fault));
+    assert_false(binding_init(&binding, &signatures[BATCH_FIRST], &parsed.request, "m", &fault));
     assert_string_equal(fault.text, "unexpected shape for input 'x' for model 'm'. Expected "
                                     "[-1,-1,2], got [1,1,3]");
     drop(&parsed);
     take(&parsed, "{\"inputs\":{\"x\":[[]],\"y\":[1]}}", TIME_FIRST);
-    assert_false(signature_bind(&signatures[TIME_FIRST], &parsed.request, "m", &binding, &fault));
+    assert_false(binding_init(&binding, &signatures[TIME_FIRST], &parsed.request, "m", &fault));
     assert_string_equal(fault.text, "unexpected inference input 'y' for model 'm'");
     drop(&parsed);
 }
