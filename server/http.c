@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/acceptor.h"
 #include "server/api.h"
 #include "server/clock.h"
 #include "server/http_exchange.h"
@@ -495,18 +496,23 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
 static void connection_changed(void *argument, struct MHD_Connection *connection, void **context,
                                enum MHD_ConnectionNotificationCode code)
 {
-    struct http *http = argument;
+    const struct http_thread *thread = argument;
+    struct http *http = thread->http;
+    const size_t number = (size_t)(thread - http->threads);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        acceptor_started(http->acceptor, number);
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = connections_add(http->connections, info->connect_fd,
                                    clock_now() + http->config.header_timeout);
         if (*context == NULL)
             shutdown(info->connect_fd, SHUT_RDWR);
-    } else if (*context != NULL) {
-        connections_remove(http->connections, *context);
-        *context = NULL;
+        return;
     }
+    if (*context != NULL)
+        connections_remove(http->connections, *context);
+    *context = NULL;
+    acceptor_closed(http->acceptor, number);
 }
 
 /* Paths are matched as they came: an escape that were resolved could end or climb them. */
@@ -518,16 +524,6 @@ static size_t leave_escaped(void *argument, struct MHD_Connection *connection, c
 }
 
 /* ---- start and stop ---- */
-
-/* A pool of one is none to the library. */
-static size_t add_threads(const struct http *http, struct MHD_OptionItem *options)
-{
-    if (http->config.threads < 2)
-        return 0;
-    options[0] =
-        (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)http->config.threads, NULL};
-    return 1;
-}
 
 static size_t add_tls(const struct http *http, struct MHD_OptionItem *options)
 {
@@ -542,32 +538,76 @@ static size_t add_tls(const struct http *http, struct MHD_OptionItem *options)
     return count;
 }
 
-static bool start_daemon(struct http *http, struct fault *fault)
+/* A daemon of the library's for each thread: of a pool it cannot be said which of them a connection
+ * goes to. */
+static bool start_thread(struct http_thread *thread, struct fault *fault)
 {
-    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-                           MHD_USE_ERROR_LOG | (http->config.tls ? MHD_USE_TLS : 0);
+    struct http *http = thread->http;
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
+                           MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                           (http->config.tls ? MHD_USE_TLS : 0);
     struct MHD_OptionItem more[8];
     /* The logger stands first, to hear of the others; the library's own timeout is off. */
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)http_library_log, NULL},
-        {MHD_OPTION_LISTEN_SOCKET, http->listener, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)http->config.connection_limit, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
-        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connection_changed, http},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connection_changed, thread},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_begun, http},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_ended, http},
         {MHD_OPTION_ARRAY, 0, more},
         {MHD_OPTION_END, 0, NULL},
     };
-    size_t count = add_threads(http, more);
-    count += add_tls(http, more + count);
+    const size_t count = add_tls(http, more);
     more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+    thread->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_ARRAY, options,
+                                      MHD_OPTION_END);
+    return thread->daemon != NULL || fault_set(fault, 503, "could not start the HTTP threads");
+}
+
+static void stop_threads(struct http *http)
+{
+    while (http->started > 0)
+        MHD_stop_daemon(http->threads[--http->started].daemon);
+    free(http->threads);
+}
+
+static bool start_threads(struct http *http, struct fault *fault)
+{
     MHD_set_panic_func(http_library_panics, NULL);
-    http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_ARRAY, options,
-                                    MHD_OPTION_END);
-    return http->daemon != NULL || fault_set(fault, 503, "could not start the HTTP threads");
+    http->threads = calloc(http->config.threads, sizeof *http->threads);
+    if (http->threads == NULL)
+        return fault_set(fault, 503, "out of memory");
+    for (; http->started < http->config.threads; http->started++) {
+        struct http_thread *thread = &http->threads[http->started];
+        thread->http = http;
+        if (!start_thread(thread, fault)) {
+            stop_threads(http);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool give_connection(void *context, size_t thread, int fd, const struct sockaddr *peer,
+                            socklen_t size)
+{
+    const struct http *http = context;
+    return MHD_add_connection(http->threads[thread].daemon, fd, peer, size) == MHD_YES;
+}
+
+static bool start_acceptor(struct http *http, struct fault *fault)
+{
+    const struct acceptor_config config = {
+        .listener = http->listener,
+        .threads = http->config.threads,
+        .limit = http->config.connection_limit,
+        .context = http,
+        .give = give_connection,
+    };
+    return acceptor_start(&http->acceptor, &config, fault);
 }
 
 static bool start(struct http *http, struct fault *fault)
@@ -582,8 +622,11 @@ static bool start(struct http *http, struct fault *fault)
     if (!listener_open(&http->config.address, &http->listener, fault))
         return false;
     if (connections_start(&http->connections, &config, fault)) {
-        if (start_daemon(http, fault))
-            return true;
+        if (start_threads(http, fault)) {
+            if (start_acceptor(http, fault))
+                return true;
+            stop_threads(http);
+        }
         connections_stop(http->connections);
     }
     close(http->listener);
@@ -634,8 +677,7 @@ void http_stop(struct http *http, uint64_t deadline)
 {
     /* No more connections before replies close theirs: clients that come back are then refused and
      * know that nothing of their request was read. */
-    MHD_quiesce_daemon(http->daemon);
-    shutdown(http->listener, SHUT_RDWR);
+    acceptor_close(http->acceptor);
     atomic_store(&http->closing, true);
     connections_close_idle(http->connections, clock_now() + IDLE_GRACE);
     if (!connections_wait_empty(http->connections, deadline)) {
@@ -644,7 +686,8 @@ void http_stop(struct http *http, uint64_t deadline)
         connections_cut(http->connections);
     }
     close_door(http);
-    MHD_stop_daemon(http->daemon);
+    stop_threads(http);
+    acceptor_free(http->acceptor);
     connections_stop(http->connections);
     close(http->listener);
     destroy(http);

@@ -23,13 +23,22 @@
 
 struct MHD_Connection;
 struct MHD_Daemon;
+struct acceptor;
 struct model_command;
+
+/* One of the library's, with the connections that it serves. */
+struct http_thread {
+    struct http *http;
+    struct MHD_Daemon *daemon;
+};
 
 struct http {
     struct http_config config;
     struct service *service;
     struct connections *connections;
-    struct MHD_Daemon *daemon;
+    struct http_thread *threads; /* [config.threads] */
+    size_t started;              /* of them */
+    struct acceptor *acceptor;   /* gives them connections */
     int listener;
     atomic_bool closing; /* from now on every reply closes its connection */
 

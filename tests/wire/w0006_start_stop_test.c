@@ -64,6 +64,7 @@ static void threads_are_named_by_what_they_do(void **state)
     assert_true(daemon_start(&daemon, arguments, NULL));
     expect_threads(&daemon, "worker", 3);
     expect_threads(&daemon, "zmq", 1);
+    expect_threads(&daemon, "acceptor", 1);
     expect_threads(&daemon, "connections", 1);
     expect_threads(&daemon, "evictor", 1);
     assert_int_equal(daemon_stop(&daemon), 0);
