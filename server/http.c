@@ -27,9 +27,10 @@
  * no chunks. */
 #define EVENTS_BLOCK (4 << 10)
 
-/* The library's for a request's head and the pieces of its body. All of it is overwritten with
- * zeros, half of it twice, for every request. */
-#define CONNECTION_MEMORY (16 << 10)
+/* The library's for a request's head and the pieces of its body, and for the head of the answer: so
+ * it is more than a request's head may take, else there would be none. All of it is overwritten
+ * with zeros, half of it twice, for every request. */
+#define CONNECTION_MEMORY (HTTP_GUARD_HEAD_MAX + (2 << 10))
 
 /* ---- suspending ---- */
 
@@ -272,6 +273,7 @@ static bool check_head(struct exchange *exchange, const char *method, const char
     const struct http_head head = {.method = method,
                                    .target = target,
                                    .version = version,
+                                   .line_size = exchange->line_size,
                                    .headers = list.headers,
                                    .header_count = list.count,
                                    .body_optional = exchange->route.body_optional};
@@ -448,7 +450,6 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
 static void *request_begun(void *argument, const char *uri, struct MHD_Connection *connection)
 {
     struct http *http = argument;
-    (void)uri;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (info == NULL || info->socket_context == NULL)
@@ -459,6 +460,7 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     exchange->http = http;
     exchange->connection = connection;
     exchange->slot = info->socket_context;
+    exchange->line_size = strlen(uri) + sizeof "OPTIONS  HTTP/1.1";
     exchange->begun = clock_now();
     connections_set(http->connections, exchange->slot, CONNECTION_HEADER,
                     clock_now() + http->config.header_timeout);

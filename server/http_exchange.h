@@ -68,6 +68,7 @@ struct exchange {
     struct MHD_Connection *connection;
     struct connection *slot;
     enum exchange_state state;
+    size_t line_size; /* of the request's first line */
     struct http_head_facts facts;
     char id[REQUEST_ID_MAX + 1];
     uint64_t begun;

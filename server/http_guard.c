@@ -132,11 +132,22 @@ static void note_wishes(const struct http_header *header, struct http_head_facts
         facts->answer_coding = content_coding_preferred(header->value, header->value_size);
 }
 
+static size_t size_of(const struct http_head *head)
+{
+    size_t size = head->line_size;
+    for (size_t i = 0; i < head->header_count; i++)
+        size += head->headers[i].name_size + head->headers[i].value_size + HTTP_GUARD_HEADER_COST;
+    return size;
+}
+
 static bool check_headers(const struct http_head *head, const struct http_header **singles,
                           struct http_head_facts *facts, struct fault *fault)
 {
     if (head->header_count > HTTP_GUARD_HEADERS_MAX)
         return fault_set(fault, 431, "at most %d headers expected", HTTP_GUARD_HEADERS_MAX);
+    if (size_of(head) > HTTP_GUARD_HEAD_MAX)
+        return fault_set(fault, 431, "a head of at most %d bytes expected, %d more for each header",
+                         HTTP_GUARD_HEAD_MAX, HTTP_GUARD_HEADER_COST);
     for (size_t i = 0; i < head->header_count; i++) {
         if (!check_header(&head->headers[i], fault) ||
             !note_single(&head->headers[i], singles, fault))

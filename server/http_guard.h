@@ -16,6 +16,8 @@
 #include "server/content_coding.h"
 
 #define HTTP_GUARD_HEADERS_MAX    100
+#define HTTP_GUARD_HEAD_MAX       16384 /* bytes, HTTP_GUARD_HEADER_COST for each header among them */
+#define HTTP_GUARD_HEADER_COST    64
 #define HTTP_GUARD_TIMEOUT_MAX_MS 86400000
 
 struct http_header {
@@ -25,6 +27,7 @@ struct http_header {
 
 struct http_head {
     const char *method, *target, *version; /* NUL-terminated; target without its query */
+    size_t line_size;                      /* bytes of the request's first line, about */
     const struct http_header *headers;
     size_t header_count;
     bool body_optional; /* a POST without a length is one without a body there */
@@ -48,7 +51,7 @@ struct http_head_facts {
 
 /* false, with a fault: 400 for what is in doubt, 405 without a verb of HTTP, 411 a POST without a
  * length where a body is wanted, 413 a length over max_body, 417 an expectation we do not know, 431
- * too many headers, 505 another version than 1.0 and 1.1. */
+ * too many headers or too long ones, 505 another version than 1.0 and 1.1. */
 bool http_guard_check(const struct http_head *head, uint64_t max_body,
                       struct http_head_facts *facts, struct fault *fault);
 

@@ -17,7 +17,7 @@
 static bool check_where(bool body_optional, const char *text, struct http_head_facts *facts,
                         struct fault *fault)
 {
-    static char copy[8192];
+    static char copy[2 * HTTP_GUARD_HEAD_MAX];
     static struct http_header headers[2 * HTTP_GUARD_HEADERS_MAX];
     struct http_head head = {.headers = headers, .body_optional = body_optional};
     assert_true(strlen(text) < sizeof copy);
@@ -266,6 +266,20 @@ static void a_hundred_headers_pass_and_one_more_is_431(void **state)
     assert_int_equal(fault.status, 431);
 }
 
+static void a_head_has_its_size(void **state)
+{
+    (void)state;
+    static char head[HTTP_GUARD_HEAD_MAX + 100];
+    struct http_head_facts facts;
+    struct fault fault;
+    const int most = HTTP_GUARD_HEAD_MAX - 2 * HTTP_GUARD_HEADER_COST - (int)sizeof "HostxX";
+    snprintf(head, sizeof head, "%sX:%0*d\n", GET, most, 0);
+    pass(head);
+    snprintf(head, sizeof head, "%sX:%0*d\n", GET, most + 64, 0);
+    assert_false(check(head, &facts, &fault));
+    assert_int_equal(fault.status, 431);
+}
+
 static void a_length_may_be_missing_where_a_body_is_optional(void **state)
 {
     struct http_head_facts facts;
@@ -300,6 +314,7 @@ int main(void)
         cmocka_unit_test(the_size_of_the_json_part_is_told),
         cmocka_unit_test(a_timeout_is_told_and_checked),
         cmocka_unit_test(a_hundred_headers_pass_and_one_more_is_431),
+        cmocka_unit_test(a_head_has_its_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
