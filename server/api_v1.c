@@ -45,6 +45,8 @@ bool api_v1_status(struct api_call *call, struct fault *fault)
     api_write_member(call->writer, "name", call->served->name);
     json_key(call->writer, "ready");
     json_bool(call->writer, ready);
+    if (!ready)
+        api_write_member(call->writer, "error", "the server is shutting down");
     write_version_status(call->writer);
     json_close_object(call->writer);
     call->status = ready ? 200 : 503;

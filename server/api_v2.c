@@ -31,12 +31,17 @@ bool api_v2_server(struct api_call *call, struct fault *fault)
 
 /* ---- health ---- */
 
-static bool is_ready(struct api_call *call)
+/* Clients that look at the status alone show the error of what is not 200. */
+static void write_ready(struct api_call *call)
 {
     const bool absent = call->route->model != NULL && call->served == NULL;
     const bool ready = !absent && !atomic_load(&call->service->draining);
+    json_key(call->writer, "ready");
+    json_bool(call->writer, ready);
+    if (!ready)
+        api_write_member(call->writer, "error",
+                         absent ? "the model is not loaded" : "the server is shutting down");
     call->status = ready ? 200 : 503;
-    return ready;
 }
 
 bool api_v2_live(struct api_call *call, struct fault *fault)
@@ -53,8 +58,7 @@ bool api_v2_ready(struct api_call *call, struct fault *fault)
 {
     (void)fault;
     json_open_object(call->writer);
-    json_key(call->writer, "ready");
-    json_bool(call->writer, is_ready(call));
+    write_ready(call);
     json_key(call->writer, "live");
     json_bool(call->writer, true);
     json_close_object(call->writer);
@@ -67,8 +71,7 @@ bool api_v2_model_ready(struct api_call *call, struct fault *fault)
     json_open_object(call->writer);
     json_key(call->writer, "name");
     json_string_n(call->writer, call->route->model, call->route->model_size);
-    json_key(call->writer, "ready");
-    json_bool(call->writer, is_ready(call));
+    write_ready(call);
     json_close_object(call->writer);
     return true;
 }

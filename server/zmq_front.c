@@ -24,6 +24,8 @@
 /* The library's own bound of messages that wait to be taken in, for each peer. */
 #define RECEIVE_LIMIT 64
 
+#define FRAME_ROOM ((size_t)1 << 20)
+
 struct zmq_front {
     struct zmq_config config;
     struct zeromq *context;
@@ -168,10 +170,17 @@ static void *serve(void *argument)
 
 /* ---- start and stop ---- */
 
+/* The library cuts off who sends a larger frame, without a word. Up to twice what a request may
+ * have, and a little at least, it is taken in, to be refused with one. */
+static size_t frame_limit(size_t max_request)
+{
+    return max_request < INT64_MAX / 2 - FRAME_ROOM ? 2 * max_request + FRAME_ROOM : INT64_MAX;
+}
+
 static struct zeromq_socket_options socket_options(const struct zmq_front *front)
 {
     return (struct zeromq_socket_options){
-        .frame_limit = front->config.max_request,
+        .frame_limit = frame_limit(front->config.max_request),
         .receive_limit = RECEIVE_LIMIT,
         .send_limit = (int)front->config.peer_limit,
         .secret_key = front->config.curve ? front->config.secret_key : NULL,

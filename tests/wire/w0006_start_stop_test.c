@@ -276,9 +276,11 @@ static void while_it_waits_to_drain_it_serves_but_is_not_ready(void **state)
     program_signal(&fixture.daemon.program, SIGTERM);
     wait_until_not_ready(&fixture.client);
     expect_get_json(&fixture.client, "/v2/health/live", 200, "{\"live\":true}");
-    expect_get_json(&fixture.client, "/v2/health/ready", 503, "{\"ready\":false,\"live\":true}");
-    expect_get_json(&fixture.client, "/v2/models/slow/ready", 503,
-                    "{\"name\":\"slow\",\"ready\":false}");
+    expect_get_json(&fixture.client, "/v2/health/ready", 503,
+                    "{\"ready\":false,\"error\":\"the server is shutting down\",\"live\":true}");
+    expect_get_json(
+        &fixture.client, "/v2/models/slow/ready", 503,
+        "{\"name\":\"slow\",\"ready\":false,\"error\":\"the server is shutting down\"}");
     assert_true(http_post(&fixture.client, "/v2/models/slow/infer", body, strlen(body), &response));
     assert_int_equal(response.status, 200);
     http_response_fini(&response);

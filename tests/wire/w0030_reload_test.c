@@ -283,7 +283,7 @@ static void a_model_is_unloaded_and_loaded(void **state)
     expect_index("{\"ready\":true}", "[" READY("other") "]");
     assert_int_equal(step_status(STEP_BODY("")), 404);
     expect_get_json(&fixture.client, "/v2/models/tiny/ready", 503,
-                    "{\"name\":\"tiny\",\"ready\":false}");
+                    "{\"name\":\"tiny\",\"ready\":false,\"error\":\"the model is not loaded\"}");
     expect_get_json(&fixture.client, "/v2/models/other/ready", 200,
                     "{\"name\":\"other\",\"ready\":true}");
     expect_get_error(&fixture.client, "/v2/models/tiny", 404, "no available versions");

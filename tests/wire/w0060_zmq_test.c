@@ -326,16 +326,16 @@ static void wrong_requests_are_refused_with_status_and_id(void **state)
     }
 }
 
-/* Frames of allowed size that are too much together get an answer; of one that is larger than any
- * message may be the library cuts the connection, and the peer comes back. */
+/* What is too much gets an answer, in one frame as in several. Of a frame beyond all reason the
+ * library cuts the connection, and the peer comes back. */
 static void too_much_is_refused(void **state)
 {
-    static char half[60000], whole[110000];
+    static char half[60000], whole[110000], vast[3 << 20];
     struct zmq_client client;
     struct zmq_answer answer;
     const struct zmq_frame parts[] = {
         {"{\"id\":\"x\"}", 10}, {half, sizeof half}, {half, sizeof half}};
-    const struct zmq_frame large = {whole, sizeof whole};
+    const struct zmq_frame large = {whole, sizeof whole}, beyond = {vast, sizeof vast};
     (void)state;
     zmq_client_init(&client, ZMQ_CLIENT_DEALER, tcp, NULL);
     zmq_client_send(&client, parts, 3);
@@ -343,6 +343,10 @@ static void too_much_is_refused(void **state)
     expect_refusal(answer.frames[0], 413, "larger than 100000 bytes (max_body_bytes)", NULL);
     zmq_answer_fini(&answer);
     zmq_client_send(&client, &large, 1);
+    receive(&client, &answer);
+    expect_refusal(answer.frames[0], 413, "larger than 100000 bytes (max_body_bytes)", NULL);
+    zmq_answer_fini(&answer);
+    zmq_client_send(&client, &beyond, 1);
     assert_false(zmq_client_receive(&client, &answer, 300));
     zmq_client_send_text(&client, "{\"op\":\"live\"}");
     if (zmq_client_receive(&client, &answer, 5000))
@@ -495,7 +499,7 @@ static void what_happens_is_counted(void **state)
     assert_non_null(strstr(response.body, "\nlstmd_zmq_requests_total "));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"200\"} "));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"404\"} "));
-    assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"413\"} 1\n"));
+    assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"413\"} 2\n"));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_dropped_total{reason=\"full\"} 0\n"));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_peers "));
     http_response_fini(&response);
