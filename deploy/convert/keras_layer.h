@@ -39,6 +39,7 @@ struct keras_lstm {
     bool return_sequences;
     bool return_state;
     bool zero_output_for_mask;
+    bool stateful;
     struct keras_function activation, recurrent_activation;
 };
 

@@ -58,6 +58,7 @@ static bool read_flags(const struct keras_options *options, struct keras_lstm *l
            keras_options_bool(options, "return_state", NULL, &lstm->return_state, fault) &&
            keras_options_bool(options, "zero_output_for_mask", NULL, &lstm->zero_output_for_mask,
                               fault) &&
+           keras_options_bool(options, "stateful", NULL, &lstm->stateful, fault) &&
            keras_options_never(options, "time_major", fault);
 }
 

@@ -210,6 +210,11 @@ static bool build_lstm(const struct build *build, struct fault *fault)
         network_set_bool(network, build->layer, "return_state", true);
     if (build->masks && lstm->return_sequences && lstm->zero_output_for_mask)
         network_set_bool(network, build->layer, "zero_output_for_mask", true);
+    if (lstm->stateful)
+        network_set_note(network,
+                         "note: %s is stateful; here the state is kept for requests with a "
+                         "sequence_id, each sequence its own",
+                         build->node->layer.name);
     set_function(build, "activation", &lstm->activation, "tanh");
     set_function(build, "recurrent_activation", &lstm->recurrent_activation, "sigmoid");
     return add_direction(build, 0, false, fault) &&

@@ -124,6 +124,33 @@ static void names_may_have_more_before_and_between(void **state)
                  one_shard, plain_kernel, plain_bias);
 }
 
+/* What Keras keeps from call to call, a client asks for here. */
+static void a_stateful_lstm_is_noted(void **state)
+{
+#define STATEFUL(value)                                                                            \
+    "{\"format\":\"layers-model\",\"modelTopology\":{\"keras_version\":\"2.1.0\",\"model_"         \
+    "config\":{\"class_name\":\"Sequential\",\"config\":[{\"class_name\":\"LSTM\",\"config\":{"    \
+    "\"name\":\"l\",\"units\":1,\"activation\":\"tanh\",\"recurrent_activation\":\"sigmoid\","     \
+    "\"stateful\":" value "}}]}},\"weightsManifest\":[" GROUP(                                     \
+        "\"a\"",                                                                                   \
+        WEIGHT("l/kernel", "[1,4]", FLOAT32) "," WEIGHT(                                           \
+            "l/recurrent_kernel", "[1,4]", FLOAT32) "," WEIGHT("l/bias", "[4]", FLOAT32)) "]}"
+    static const char zeros[48];
+    static const struct shard shards[4] = {{"a", zeros, sizeof zeros}};
+    struct network network;
+    struct fault fault = {0};
+    (void)state;
+    if (!read_model(STATEFUL("true"), shards, &network, &fault))
+        fail_msg("%s", fault.text);
+    assert_non_null(network.note);
+    assert_non_null(strstr(network.note, "l is stateful"));
+    assert_non_null(strstr(network.note, "sequence_id"));
+    network_fini(&network);
+    assert_true(read_model(STATEFUL("false"), shards, &network, &fault));
+    assert_null(network.note);
+    network_fini(&network);
+}
+
 static void quantized_weights_are_numbers_again(void **state)
 {
     static const struct shard bytes[4] = {{"a", "\0\1\2\xff\0\2", 6}};
@@ -258,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shards_are_joined_and_groups_kept_apart),
         cmocka_unit_test(names_may_have_more_before_and_between),
+        cmocka_unit_test(a_stateful_lstm_is_noted),
         cmocka_unit_test(quantized_weights_are_numbers_again),
         cmocka_unit_test(a_manifest_that_does_not_fit_is_refused),
         cmocka_unit_test(two_directions_are_told_apart),
