@@ -152,6 +152,8 @@ void acceptor_close(struct acceptor *acceptor)
     atomic_store(&acceptor->stopping, true);
     shutdown(acceptor->config.listener, SHUT_RDWR); /* which wakes the thread */
     pthread_join(acceptor->thread, NULL);
+    while (!is_settled(acceptor) && clock_now() - acceptor->last_given < TAKE_UP * CLOCK_NS_PER_MS)
+        usleep(1000);
 }
 
 void acceptor_free(struct acceptor *acceptor)

@@ -36,7 +36,8 @@ bool acceptor_start(struct acceptor **acceptor, const struct acceptor_config *co
 void acceptor_started(struct acceptor *acceptor, size_t thread);
 void acceptor_closed(struct acceptor *acceptor, size_t thread);
 
-/* Whoever wants to connect from now on is refused by the system. */
+/* Whoever wants to connect from now on is refused by the system. What was given has been taken up
+ * afterwards, or failed. */
 void acceptor_close(struct acceptor *acceptor);
 /* After acceptor_close; nothing may be told any more. */
 void acceptor_free(struct acceptor *acceptor);

@@ -24,6 +24,7 @@
 /* The library's own bound of messages that wait to be taken in, for each peer. */
 #define RECEIVE_LIMIT 64
 
+/* For frames that are a little too large where requests are small. */
 #define FRAME_ROOM ((size_t)1 << 20)
 
 struct zmq_front {
@@ -171,7 +172,7 @@ static void *serve(void *argument)
 /* ---- start and stop ---- */
 
 /* The library cuts off who sends a larger frame, without a word. Up to twice what a request may
- * have, and a little at least, it is taken in, to be refused with one. */
+ * have, and FRAME_ROOM, it is taken in, to be refused with one. */
 static size_t frame_limit(size_t max_request)
 {
     return max_request < INT64_MAX / 2 - FRAME_ROOM ? 2 * max_request + FRAME_ROOM : INT64_MAX;

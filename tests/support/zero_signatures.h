@@ -74,4 +74,24 @@ static inline struct signature simple(bool batch_first)
     return signature_of(&layer, 1, batch_first);
 }
 
+/* 30 numbers as vectors of 8, LSTM 8 -> 4. */
+static inline struct signature embedded(bool batch_first)
+{
+    const struct layer_spec layers[] = {
+        {.type = LAYER_EMBEDDING,
+         .as.embedding = {.num_embeddings = 30, .embedding_dim = 8, .weight = zeros}},
+        lstm(8, 4, 1, false)};
+    return signature_of(layers, 2, batch_first);
+}
+
+/* Rows of 9 steps, pooled by two, LSTM 3 -> 4. */
+static inline struct signature of_nine_steps(void)
+{
+    const struct layer_spec layers[] = {
+        {.type = LAYER_POOL1D,
+         .as.pool1d = {.features = 3, .window = {.size = 2, .stride = 2, .dilation = 1}}},
+        lstm(3, 4, 1, false)};
+    return signature_for(layers, 2, &(struct model_config){.batch_first = true, .steps = 9});
+}
+
 #endif

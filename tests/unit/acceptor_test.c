@@ -6,13 +6,14 @@
 
 #include <cmocka.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "server/acceptor.h"
 #include "server/address.h"
+#include "server/clock.h"
 #include "server/listener.h"
 
 enum { THREADS = 3, MOST = 64, PATIENCE_MS = 10000 };
@@ -169,6 +170,32 @@ static void one_that_is_never_taken_up_counts_for_a_second(void **state)
     assert_true(comes_to(2, PATIENCE_MS));
 }
 
+static void *take_up_late(void *unused)
+{
+    (void)unused;
+    usleep(50000);
+    acceptor_started(acceptor, 0);
+    return NULL;
+}
+
+static void closing_waits_until_what_was_given_is_taken_up(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    start_with_limit(MOST);
+    atomic_store(&takes_up, false);
+    connect_and_expect(1);
+    const uint64_t begun = clock_now();
+    assert_int_equal(pthread_create(&thread, NULL, take_up_late, NULL), 0);
+    acceptor_close(acceptor);
+    assert_true(clock_now() - begun >= 50 * CLOCK_NS_PER_MS);
+    pthread_join(thread, NULL);
+    acceptor_free(acceptor);
+    close(listener);
+    assert_true(listener_open(&address, &listener, &fault)); /* for stop */
+    start_with_limit(MOST);
+}
+
 static void once_closed_nobody_can_connect(void **state)
 {
     (void)state;
@@ -194,6 +221,7 @@ int main(void)
         TEST(beyond_the_limit_they_wait_for_room),
         TEST(one_that_was_refused_does_not_count),
         TEST(one_that_is_never_taken_up_counts_for_a_second),
+        TEST(closing_waits_until_what_was_given_is_taken_up),
         TEST(once_closed_nobody_can_connect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,12 +258,8 @@ static void an_answer_too_large_to_count_is_refused(void **state)
 static void an_embedding_takes_either_whole_datatype(void **state)
 {
     (void)state;
-    const struct layer_spec layers[] = {
-        {.type = LAYER_EMBEDDING,
-         .as.embedding = {.num_embeddings = 30, .embedding_dim = 8, .weight = zeros}},
-        lstm(8, 4, 1, false)};
-    const struct signature rows_first = signature_of(layers, 2, true);
-    const struct signature s = signature_of(layers, 2, false);
+    const struct signature rows_first = embedded(true);
+    const struct signature s = embedded(false);
     struct infer_request request = {0};
     add_input(&request, "input", DATATYPE_INT32, "INT32", 2, 17, 3, 0);
     const struct binding binding = bound(&s, &request);
@@ -279,12 +275,7 @@ static void an_embedding_takes_either_whole_datatype(void **state)
 static void fixed_steps_are_asked_for(void **state)
 {
     (void)state;
-    const struct layer_spec layers[] = {
-        {.type = LAYER_POOL1D,
-         .as.pool1d = {.features = 3, .window = {.size = 2, .stride = 2, .dilation = 1}}},
-        lstm(3, 4, 1, false)};
-    const struct signature s =
-        signature_for(layers, 2, &(struct model_config){.batch_first = true, .steps = 9});
+    const struct signature s = of_nine_steps();
     struct infer_request request = {0};
     add_input(&request, "input", DATATYPE_FP32, "FP32", 3, 2, 8, 3);
     expect_unbound(

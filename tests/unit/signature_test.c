@@ -212,12 +212,8 @@ static void a_vector_has_no_steps(void **state)
 static void an_embedding_takes_whole_numbers(void **state)
 {
     (void)state;
-    const struct layer_spec layers[] = {
-        {.type = LAYER_EMBEDDING,
-         .as.embedding = {.num_embeddings = 30, .embedding_dim = 8, .weight = zeros}},
-        lstm(8, 4, 1, false)};
-    const struct signature rows_first = signature_of(layers, 2, true);
-    const struct signature s = signature_of(layers, 2, false);
+    const struct signature rows_first = embedded(true);
+    const struct signature s = embedded(false);
     assert_int_equal(s.vocabulary, 30);
     expect_tensor(&s.inputs[0], "input", DATATYPE_INT64, false, 2, -1, -1, 0);
     assert_int_equal(s.inputs[0].rows_axis, 1);
@@ -361,12 +357,7 @@ static void tensors_that_cannot_be_are_refused(void **state)
 static void fixed_steps_stand_in_the_shape(void **state)
 {
     (void)state;
-    const struct layer_spec layers[] = {
-        {.type = LAYER_POOL1D,
-         .as.pool1d = {.features = 3, .window = {.size = 2, .stride = 2, .dilation = 1}}},
-        lstm(3, 4, 1, false)};
-    const struct signature s =
-        signature_for(layers, 2, &(struct model_config){.batch_first = true, .steps = 9});
+    const struct signature s = of_nine_steps();
     expect_tensor(&s.inputs[0], "input", DATATYPE_FP32, false, 3, -1, 9, 3);
     expect_tensor(&s.outputs[0], "output", DATATYPE_FP32, false, 3, -1, 4, 4);
 }
