@@ -4,6 +4,7 @@
 #include "core/checked.h"
 #include "proto/float_text.h"
 #include "proto/infer_message.h"
+#include "proto/infer_parameters.h"
 #include "proto/tensor_bytes.h"
 
 enum stage { HEAD, TENSOR_HEAD, TENSOR_DATA, TAIL };
@@ -42,7 +43,7 @@ static size_t text_size(const char *text)
 
 bool infer_answer_size(const struct infer_answer *answer, size_t *bytes)
 {
-    size_t sum = HEAD_TEXT + ESCAPED_MAX * SEQUENCE_ID_MAX + text_size(answer->model_name) +
+    size_t sum = HEAD_TEXT + INFER_PARAMETERS_MAX + text_size(answer->model_name) +
                  text_size(answer->model_version) + text_size(answer->id);
     for (size_t i = 0; i < answer->output_count; i++) {
         const struct infer_answer_tensor *tensor = &answer->outputs[i];
@@ -72,30 +73,6 @@ size_t infer_answer_tensors(const struct infer_answer *answer, size_t sizes[INFE
 
 /* ---- JSON ---- */
 
-static bool is_of_sequence(const struct infer_answer *answer)
-{
-    return answer->sequence_id != NULL && answer->sequence_id->kind != SEQUENCE_ID_NONE;
-}
-
-static void write_parameters(struct json_writer *writer, const struct infer_answer *answer)
-{
-    json_key(writer, "parameters");
-    json_open_object(writer);
-    if (is_of_sequence(answer)) {
-        json_key(writer, "sequence_id");
-        sequence_id_write(answer->sequence_id, writer);
-        json_key(writer, "steps");
-        json_uint64(writer, answer->steps);
-    }
-    if (answer->part.given) {
-        json_key(writer, "first_step");
-        json_uint64(writer, answer->part.first_step);
-        json_key(writer, "final");
-        json_bool(writer, answer->part.final);
-    }
-    json_close_object(writer);
-}
-
 static void write_head(struct json_writer *writer, const struct infer_answer *answer)
 {
     json_open_object(writer);
@@ -107,8 +84,8 @@ static void write_head(struct json_writer *writer, const struct infer_answer *an
         json_key(writer, "id");
         json_string(writer, answer->id);
     }
-    if (is_of_sequence(answer) || answer->part.given)
-        write_parameters(writer, answer);
+    if (infer_answer_has_parameters(answer))
+        infer_answer_write_parameters(answer, writer);
     json_key(writer, "outputs");
     json_open_array(writer);
 }

@@ -6,10 +6,10 @@
 
 #include "core/checked.h"
 #include "proto/excerpt.h"
+#include "proto/infer_parameters.h"
 #include "proto/json_reader.h"
 
 enum {
-    KEY_MAX = 256, /* with the NUL; longer keys are refused, known or not */
     DIMENSION_MAX = INT32_MAX,
 };
 #define NOT_BINARY UINT64_MAX
@@ -68,12 +68,11 @@ static bool read_member(struct parser *parser, const struct member *member)
     return member->read(parser) || add_place(parser, member->key);
 }
 
-/* Reads an object; keys that are not among members are skipped, or refused by allowed, if given. */
-static bool read_object(struct parser *parser, const struct member *members, size_t count,
-                        bool (*allowed)(struct parser *parser, const char *key))
+/* Reads an object; keys that are not among members are skipped. */
+static bool read_object(struct parser *parser, const struct member *members, size_t count)
 {
     struct json_reader *reader = &parser->reader;
-    char key[KEY_MAX];
+    char key[JSON_KEY_MAX];
     unsigned seen = 0;
     if (!json_enter_object(reader))
         return false;
@@ -81,8 +80,6 @@ static bool read_object(struct parser *parser, const struct member *members, siz
         const size_t i = find_member(members, count, key);
         if (i < count && (seen >> i & 1) != 0)
             return json_fail(reader, "'%s' is given twice", key);
-        if (i == count && allowed != NULL && !allowed(parser, key))
-            return false;
         if (i < count ? !read_member(parser, &members[i]) : !json_skip(reader, NULL, NULL))
             return false;
         seen |= i < count ? 1u << i : 0;
@@ -95,8 +92,7 @@ static bool read_object(struct parser *parser, const struct member *members, siz
     return true;
 }
 
-#define READ_OBJECT(parser, members)                                                               \
-    read_object(parser, members, sizeof members / sizeof *members, NULL)
+#define READ_OBJECT(parser, members) read_object(parser, members, sizeof members / sizeof *members)
 
 /* Reads an array of tensors, at most INFER_TENSOR_MAX. */
 static bool read_tensors(struct parser *parser, size_t *count,
@@ -282,84 +278,9 @@ static bool read_id(struct parser *parser)
     return json_read_string(&parser->reader, parser->request->id, INFER_ID_MAX);
 }
 
-static bool read_sequence_id(struct parser *parser)
-{
-    struct json_reader *reader = &parser->reader;
-    struct sequence_id *id = &parser->request->parameters.sequence_id;
-    char text[INFER_ID_MAX];
-    uint64_t number;
-    if (json_peek(reader) == JSON_STRING) {
-        if (!json_read_string(reader, text, sizeof text))
-            return false;
-        return sequence_id_of_text(text, id) ||
-               json_fail(reader, "at most %d bytes without control characters are wanted, got '%s'",
-                         SEQUENCE_ID_MAX - 1, excerpt_of(text).text);
-    }
-    if (!json_read_uint64(reader, &number))
-        return false;
-    *id = sequence_id_of_number(number);
-    return true;
-}
-
-static bool read_sequence_start(struct parser *parser)
-{
-    return json_read_bool(&parser->reader, &parser->request->parameters.sequence_start);
-}
-
-static bool read_sequence_end(struct parser *parser)
-{
-    return json_read_bool(&parser->reader, &parser->request->parameters.sequence_end);
-}
-
-static bool read_priority(struct parser *parser)
-{
-    return json_read_uint64(&parser->reader, &parser->request->parameters.priority);
-}
-
-static bool read_timeout(struct parser *parser)
-{
-    return json_read_uint64(&parser->reader, &parser->request->parameters.timeout_us);
-}
-
-static bool read_binary_output(struct parser *parser)
-{
-    return json_read_bool(&parser->reader, &parser->request->parameters.binary_data_output);
-}
-
-static bool read_stream(struct parser *parser)
-{
-    return json_read_bool(&parser->reader, &parser->request->parameters.stream);
-}
-
-static bool read_stream_steps(struct parser *parser)
-{
-    uint64_t *steps = &parser->request->parameters.stream_steps;
-    if (!json_read_uint64(&parser->reader, steps))
-        return false;
-    return *steps > 0 || json_fail(&parser->reader, "1 or more is wanted, got 0");
-}
-
-/* Names that servers keep for themselves: a client that sends one expects what is not done. */
-static bool not_reserved(struct parser *parser, const char *key)
-{
-    return strncmp(key, "triton_", strlen("triton_")) != 0 ||
-           json_fail(&parser->reader, "a name not beginning with 'triton_' is wanted, got '%s'",
-                     excerpt_of(key).text);
-}
-
 static bool read_parameters(struct parser *parser)
 {
-    static const struct member members[] = {
-        {"sequence_id", false, read_sequence_id},
-        {"sequence_start", false, read_sequence_start},
-        {"sequence_end", false, read_sequence_end},
-        {"priority", false, read_priority},
-        {"timeout", false, read_timeout},
-        {"binary_data_output", false, read_binary_output},
-        {"stream", false, read_stream},
-        {"stream_steps", false, read_stream_steps},
-    };
-    return read_object(parser, members, sizeof members / sizeof *members, not_reserved);
+    return infer_parameters_read(&parser->reader, &parser->request->parameters, &parser->placed);
 }
 
 static bool read_request(struct parser *parser)

@@ -22,6 +22,8 @@
 #include "proto/fault.h"
 
 #define JSON_DEPTH_MAX 32
+#define JSON_KEY_MAX                                                                               \
+    256 /* for keys that may be anything: room, with the NUL; longer ones are refused */
 
 enum json_type {
     JSON_ERROR, /* the reader has failed */

@@ -9,8 +9,6 @@
 #include "proto/float_text.h"
 #include "proto/json_reader.h"
 
-enum { KEY_MAX = 256 };
-
 /* ---- a row's floats, by tensor ---- */
 
 static bool is_state(const struct signature_tensor *tensor)
@@ -144,7 +142,7 @@ static bool read_id(struct json_reader *reader, struct sequence_id *id)
 
 static bool read_name(struct json_reader *reader, const char *wanted)
 {
-    char name[KEY_MAX];
+    char name[JSON_KEY_MAX];
     if (!json_read_string(reader, name, sizeof name))
         return false;
     return strcmp(name, wanted) == 0 ||
@@ -190,7 +188,7 @@ static bool read_shape(struct json_reader *reader, struct infer_input *tensor)
 
 static bool read_memory(struct json_reader *reader, struct infer_input *memory)
 {
-    char key[KEY_MAX];
+    char key[JSON_KEY_MAX];
     *memory = (struct infer_input){.name = "memory", .datatype = DATATYPE_FP32};
     if (!json_enter_object(reader))
         return false;
@@ -245,7 +243,7 @@ static bool read_envelope(struct sequence_message *message, const char *json, si
                           const char *model_name, struct fault *fault)
 {
     struct json_reader reader;
-    char key[KEY_MAX];
+    char key[JSON_KEY_MAX];
     bool seen[MEMBER_COUNT + 1] = {false};
     json_reader_init(&reader, json, size, fault);
     reader.words = true;

@@ -3,6 +3,7 @@
 
 #include "core/checked.h"
 #include "proto/float_text.h"
+#include "proto/infer_parameters.h"
 #include "proto/v1_predict.h"
 
 enum stage { HEAD, ROWS, DONE };
@@ -83,7 +84,7 @@ static bool tensor_size(const struct infer_answer_tensor *tensor, size_t *bytes)
 
 bool v1_answer_size(const struct infer_answer *answer, size_t *bytes)
 {
-    size_t sum = HEAD_TEXT;
+    size_t sum = HEAD_TEXT + INFER_PARAMETERS_MAX;
     for (size_t i = 0; i < answer->output_count; i++) {
         size_t size;
         if (!tensor_size(&answer->outputs[i], &size) || !checked_add(sum, size, &sum))
@@ -126,6 +127,8 @@ static void write_end(const struct v1_writing *w)
         json_close_object(w->writer);
     else
         json_close_array(w->writer);
+    if (infer_answer_has_parameters(w->answer))
+        infer_answer_write_parameters(w->answer, w->writer);
     json_close_object(w->writer);
     w->cursor->stage = DONE;
 }

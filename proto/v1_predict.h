@@ -1,7 +1,8 @@
 /* TensorFlow Serving's and KServe's predict messages, version 1 of the REST protocol, as other
  * words for an infer request and its answer.
  *
- * Request: {"signature_name":s?, "instances":[row, ...]} or {..., "inputs": column}, in which
+ * Request: {"signature_name":s?, "parameters":{}?, "instances":[row, ...]} or {..., "inputs":
+ * column}, in which
  *   row     a tensor without its batch dimension; or {name: such a tensor, ...}, all rows with the
  *           same names
  *   column  a list of such tensors; or {name: such a list, ...}
@@ -12,8 +13,12 @@
  * signature_name is "serving_default", or none: what the network itself returns is answered; or
  * "with_states": its final states too, of networks that keep them to themselves.
  *
+ * parameters are an infer request's (proto/infer_parameters.h), so that a sequence is kept over
+ * predict requests too; binary_data_output is refused.
+ *
  * Answer: {"predictions":[row, ...]} to instances, {"outputs": column} to inputs: nested lists, of
- * one output bare, of several as objects. A row has as many steps as it really has. */
+ * one output bare, of several as objects. A row has as many steps as it really has. Of a sequence,
+ * "parameters" follow: {"sequence_id", "steps"}. */
 #ifndef PROTO_V1_PREDICT_H
 #define PROTO_V1_PREDICT_H
 
@@ -39,7 +44,7 @@ struct v1_request {
 /* Fills request as if it were one of infer_request_parse's, without decoding a number: inputs of
  * form TENSOR_ROWS with names, shapes (in the signature's layout, the longest row's steps) and
  * datatypes as the signature has them, at least one row each, to be held against it by
- * binding_init like any other; the outputs that signature_name says; no id or parameters. body
+ * binding_init like any other; the outputs that signature_name says; the parameters; no id. body
  * and signature must outlive request and v1. On failure fault has status 400. */
 bool v1_request_parse(struct v1_request *v1, struct infer_request *request, const char *body,
                       size_t size, const struct signature *signature, struct fault *fault);
@@ -62,10 +67,10 @@ struct v1_answer_cursor {
 
 void v1_answer_begin(struct v1_answer_cursor *cursor);
 
-/* Writes up to limit further numbers, limit > 0, and what stands around them. Of answer, only the
- * outputs are used, at least one: FP32, all with the same number of rows, at least one, counted by
- * any dimension but the last, unless that is the only one. true when the answer is complete. Memory
- * failures are the writer's to report; the answer is then complete at once. */
+/* Writes up to limit further numbers, limit > 0, and what stands around them. Of answer, only its
+ * sequence and its outputs are used, at least one: FP32, all with the same number of rows, at least
+ * one, counted by any dimension but the last, unless that is the only one. true when the answer is
+ * complete. Memory failures are the writer's to report; the answer is then complete at once. */
 bool v1_answer_write(struct v1_answer_cursor *cursor, struct json_writer *writer,
                      const struct infer_answer *answer, bool columns, size_t limit);
 

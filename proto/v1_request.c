@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "proto/excerpt.h"
+#include "proto/infer_parameters.h"
 #include "proto/json_reader.h"
 #include "proto/v1_predict.h"
 
@@ -26,6 +27,7 @@ struct walk {
     struct tensor_row *rows[INFER_TENSOR_MAX]; /* per input; NULL on the first walk */
     struct rows_seen seen[INFER_TENSOR_MAX];
     const char *list; /* "instances" or "inputs", once found */
+    bool parameters;  /* found */
     struct fault *fault;
 };
 
@@ -293,11 +295,36 @@ static bool read_signature_name(struct walk *walk)
                      excerpt_of(name).text);
 }
 
+static bool read_parameters(struct walk *walk)
+{
+    struct infer_parameters *parameters = &walk->request->parameters;
+    bool placed;
+    if (walk->parameters)
+        return fault_set(walk->fault, 400, "'parameters' is given twice");
+    walk->parameters = true;
+    if (!infer_parameters_read(&walk->reader, parameters, &placed))
+        return fault_set(walk->fault, 400, "parameters%s%s", placed ? "." : ": ",
+                         walk->fault->text);
+    return !parameters->binary_data_output ||
+           fault_set(walk->fault, 400, "outputs are JSON here: binary_data_output is not possible");
+}
+
+/* Who puts one of these beside 'parameters' would get answers of no sequence, were it skipped. */
+static bool is_misplaced(const char *key)
+{
+    return strcmp(key, "sequence_id") == 0 || strcmp(key, "sequence_start") == 0 ||
+           strcmp(key, "sequence_end") == 0;
+}
+
 static bool take_key(struct walk *walk, const char *key)
 {
     const bool instances = strcmp(key, "instances") == 0, inputs = strcmp(key, "inputs") == 0;
     if (strcmp(key, "signature_name") == 0)
         return read_signature_name(walk);
+    if (strcmp(key, "parameters") == 0)
+        return read_parameters(walk);
+    if (is_misplaced(key))
+        return fault_set(walk->fault, 400, "'%s' is wanted within 'parameters'", key);
     if (!instances && !inputs)
         return json_skip(&walk->reader, NULL, NULL);
     if (walk->list != NULL)

@@ -11,8 +11,6 @@
 /* The routing ids of so many proxies, and the empty frame. */
 #define ENVELOPE_MAX 9
 
-#define KEY_MAX 256 /* the infer message's */
-
 static const char *const op_names[] = {
     [ZMQ_INFER] = "infer",       [ZMQ_LIVE] = "live",   [ZMQ_READY] = "ready",
     [ZMQ_METADATA] = "metadata", [ZMQ_STATS] = "stats",
@@ -43,7 +41,7 @@ size_t zmq_envelope_size(const struct infer_span *frames, size_t count)
 
 struct reading {
     struct zmq_header *header;
-    char op[KEY_MAX];
+    char op[JSON_KEY_MAX];
 };
 
 /* Judged when all is read, so that a wrong one is answered with the id. */
@@ -78,7 +76,7 @@ static bool read_stream(struct json_reader *reader, struct reading *reading)
 
 static bool read_parameters(struct json_reader *reader, struct reading *reading)
 {
-    char key[KEY_MAX];
+    char key[JSON_KEY_MAX];
     if (json_peek(reader) != JSON_OBJECT)
         return json_skip(reader, NULL, NULL);
     json_enter_object(reader);
@@ -116,7 +114,7 @@ static size_t find_member(const char *key)
  */
 static bool skip_inputs(struct json_reader *reader)
 {
-    char key[KEY_MAX];
+    char key[JSON_KEY_MAX];
     if (json_peek(reader) != JSON_ARRAY)
         return json_skip(reader, NULL, NULL);
     if (!json_enter_array(reader))
@@ -152,7 +150,7 @@ static bool read_member(struct json_reader *reader, struct reading *reading, con
 static bool read_object(struct reading *reading, const struct infer_span *text, struct fault *fault)
 {
     struct json_reader reader;
-    char key[KEY_MAX];
+    char key[JSON_KEY_MAX];
     unsigned seen = 0;
     json_reader_init(&reader, text->data, text->size, fault);
     if (!json_enter_object(&reader))

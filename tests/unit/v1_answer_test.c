@@ -161,6 +161,34 @@ static void failed_writer_ends_the_answer(void **state)
     assert_false(json_writer_take(&writer, &text, &size));
 }
 
+static void of_a_sequence_its_id_and_steps_follow(void **state)
+{
+    (void)state;
+    struct sequence_id id = sequence_id_of_number(UINT64_MAX);
+    const struct infer_answer answer = {
+        .sequence_id = &id,
+        .steps = 3,
+        .output_count = 1,
+        .outputs = {{.name = "y", .rank = 2, .shape = {1, 2}, .data = numbers}},
+    };
+    expect(&answer, true,
+           "{\"outputs\":[[1.0,2.0]],\"parameters\":{\"sequence_id\":18446744073709551615,"
+           "\"steps\":3}}");
+    char text[SEQUENCE_ID_MAX];
+    memset(text, '"', sizeof text - 1); /* two bytes each, in an answer of few numbers */
+    text[sizeof text - 1] = '\0';
+    assert_true(sequence_id_of_text(text, &id));
+    struct v1_answer_cursor cursor;
+    struct json_writer writer;
+    size_t bound;
+    json_writer_init(&writer);
+    v1_answer_begin(&cursor);
+    assert_true(v1_answer_write(&cursor, &writer, &answer, true, SIZE_MAX));
+    assert_true(v1_answer_size(&answer, &bound));
+    assert_true(writer.size <= bound && writer.size > 2 * (sizeof text - 1));
+    json_writer_fini(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +198,7 @@ int main(void)
         cmocka_unit_test(outputs_of_fewer_dimensions_stand_alone),
         cmocka_unit_test(rows_may_be_lists_of_lists),
         cmocka_unit_test(outputs_without_steps_are_empty_lists),
+        cmocka_unit_test(of_a_sequence_its_id_and_steps_follow),
         cmocka_unit_test(size_that_does_not_fit_is_said),
         cmocka_unit_test(failed_writer_ends_the_answer),
     };

@@ -531,6 +531,47 @@ static void outputs_are_those_of_the_signature_named(void **state)
     }
 }
 
+static void parameters_are_read_wherever_they_stand(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "{\"parameters\":{\"sequence_id\":\"a\",\"sequence_start\":true,\"sequence_end\":true,"
+        "\"priority\":2,\"timeout\":9,\"own\":[1]},\"instances\":[[[1,2]]]}",
+        "{\"inputs\":[[[1,2]]],\"parameters\":{\"timeout\":9,\"priority\":2,\"sequence_id\":\"a\","
+        "\"sequence_end\":true,\"sequence_start\":true}}",
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct parsed parsed;
+        take(&parsed, bodies[i], TIME_FIRST);
+        const struct infer_parameters *parameters = &parsed.request.parameters;
+        assert_int_equal(parameters->sequence_id.kind, SEQUENCE_ID_TEXT);
+        assert_string_equal(parameters->sequence_id.text, "a");
+        assert_true(parameters->sequence_start && parameters->sequence_end);
+        assert_int_equal(parameters->priority, 2);
+        assert_int_equal(parameters->timeout_us, 9);
+        drop(&parsed);
+    }
+}
+
+static void bad_parameters_are_told_by_name(void **state)
+{
+    (void)state;
+#define INSTANCES ",\"instances\":[[[1,2]]]}"
+    refuse(
+        "{\"parameters\":{\"priority\":true}" INSTANCES,
+        "JSON Parse error: parameters.priority: a number is wanted, got true or false at byte 26");
+    refuse("{\"parameters\":7" INSTANCES,
+           "JSON Parse error: parameters: an object is wanted, got a number at byte 14");
+    refuse("{\"parameters\":{\"triton_x\":1}" INSTANCES,
+           "JSON Parse error: parameters: a name not beginning with 'triton_' is wanted, got "
+           "'triton_x' at byte 26");
+    refuse("{\"parameters\":{},\"parameters\":{}" INSTANCES, "'parameters' is given twice");
+    refuse("{\"parameters\":{\"binary_data_output\":true}" INSTANCES,
+           "outputs are JSON here: binary_data_output is not possible");
+    refuse("{\"sequence_start\":true" INSTANCES, "'sequence_start' is wanted within 'parameters'");
+#undef INSTANCES
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +588,8 @@ int main(void)
         cmocka_unit_test(every_bad_body_is_refused_with_its_text),
         cmocka_unit_test(every_cut_of_a_body_is_refused),
         cmocka_unit_test(more_inputs_than_there_may_be_are_refused),
+        cmocka_unit_test(parameters_are_read_wherever_they_stand),
+        cmocka_unit_test(bad_parameters_are_told_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -373,6 +373,87 @@ static void long_rows_come_out_whole(void **state)
     free(body);
 }
 
+/* ---- sequences ---- */
+
+/* The one row's predictions as JSON text; parameters, where not NULL, must be what comes back. */
+static char *predict(const char *body, const char *parameters)
+{
+    struct http_response response;
+    post(HEADED, body, &response);
+    if (response.status != 200)
+        fail_msg("%s: %s", body, response.body);
+    cJSON *root = cJSON_Parse(response.body);
+    http_response_fini(&response);
+    char *found = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(root, "parameters"));
+    if (parameters != NULL)
+        assert_string_equal(found, parameters);
+    else
+        assert_null(found);
+    cJSON_free(found);
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(root, "predictions");
+    assert_int_equal(cJSON_GetArraySize(rows), 1);
+    char *text = cJSON_PrintUnformatted(cJSON_GetArrayItem(rows, 0));
+    cJSON_Delete(root);
+    return text;
+}
+
+/* The steps of several answers in one list. */
+static void join_steps(char *joined, size_t size, char *const parts[], size_t count)
+{
+    size_t at = (size_t)snprintf(joined, size, "[");
+    for (size_t i = 0; i < count; i++)
+        at += (size_t)snprintf(joined + at, size - at, "%s%.*s", i > 0 ? "," : "",
+                               (int)strlen(parts[i]) - 2, parts[i] + 1);
+    snprintf(joined + at, size - at, "]");
+}
+
+static void a_sequence_may_come_in_pieces(void **state)
+{
+    (void)state;
+    char *whole = predict("{\"instances\":[[[0.5],[-1],[2],[0.25]]]}", NULL);
+    char *parts[] = {
+        predict("{\"parameters\":{\"sequence_id\":7,\"sequence_start\":true},"
+                "\"instances\":[[[0.5]]]}",
+                "{\"sequence_id\":7,\"steps\":1}"),
+        predict("{\"instances\":[[[-1],[2]]],\"parameters\":{\"sequence_id\":7}}",
+                "{\"sequence_id\":7,\"steps\":3}"),
+        predict("{\"parameters\":{\"sequence_id\":7,\"sequence_end\":true},"
+                "\"instances\":[[[0.25]]]}",
+                "{\"sequence_id\":7,\"steps\":4}"),
+    };
+    char joined[512];
+    join_steps(joined, sizeof joined, parts, 3);
+    assert_string_equal(joined, whole);
+    cJSON_free(whole);
+    for (size_t i = 0; i < 3; i++)
+        cJSON_free(parts[i]);
+    refuse(HEADED, "{\"parameters\":{\"sequence_id\":7},\"instances\":[[[1]]]}", 404, "sequence");
+}
+
+static void a_sequence_may_change_its_protocol(void **state)
+{
+    static const char body[] =
+        "{\"parameters\":{\"sequence_id\":\"two doors\",\"sequence_end\":true},\"inputs\":"
+        "[{\"name\":\"input\",\"shape\":[1,1,1],\"datatype\":\"FP32\",\"data\":[-1]}],"
+        "\"outputs\":[{\"name\":\"output\"}]}";
+    struct http_response response;
+    (void)state;
+    char *whole = predict("{\"instances\":[[[0.5],[-1]]]}", NULL);
+    cJSON_free(predict("{\"parameters\":{\"sequence_id\":\"two doors\",\"sequence_start\":true},"
+                       "\"instances\":[[[0.5]]]}",
+                       "{\"sequence_id\":\"two doors\",\"steps\":1}"));
+    post("/v2/models/headed/infer", body, &response);
+    assert_int_equal(response.status, 200);
+    cJSON *rows = cJSON_Parse(whole), *root = cJSON_Parse(response.body);
+    const cJSON *output = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(root, "outputs"), 0);
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(output, "data");
+    assert_true(cJSON_Compare(cJSON_GetArrayItem(rows, 1), data, true));
+    cJSON_Delete(rows);
+    cJSON_Delete(root);
+    cJSON_free(whole);
+    http_response_fini(&response);
+}
+
 /* ---- refusals ---- */
 
 static void what_is_wrong_is_said_in_tensorflow_serving_s_words(void **state)
@@ -394,6 +475,11 @@ static void what_is_wrong_is_said_in_tensorflow_serving_s_words(void **state)
         {TINY, "{\"instances\":[{\"nothing\":[[1]]}]}", 400, "'nothing'"},
         {TINY, "{\"instances\":[[[1,2]]]}", 400, "unexpected shape for input 'input'"},
         {TINY, "{\"instances\":[[[1]],[[1,2]]]}", 400, "row 1"},
+        {TINY, "{\"sequence_id\":7,\"instances\":[[[1]]]}", 400,
+         "'sequence_id' is wanted within 'parameters'"},
+        {TINY, "{\"parameters\":{\"sequence_id\":-1},\"instances\":[[[1]]]}", 400,
+         "parameters.sequence_id: "},
+        {TINY, "{\"parameters\":{\"sequence_id\":8},\"instances\":[[[1]]]}", 404, "sequence"},
         {TINY, "{\"instances\":[[[1]],[[\"a\"]]]}", 400, "row 1: element 0: a number is wanted"},
         {"/v1/models/nobody:predict", "{\"instances\":[[[1]]]}", 404,
          "Servable not found for request: Latest(nobody)"},
@@ -428,6 +514,8 @@ int main(void)
         cmocka_unit_test(the_metadata_has_a_signature_for_either),
         cmocka_unit_test(rows_without_steps_come_out_without),
         cmocka_unit_test(long_rows_come_out_whole),
+        cmocka_unit_test(a_sequence_may_come_in_pieces),
+        cmocka_unit_test(a_sequence_may_change_its_protocol),
         cmocka_unit_test(what_is_wrong_is_said_in_tensorflow_serving_s_words),
         cmocka_unit_test(binary_tensors_have_no_place_there),
     };
