@@ -17,7 +17,8 @@
     "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional",  \
         "proj_size", "units", "use_bias", "direction", "go_backwards", "return_sequences",         \
         "return_state", "merge_mode", "activation", "recurrent_activation", "activations",         \
-        "peepholes", "clip", "input_forget", "zero_output_for_mask", NULL
+        "peepholes", "clip", "input_forget", "zero_output_for_mask", "recurrent_dropout",          \
+        "unit_forget_bias", "unroll", "stateful", NULL
 static const char *const lstm_keys[] = {LSTM_KEYS};
 static const char *const lstm_layer_keys[] = {"type", "name", "weights", LSTM_KEYS};
 
@@ -224,12 +225,40 @@ static bool read_lstm_outputs(const struct layer_reader *reader, struct layer_co
     return true;
 }
 
+/* What trains, or says how Keras computes: of no consequence here. */
+static bool read_ignored(const struct layer_reader *reader, const struct layer_config *layer,
+                         const cJSON *object)
+{
+    static const char *const rates[] = {"dropout", "recurrent_dropout"};
+    static const char *const switches[] = {"unit_forget_bias", "unroll"};
+    double rate;
+    bool on;
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+        if (!config_json_number(object, layer->place, rates[i], 0, 1, &rate, reader->fault))
+            return false;
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
+        if (!read_bool(reader, layer, object, switches[i], &on))
+            return false;
+    return true;
+}
+
+static bool read_stateful(const struct layer_reader *reader, const struct layer_config *layer,
+                          const cJSON *object)
+{
+    bool stateful = false;
+    return read_bool(reader, layer, object, "stateful", &stateful) &&
+           (!stateful ||
+            fault_set(reader->fault, 400,
+                      "%s.stateful: false expected: the state is kept for requests that say "
+                      "sequence_id",
+                      layer->place));
+}
+
 static bool read_lstm_options(struct layer_reader *reader, struct layer_config *layer,
                               const cJSON *object)
 {
     const char *const place = layer->place;
     const size_t max = MODEL_SIZE_MAX;
-    double dropout = 0; /* trains, does not serve */
     return config_json_size(object, place, "input_size", 1, max, &layer->input_size,
                             reader->fault) &&
            read_size_of_two_names(reader, layer, object, "hidden_size", "units",
@@ -237,7 +266,7 @@ static bool read_lstm_options(struct layer_reader *reader, struct layer_config *
            config_json_size(object, place, "num_layers", 1, max, &layer->num_layers,
                             reader->fault) &&
            config_json_size(object, place, "proj_size", 0, max, &layer->proj_size, reader->fault) &&
-           config_json_number(object, place, "dropout", 0, 1, &dropout, reader->fault) &&
+           read_ignored(reader, layer, object) && read_stateful(reader, layer, object) &&
            config_json_bool(object, place, "peepholes", &layer->peepholes, reader->fault) &&
            read_bool(reader, layer, object, "input_forget", &layer->input_forget) &&
            read_bias(reader, layer, object) && read_direction(reader, layer, object) &&

@@ -152,7 +152,7 @@ def what_the_parser_refuses_the_schema_refuses():
     for config in ({}, {"weights": 1}, {"weights": "w", "lstm": {}, "layers": []}, {"weights": "w", "layers": []},
                    {"weights": "w", "layers": [{"type": "gru"}]}, {"weights": "w", "name": "../m"},
                    {"weights": "w", "layers": [{"type": "activation"}]}, {"weights": "w", "steps": 0},
-                   {"weights": "w", "lstm": {"merge_mode": "max"}}):
+                   {"weights": "w", "lstm": {"merge_mode": "max"}}, {"weights": "w", "lstm": {"stateful": True}}):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(config, file)
             file.flush()

@@ -194,7 +194,8 @@ static void options_of_the_lstm_are_read(void **state)
               "\"use_bias\":true,\"direction\":\"reverse\",\"return_sequences\":false,"
               "\"return_state\":true,\"activation\":{\"function\":\"elu\",\"alpha\":0.5},"
               "\"recurrent_activation\":\"hard_sigmoid_keras3\",\"peepholes\":false,\"clip\":3,"
-              "\"input_forget\":true},"
+              "\"input_forget\":true,\"recurrent_dropout\":0.2,\"unit_forget_bias\":true,"
+              "\"unroll\":false,\"stateful\":false},"
               "{\"type\":\"lstm\",\"bidirectional\":true,\"merge_mode\":\"ave\",\"zero_output_for_"
               "mask\":true,\"activations\":["
               "\"sigmoid\",\"tanh\",\"relu\",\"hard_sigmoid\",\"softsign\",\"tanh\"]}]}");
@@ -382,13 +383,13 @@ static void arguments_of_the_lstm_are_checked(void **state)
          "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
          "go_backwards, return_sequences, return_state, merge_mode, activation, "
          "recurrent_activation, activations, peepholes, clip, input_forget, "
-         "zero_output_for_mask"},
+         "zero_output_for_mask, recurrent_dropout, unit_forget_bias, unroll, stateful"},
         {LSTM("\"weights\":\"x\""),
          "lstm.weights: unknown key; known are input_size, hidden_size, num_layers, bias, "
          "batch_first, dropout, bidirectional, proj_size, units, use_bias, direction, "
          "go_backwards, return_sequences, return_state, merge_mode, activation, "
          "recurrent_activation, activations, peepholes, clip, input_forget, "
-         "zero_output_for_mask"},
+         "zero_output_for_mask, recurrent_dropout, unit_forget_bias, unroll, stateful"},
         {LSTM("\"hidden_size\":1,\"hidden_size\":1"), "lstm.hidden_size: given twice"},
         {LSTM("\"hidden_size\":\"128\""),
          "lstm.hidden_size: an integer of at least 1 expected, got \"128\""},
@@ -441,7 +442,7 @@ static void layers_are_checked(void **state)
          "num_layers, bias, batch_first, dropout, bidirectional, proj_size, units, use_bias, "
          "direction, go_backwards, return_sequences, return_state, merge_mode, activation, "
          "recurrent_activation, activations, peepholes, clip, input_forget, "
-         "zero_output_for_mask"},
+         "zero_output_for_mask, recurrent_dropout, unit_forget_bias, unroll, stateful"},
         {LAYERS("{\"type\":\"lstm\",\"hidden_size\":[]}"),
          "layers[0].hidden_size: an integer of at least 1 expected, got an array"},
         {LAYERS("{\"type\":\"lstm\",\"weights\":1}"),
@@ -517,6 +518,11 @@ static void options_that_contradict_each_other_are_refused(void **state)
          "lstm.recurrent_activation: softmax is not for the inside of an LSTM"},
         {LSTM("\"merge_mode\":\"average\""),
          "lstm.merge_mode: concat, sum, mul or ave expected, got \"average\""},
+        {LSTM("\"recurrent_dropout\":2"),
+         "lstm.recurrent_dropout: a number from 0 to 1 expected, got 2"},
+        {LSTM("\"unroll\":1"), "lstm.unroll: true or false expected, got 1"},
+        {LSTM("\"stateful\":true"),
+         "lstm.stateful: false expected: the state is kept for requests that say sequence_id"},
         {LSTM("\"clip\":0"), "lstm.clip: a number from 7.88861e-31 to 1e+30 expected, got 0"},
     };
     EXPECT_ALL_REFUSED(refusals);
