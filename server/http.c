@@ -123,8 +123,9 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         MHD_add_response_header(response, "Content-Security-Policy", "default-src 'self'");
         MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
     }
+    if (exchange->route.kind == ROUTE_V1_LIVE || exchange->route.kind == ROUTE_CONSOLE)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
     if (reply->coding != CODING_IDENTITY)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
                                 content_coding_name(reply->coding));

@@ -77,6 +77,19 @@ static void the_root_is_the_console_to_browsers_alone(void **state)
     expect_get_json(&fixture.client, "/", 200, "{\"status\":\"alive\"}");
 }
 
+/* Either answer says so: a cache must give neither to who would get the other. */
+static void what_the_root_answers_depends_on_accept(void **state)
+{
+    static const char *const *const askers[] = {browser, NULL};
+    (void)state;
+    for (size_t i = 0; i < sizeof askers / sizeof *askers; i++) {
+        struct http_response response;
+        assert_true(http_send(&fixture.client, "GET", "/", NULL, 0, askers[i], &response));
+        expect_header(&response, "Vary", "Accept");
+        http_response_fini(&response);
+    }
+}
+
 static void a_page_s_head_has_its_length(void **state)
 {
     struct http_response response;
@@ -125,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_page_is_its_file),
         cmocka_unit_test(the_root_is_the_console_to_browsers_alone),
+        cmocka_unit_test(what_the_root_answers_depends_on_accept),
         cmocka_unit_test(a_page_s_head_has_its_length),
         cmocka_unit_test(pages_are_only_read),
         cmocka_unit_test(pages_name_no_other_server),
