@@ -74,8 +74,8 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%_fuzz.c,$(BIN)/tests/fuzz/%_replay,$(wild
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
-.PHONY: all run demo test tests bench bench-serving bench-numbers load interop examples golden \
-	exhaustive lint format fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
+.PHONY: all run demo test tests bench bench-serving bench-numbers load interop differential \
+	examples golden exhaustive lint format fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -90,6 +90,7 @@ PACKAGES_load := bench
 PACKAGES_bench-serving := bench
 PACKAGES_golden := bench
 PACKAGES_interop := interop
+PACKAGES_differential := interop
 PACKAGES_examples := examples
 PACKAGES := $(sort $(foreach goal,$(MAKECMDGOALS),$(addprefix deps-,$(PACKAGES_$(goal)))))
 
@@ -280,6 +281,19 @@ $(INTEROP_VENV)/installed: tests/interop/install_clients.sh | $(PACKAGES)
 interop: $(BIN)/lstmd $(INTEROP_VENV)/installed | $(PACKAGES)
 	$(Q)LSTMD_BINARY=$(CURDIR)/$(BIN)/lstmd INTEROP_VENV=$(CURDIR)/$(INTEROP_VENV) \
 		$(INTEROP_VENV)/bin/python -B tests/interop/run_interop.py $(INTEROP_ARGS)
+
+# Random networks of the frameworks, installed under build/, through lstm-convert and lstmd
+# (DIFFERENTIAL_ARGS="--only keras --count 1000").
+DIFFERENTIAL_VENV := build/differential-venv
+
+$(DIFFERENTIAL_VENV)/installed: tests/differential/requirements.txt | $(PACKAGES)
+	$(Q)python3 -m venv $(@D)
+	$(Q)$(@D)/bin/python -m pip --quiet --disable-pip-version-check install -r $<
+	$(Q)touch $@
+
+differential: $(BIN)/lstmd $(BIN)/lstm-convert $(DIFFERENTIAL_VENV)/installed | $(PACKAGES)
+	$(Q)$(DIFFERENTIAL_VENV)/bin/python -B -W ignore tests/differential/differential.py \
+		$(BIN)/lstm-convert $(BIN)/lstmd $(DIFFERENTIAL_ARGS)
 
 # The clients of deploy/examples against the daemon, those for Node too.
 build/examples/node_modules/installed: | $(PACKAGES)
