@@ -54,9 +54,10 @@ class Daemon:
 
 
 def difference(found, wanted):
-    """Relative to the largest number, which overflow of both counts as agreement."""
-    both = ~(numpy.isfinite(found) | numpy.isfinite(wanted))
-    found, wanted = numpy.where(both, 0, found), numpy.where(both, 0, wanted)
+    """Relative to the largest number. What overflowed in the framework is not compared: activations
+    without bounds grow from step to step, and ONNX Runtime's Softplus is infinite from 89 on."""
+    finite = numpy.isfinite(wanted)
+    found, wanted = found[finite], wanted[finite]
     return numpy.max(abs(found - wanted), initial=0) / max(1, numpy.max(abs(wanted), initial=0))
 
 
