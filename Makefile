@@ -111,13 +111,14 @@ $(O)/core/%.o: core/%.c | $(PACKAGES)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CORE_STD) $(ALL_CFLAGS) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# Chosen at run time, so only this file may hold these instructions.
+# Chosen at run time, so only these files may hold these instructions.
 $(O)/core/kernel_avx2.o: KERNEL_CFLAGS := -mavx2 -mfma
+$(O)/proto/float_decimal_avx2.o: KERNEL_CFLAGS := -mavx2
 
 $(O)/proto/%.o: proto/%.c | $(PACKAGES)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(PROTO_STD) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(PROTO_STD) $(ALL_CFLAGS) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/server/%.o: server/%.c | $(PACKAGES)
 	$(call say,CC,$<)
@@ -338,8 +339,14 @@ build/bench/exhaustive-activations: tests/bench/exhaustive_activations.c tests/s
 	$(Q)$(CC) $(CORE_STD) -D_GNU_SOURCE $(ALL_CFLAGS) -mavx2 -mfma -o $@ \
 		$(filter %.c,$^) $(ALL_LDFLAGS) -lm
 
-exhaustive: build/bench/exhaustive-activations
-	$(Q)$<
+build/bench/exhaustive-decimals: $(O)/tests/bench/exhaustive_decimals.o $(O)/tests/support/die.o \
+		$(PROTO_O) $(CORE_O)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+
+exhaustive: build/bench/exhaustive-activations build/bench/exhaustive-decimals
+	$(Q)for program in $^; do $$program || exit 1; done
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60

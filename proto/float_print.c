@@ -1,71 +1,26 @@
-/* Number to text: the shortest decimal that reads back as the same float, of several the one
- * nearest to it (R. Giulietti, The Schubfach way to render doubles, 2020, for float32). */
+/* Number to text: its shortest decimal, spelt. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "proto/eight_digits.h"
+#include "proto/float_decimal.h"
 #include "proto/float_text.h"
-#include "proto/powers_of_ten.h"
 
 enum {
     DIGITS = 9,             /* that any float32 needs at most */
     DECIMAL_POINT_MIN = -4, /* 0.00001, with point as in struct decimal below */
     DECIMAL_POINT_MAX = 9,  /* 999999999.0 */
-    AT_ONCE = 32,           /* numbers of a list */
+    AT_ONCE = 32,           /* numbers of a list, whole blocks of decimals */
 };
 #define INFINITY_BITS 0x7f800000u
 
 /* digits * 10^exponent */
 struct decimal {
     uint32_t digits;
-    int exponent;
+    int32_t exponent;
 };
-
-/* floor(log10(2^q)), or floor(log10(3/4 * 2^q)), for -149 <= q <= 104: 1233 / 2^12 is log10(2),
- * rounded down, and 512 / 2^12 stands for -log10(3/4). */
-static int floor_log10(int q, bool three_quarters)
-{
-    return (q * 1233 - (three_quarters ? 512 : 0)) >> 12;
-}
-
-/* floor(g * x / 2^64), its lowest bit set when anything is left over ("round to odd"), so that
- * comparing it with even numbers is comparing the true product. g is too large by less than one
- * unit, the product by less than 2^32: left-overs smaller than that are none. */
-static uint32_t scale(uint64_t g, uint32_t x)
-{
-    const uint128 product = (uint128)g * x;
-    return (uint32_t)(product >> 64) | (uint32_t)((uint64_t)product >> 32 != 0);
-}
-
-/* The shortest decimal (some of its last digits may be 0) within the rounding interval of c * 2^q,
- * c > 0. lower_half: the interval reaches only half as far down, as below a power of two. */
-static inline struct decimal shortest(uint32_t c, int q, bool lower_half)
-{
-    const int k = floor_log10(q, lower_half);
-    const int h = q + floor_log2_of_power(-k) + 1;
-    const uint64_t g = power_of_ten(-k) + 1;
-    const uint32_t odd = c & 1; /* the ends of the interval read back as c only when c is even */
-
-    /* Four times the interval's lower end, the number and the upper end, in units of 10^k. */
-    const uint32_t lower = scale(g, (4 * c - (lower_half ? 1 : 2)) << h) + odd;
-    const uint32_t value = scale(g, (4 * c) << h);
-    const uint32_t upper = scale(g, (4 * c + 2) << h) - odd;
-
-    /* At most one multiple of 10^(k+1) lies within. Which way a number goes is a coin's toss to the
-     * processor, so both are worked out and one is chosen. */
-    const uint32_t tens = value / 40;
-    const uint32_t ten_below = (tens > 0) & (lower <= 40 * tens);
-    const uint32_t ten_above = 40 * tens + 40 <= upper;
-
-    const uint32_t ones = value / 4;
-    const uint32_t one_below = lower <= 4 * ones;
-    const uint32_t one_above = 4 * ones + 4 <= upper;
-    const uint32_t nearer_above = value + (ones & 1) > 4 * ones + 2; /* halfway: to the even one */
-    const uint32_t one = ones + ((one_below ^ one_above) != 0 ? one_above : nearer_above);
-    return (struct decimal){(ten_below ^ ten_above) != 0 ? 10 * (tens + ten_above) : one, k};
-}
 
 /* A number as 0.d1d2d3... * 10^point. */
 struct spelling {
@@ -146,18 +101,6 @@ static size_t write_text(char *out, const char *text)
     return size;
 }
 
-/* Of numbers that are none, or zero, the decimal means nothing. */
-static inline struct decimal decimal_of(uint32_t bits)
-{
-    /* c * 2^q; subnormal numbers have no hidden bit. */
-    const uint32_t fraction = bits & 0x7fffff;
-    const int field = (int)(bits >> 23 & 0xff);
-    const uint32_t normal = field != 0;
-    const uint32_t c = fraction | normal << 23;
-    const int q = field - 149 - (int)normal;
-    return shortest(c, q, fraction == 0 && field > 1);
-}
-
 static inline size_t write_number(char *out, uint32_t bits, struct decimal decimal)
 {
     const uint32_t magnitude = bits & 0x7fffffff;
@@ -185,19 +128,21 @@ static inline uint32_t bits_of(float value)
 
 size_t float_print(char *out, float value)
 {
-    const uint32_t bits = bits_of(value);
-    return write_number(out, bits, decimal_of(bits));
+    uint32_t digits[FLOAT_DECIMAL_BLOCK];
+    int32_t exponents[FLOAT_DECIMAL_BLOCK];
+    float_decimals_scalar(&value, 1, digits, exponents);
+    return write_number(out, bits_of(value), (struct decimal){digits[0], exponents[0]});
 }
 
 /* Two short loops are quicker than one: their steps are small enough for the processor to have
  * several at work at a time. */
 static char *print_some(char *out, const float *values, size_t count)
 {
-    struct decimal decimals[AT_ONCE];
-    for (size_t i = 0; i < count; i++)
-        decimals[i] = decimal_of(bits_of(values[i]));
+    uint32_t digits[AT_ONCE];
+    int32_t exponents[AT_ONCE];
+    float_decimals(values, count, digits, exponents);
     for (size_t i = 0; i < count; i++) {
-        out += write_number(out, bits_of(values[i]), decimals[i]);
+        out += write_number(out, bits_of(values[i]), (struct decimal){digits[i], exponents[i]});
         *out++ = ',';
     }
     return out;
