@@ -113,7 +113,7 @@ $(O)/core/%.o: core/%.c | $(PACKAGES)
 
 # Chosen at run time, so only these files may hold these instructions.
 $(O)/core/kernel_avx2.o: KERNEL_CFLAGS := -mavx2 -mfma
-$(O)/proto/float_decimal_avx2.o: KERNEL_CFLAGS := -mavx2
+$(O)/proto/float_spelling_avx2.o: KERNEL_CFLAGS := -mavx2
 
 $(O)/proto/%.o: proto/%.c | $(PACKAGES)
 	$(call say,CC,$<)
@@ -339,13 +339,13 @@ build/bench/exhaustive-activations: tests/bench/exhaustive_activations.c tests/s
 	$(Q)$(CC) $(CORE_STD) -D_GNU_SOURCE $(ALL_CFLAGS) -mavx2 -mfma -o $@ \
 		$(filter %.c,$^) $(ALL_LDFLAGS) -lm
 
-build/bench/exhaustive-decimals: $(O)/tests/bench/exhaustive_decimals.o $(O)/tests/support/die.o \
+build/bench/exhaustive-spellings: $(O)/tests/bench/exhaustive_spellings.o $(O)/tests/support/die.o \
 		$(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
 
-exhaustive: build/bench/exhaustive-activations build/bench/exhaustive-decimals
+exhaustive: build/bench/exhaustive-activations build/bench/exhaustive-spellings
 	$(Q)for program in $^; do $$program || exit 1; done
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.

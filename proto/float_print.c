@@ -5,22 +5,14 @@
 #include <string.h>
 
 #include "proto/eight_digits.h"
-#include "proto/float_decimal.h"
+#include "proto/float_spelling.h"
 #include "proto/float_text.h"
 
 enum {
-    DIGITS = 9,             /* that any float32 needs at most */
-    DECIMAL_POINT_MIN = -4, /* 0.00001, with point as in struct decimal below */
+    DECIMAL_POINT_MIN = -4, /* 0.00001, with point as in struct spelling below */
     DECIMAL_POINT_MAX = 9,  /* 999999999.0 */
-    AT_ONCE = 32,           /* numbers of a list, whole blocks of decimals */
 };
 #define INFINITY_BITS 0x7f800000u
-
-/* digits * 10^exponent */
-struct decimal {
-    uint32_t digits;
-    int32_t exponent;
-};
 
 /* A number as 0.d1d2d3... * 10^point. */
 struct spelling {
@@ -30,24 +22,14 @@ struct spelling {
     int point;
 };
 
-static inline struct spelling spell(struct decimal decimal)
+static inline struct spelling spelling_of(const struct float_spellings *spelt, size_t i)
 {
-    /* Bring it to nine digits. Only subnormal numbers have less than seven. */
-    while (decimal.digits < 1000000) {
-        decimal.digits *= 10;
-        decimal.exponent--;
-    }
-    static const uint32_t powers[] = {1, 10, 100};
-    const int missing = (decimal.digits < 100000000) + (decimal.digits < 10000000);
-    const uint32_t nine = decimal.digits * powers[missing];
-    const uint32_t five = nine / 10000;
-    const uint32_t one = nine / 100000000;
-    const uint64_t tail = eight_digits_split(five - one * 10000, nine - five * 10000);
+    const uint64_t tail = spelt->tails[i];
     return (struct spelling){
-        .first = (char)('0' + one),
+        .first = (char)('0' + spelt->firsts[i]),
         .tail = tail,
-        .significant = tail == 0 ? 1 : DIGITS - (unsigned)__builtin_clzll(tail) / 8,
-        .point = decimal.exponent - missing + DIGITS,
+        .significant = tail == 0 ? 1 : FLOAT_DIGITS - (unsigned)__builtin_clzll(tail) / 8,
+        .point = spelt->points[i],
     };
 }
 
@@ -73,7 +55,7 @@ static size_t write_decimal(char *out, const struct spelling *spelt)
     out[0] = spelt->first;
     store_digits(out + 1, spelt->tail);
     out[whole] = '.';
-    store_digits(out + whole + 1, whole < DIGITS ? spelt->tail >> (8 * (whole - 1)) : 0);
+    store_digits(out + whole + 1, whole < FLOAT_DIGITS ? spelt->tail >> (8 * (whole - 1)) : 0);
     return whole + 1 + (spelt->significant > whole ? spelt->significant - whole : 1);
 }
 
@@ -101,8 +83,12 @@ static size_t write_text(char *out, const char *text)
     return size;
 }
 
-static inline size_t write_number(char *out, uint32_t bits, struct decimal decimal)
+/* The i-th of those spelt. */
+static inline size_t write_number(char *out, float value, const struct float_spellings *spelt,
+                                  size_t i)
 {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
     const uint32_t magnitude = bits & 0x7fffffff;
     if (magnitude > INFINITY_BITS)
         return write_text(out, "NaN");
@@ -113,36 +99,25 @@ static inline size_t write_number(char *out, uint32_t bits, struct decimal decim
         return sign + write_text(out, "Infinity");
     if (magnitude == 0)
         return sign + write_text(out, "0.0");
-    const struct spelling spelt = spell(decimal);
-    if (spelt.point >= DECIMAL_POINT_MIN && spelt.point <= DECIMAL_POINT_MAX)
-        return sign + write_decimal(out, &spelt);
-    return sign + write_scientific(out, &spelt);
-}
-
-static inline uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
+    const struct spelling spelling = spelling_of(spelt, i);
+    if (spelling.point >= DECIMAL_POINT_MIN && spelling.point <= DECIMAL_POINT_MAX)
+        return sign + write_decimal(out, &spelling);
+    return sign + write_scientific(out, &spelling);
 }
 
 size_t float_print(char *out, float value)
 {
-    uint32_t digits[FLOAT_DECIMAL_BLOCK];
-    int32_t exponents[FLOAT_DECIMAL_BLOCK];
-    float_decimals_scalar(&value, 1, digits, exponents);
-    return write_number(out, bits_of(value), (struct decimal){digits[0], exponents[0]});
+    struct float_spellings spelt;
+    float_spell_scalar(&value, 1, &spelt);
+    return write_number(out, value, &spelt, 0);
 }
 
-/* Two short loops are quicker than one: their steps are small enough for the processor to have
- * several at work at a time. */
 static char *print_some(char *out, const float *values, size_t count)
 {
-    uint32_t digits[AT_ONCE];
-    int32_t exponents[AT_ONCE];
-    float_decimals(values, count, digits, exponents);
+    struct float_spellings spelt;
+    float_spell(values, count, &spelt);
     for (size_t i = 0; i < count; i++) {
-        out += write_number(out, bits_of(values[i]), (struct decimal){digits[i], exponents[i]});
+        out += write_number(out, values[i], &spelt, i);
         *out++ = ',';
     }
     return out;
@@ -151,7 +126,9 @@ static char *print_some(char *out, const float *values, size_t count)
 size_t float_print_list(char *out, const float *values, size_t count)
 {
     char *at = out;
-    for (size_t i = 0; i < count; i += AT_ONCE)
-        at = print_some(at, values + i, count - i < AT_ONCE ? count - i : AT_ONCE);
+    for (size_t i = 0; i < count; i += FLOAT_SPELLINGS_MAX) {
+        const size_t left = count - i;
+        at = print_some(at, values + i, left < FLOAT_SPELLINGS_MAX ? left : FLOAT_SPELLINGS_MAX);
+    }
     return (size_t)(at - out);
 }

@@ -1,9 +1,12 @@
-#include "proto/float_decimal.h"
+#include "proto/float_spelling.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "proto/eight_digits.h"
 #include "proto/powers_of_ten.h"
 
+/* digits * 10^exponent */
 struct decimal {
     uint32_t digits;
     int32_t exponent;
@@ -64,21 +67,36 @@ static struct decimal decimal_of(uint32_t bits)
     return shortest(c, q, fraction == 0 && field > 1);
 }
 
-void float_decimals_scalar(const float *values, size_t count, uint32_t *digits, int32_t *exponents)
+/* The i-th of out. */
+static void spell(struct decimal decimal, struct float_spellings *out, size_t i)
 {
+    /* Bring it to nine digits. Only subnormal numbers have less than seven. */
+    decimal.digits += decimal.digits == 0;
+    while (decimal.digits < 1000000) {
+        decimal.digits *= 10;
+        decimal.exponent--;
+    }
+    static const uint32_t powers[] = {1, 10, 100};
+    const int missing = (decimal.digits < 100000000) + (decimal.digits < 10000000);
+    const uint32_t nine = decimal.digits * powers[missing];
+    const uint32_t five = nine / 10000;
+    const uint32_t one = nine / 100000000;
+    out->firsts[i] = one;
+    out->tails[i] = eight_digits_split(five - one * 10000, nine - five * 10000);
+    out->points[i] = decimal.exponent - missing + FLOAT_DIGITS;
+}
+
+void float_spell_scalar(const float *values, size_t count, struct float_spellings *out)
+{
+    assert(count <= FLOAT_SPELLINGS_MAX);
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof bits);
-        const struct decimal decimal = decimal_of(bits);
-        digits[i] = decimal.digits;
-        exponents[i] = decimal.exponent;
+        spell(decimal_of(bits), out, i);
     }
 }
 
-void float_decimals(const float *values, size_t count, uint32_t *digits, int32_t *exponents)
+void float_spell(const float *values, size_t count, struct float_spellings *out)
 {
-    if (float_decimals_avx2_supported())
-        float_decimals_avx2(values, count, digits, exponents);
-    else
-        float_decimals_scalar(values, count, digits, exponents);
+    (float_spell_avx2_supported() ? float_spell_avx2 : float_spell_scalar)(values, count, out);
 }

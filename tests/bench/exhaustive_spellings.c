@@ -1,0 +1,40 @@
+/* The shortest decimal of every positive float32 by both ways of proto/float_spelling.h: the same
+ * digits and exponents. `make exhaustive`; a minute. Prints TAP. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "proto/float_spelling.h"
+#include "tests/support/die.h"
+#include "tests/support/float_bits.h"
+
+#define FIRST 1u          /* 0 has no digits */
+#define END   0x7f800000u /* nor have infinity and what is no number */
+
+static void compare(uint32_t begin, size_t count)
+{
+    float values[FLOAT_SPELLINGS_MAX];
+    struct float_spellings scalar, avx2;
+    for (size_t i = 0; i < count; i++)
+        values[i] = float_of(begin + (uint32_t)i);
+    float_spell_scalar(values, count, &scalar);
+    float_spell_avx2(values, count, &avx2);
+    for (size_t i = 0; i < count; i++)
+        if (scalar.firsts[i] != avx2.firsts[i] || scalar.tails[i] != avx2.tails[i] ||
+            scalar.points[i] != avx2.points[i])
+            die("not ok 1 - %a", (double)values[i]);
+}
+
+int main(void)
+{
+    if (!float_spell_avx2_supported())
+        die("this processor has no AVX2");
+    puts("1..1");
+    for (uint32_t begin = FIRST; begin < END;) {
+        const uint32_t left = END - begin,
+                       count = left < FLOAT_SPELLINGS_MAX ? left : FLOAT_SPELLINGS_MAX;
+        compare(begin, count);
+        begin += count;
+    }
+    printf("ok 1 - %" PRIu32 " numbers spelt the same both ways\n", END - FIRST);
+    return 0;
+}
