@@ -1,6 +1,4 @@
 /* Number to text: its shortest decimal, spelt. */
-#include <math.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 

@@ -70,7 +70,8 @@ static struct decimal decimal_of(uint32_t bits)
 /* The i-th of out. */
 static void spell(struct decimal decimal, struct float_spellings *out, size_t i)
 {
-    /* Bring it to nine digits. Only subnormal numbers have less than seven. */
+    /* Bring it to nine digits. Only subnormal numbers have less than seven; that of zero, which
+     * means nothing, may not stay 0. */
     decimal.digits += decimal.digits == 0;
     while (decimal.digits < 1000000) {
         decimal.digits *= 10;

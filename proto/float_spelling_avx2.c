@@ -122,7 +122,7 @@ static __m256i choose(__m256i lower, __m256i value, __m256i upper)
     return _mm256_blendv_epi8(one, ten, _mm256_cmpeq_epi32(not_ten_below, ten_above));
 }
 
-/* digits * 10^exponent, digits > 0 */
+/* digits * 10^exponent, digits > 0, of zero too */
 struct eight_decimals {
     __m256i digits, exponent;
 };
