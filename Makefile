@@ -374,6 +374,7 @@ fuzz: $(FUZZERS) | $(PACKAGES)
 	$(Q)for f in $(FUZZERS); do \
 		name=$$(basename $$f); mkdir -p build/fuzz/corpus/$$name; \
 		echo "== $$name"; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/$$name- \
 			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 
