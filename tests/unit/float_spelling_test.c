@@ -9,6 +9,7 @@
 #include "proto/float_text.h"
 #include "tests/support/float_bits.h"
 #include "tests/support/random.h"
+#include "tests/support/same_spelling.h"
 
 enum { INFINITE = 255 /* field of exponents: no numbers */ };
 
@@ -21,8 +22,7 @@ static void compare(const float *values, size_t count)
     float_spell_scalar(values, count, &scalar);
     float_spell_avx2(values, count, &avx2);
     for (size_t i = 0; i < count; i++)
-        if (scalar.firsts[i] != avx2.firsts[i] || scalar.tails[i] != avx2.tails[i] ||
-            scalar.points[i] != avx2.points[i])
+        if (!same_spelling(&scalar, &avx2, i))
             fail_msg("%a is spelt in two ways", (double)values[i]);
     const size_t blocks = (count + FLOAT_SPELLINGS_BLOCK - 1) / FLOAT_SPELLINGS_BLOCK;
     const size_t end = blocks * FLOAT_SPELLINGS_BLOCK, left = FLOAT_SPELLINGS_MAX - end;
