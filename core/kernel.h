@@ -43,6 +43,7 @@ struct kernel_lstm_step {
     size_t row_count;
     size_t first_panel, end_panel;
     bool descending;
+    bool cold; /* other weights were read since the last step; the bits are the same */
 };
 
 struct kernel {

@@ -2,10 +2,11 @@
  * never reorder a sum; rows and panels only decide how many chains run side by side.
  *
  * An inner loop needs 8 independent chains to keep two FMA units of 4 cycles' latency busy, and as
- * many uses of each loaded weight as registers allow: 3 rows x 4 vectors = 12 accumulators, 3
- * broadcasts and 1 weight fill the 16 registers exactly. A lone row runs two panels instead.
+ * few loads for each multiply-add as 16 registers allow. So 4 to 6 rows go through half a panel
+ * together (6 rows x 2 vectors = 12 accumulators, 2 weights, 1 broadcast), 2 or 3 through a whole
+ * one, and a lone row through two.
  *
- * Accumulators are named members, never arrays: gcc 12 keeps arrays of vectors in memory. */
+ * Accumulators are named, never arrays: gcc 12 keeps arrays of vectors in memory. */
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,23 +20,17 @@
  * to the stack, at times, for what surrounds them (a lone row's step took 1.4 times as long). */
 #define ALONE static __attribute__((noinline))
 
-/* Four vectors: one row's columns of a full panel. In gate panels, a unit's pre-activations. */
-struct quad {
-    __m256 i, f, g, o;
-};
-
-/* Keeps a loaded weight in its register: gcc would otherwise load it again for each use. */
-#define KEEP(vector) __asm__("" : "+x"(vector))
-
 /* Weights beyond the caches arrive too late when they are only asked for as they are used, and the
  * hardware's own prefetching stops at every page. So while one panel is worked on, the next one is
  * asked for, a few cache lines every STRIDE inputs, in several places at once: each is a stream of
  * its own to the hardware, which then fetches on in all of them. */
 enum { CACHE_LINE = 64, STRIDE = 32, STREAMS = 8 };
 
-/* Smaller matrices stay in the second-level cache from one step to the next; asking for what is
- * there costs up to a third of the pass. */
+/* Asking for what is near costs a tenth of a pass of many rows, and a third of one of few. Up to
+ * NEAR_BYTES a matrix stays in the second-level cache; up to WARM_BYTES in the third-level one from
+ * one step to the next, when nothing else was read in between. */
 #define NEAR_BYTES ((size_t)384 * 1024)
+#define WARM_BYTES ((size_t)6 * 1024 * 1024)
 
 struct ahead {
     uintptr_t next; /* of the first stream */
@@ -46,13 +41,14 @@ struct ahead {
 /* How the panels of a matrix are gone through. */
 struct walk {
     size_t depth;
-    size_t block_count; /* passes over each panel; 0: nothing need be asked for ahead */
+    size_t pass_count; /* over each panel or its halves; 0: nothing need be asked for ahead */
     bool descending;
+    bool halves; /* 4 to 6 rows through half a panel at a time, not 2 or 3 through a whole one */
 };
 
-INLINE bool is_far(const struct panels *panels)
+INLINE size_t bytes_of(const struct panels *panels)
 {
-    return panels->panel_count * panels->depth * PANEL_WIDTH * sizeof(float) > NEAR_BYTES;
+    return panels->panel_count * panels->depth * PANEL_WIDTH * sizeof(float);
 }
 
 INLINE size_t divided_up(size_t n, size_t by)
@@ -60,20 +56,20 @@ INLINE size_t divided_up(size_t n, size_t by)
     return (n + by - 1) / by;
 }
 
-/* The share of the panel after w that the block-th pass over w asks for. */
-INLINE struct ahead ahead_of(const struct walk *walk, const float *w, size_t block)
+/* The share of the panel after w that the pass-th pass over w asks for. */
+INLINE struct ahead ahead_of(const struct walk *walk, const float *w, size_t pass)
 {
-    if (walk->block_count == 0)
+    if (walk->pass_count == 0)
         return (struct ahead){0, 0, 0};
     const size_t panel = walk->depth * PANEL_WIDTH * sizeof(float);
     const size_t stream = divided_up(panel / CACHE_LINE, STREAMS); /* lines */
     const size_t strides = divided_up(walk->depth, STRIDE);
-    const size_t lines = divided_up(stream, strides * walk->block_count);
-    if (block * strides * lines >= stream)
+    const size_t lines = divided_up(stream, strides * walk->pass_count);
+    if (pass * strides * lines >= stream)
         return (struct ahead){0, 0, 0};
     /* An address, not a pointer: past the last panel there may be nothing, which does no harm. */
     const uintptr_t next = walk->descending ? (uintptr_t)w - panel : (uintptr_t)w + panel;
-    return (struct ahead){next + block * strides * lines * CACHE_LINE, stream * CACHE_LINE, lines};
+    return (struct ahead){next + pass * strides * lines * CACHE_LINE, stream * CACHE_LINE, lines};
 }
 
 INLINE void ask(struct ahead *ahead)
@@ -83,118 +79,340 @@ INLINE void ask(struct ahead *ahead)
             _mm_prefetch((const void *)(ahead->next + s * ahead->apart), _MM_HINT_T0);
 }
 
+/* ---- products: y[r] = bias + x[r] W for a panel's columns, chains in the order of k ---- */
+
+/* A panel, or half of one; step and second as in struct panels. */
+struct panel {
+    const float *w, *bias;
+    size_t depth, step, second;
+};
+
+INLINE struct panel panel_of(const struct panels *panels, size_t p)
+{
+    return (struct panel){panels->weights + p * PANEL_WIDTH * panels->depth,
+                          panels->bias + p * PANEL_WIDTH, panels->depth, panels->step,
+                          panels->second};
+}
+
+INLINE struct panel half_of(const struct panel *panel, size_t half)
+{
+    struct panel h = *panel;
+    h.w += half * panel->second;
+    h.bias += half * PANEL_HALF;
+    return h;
+}
+
+/* One row's columns of half a panel. */
+struct pair {
+    __m256 a, b;
+};
+
+/* One row's columns of a panel. In gate panels, a unit's pre-activations. */
+struct quad {
+    __m256 i, g, f, o;
+};
+
+struct quads {
+    struct quad a, b, c;
+};
+
+INLINE struct pair pair_load(const float *from)
+{
+    return (struct pair){_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
+}
+
+INLINE void pair_store(float *to, const struct pair *s)
+{
+    _mm256_storeu_ps(to, s->a);
+    _mm256_storeu_ps(to + 8, s->b);
+}
+
 INLINE struct quad quad_load(const float *from)
 {
     return (struct quad){_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8),
                          _mm256_loadu_ps(from + 16), _mm256_loadu_ps(from + 24)};
 }
 
-/* ---- products: a += x W for one full panel, chains in the order of k ---- */
-
-INLINE void accumulate_1(struct quad *a, const float *w, const float *x, size_t depth)
+INLINE void quad_store(float *to, const struct quad *s)
 {
-    struct quad s = *a;
-    for (size_t k = 0; k < depth; k++, w += PANEL_WIDTH) {
-        const __m256 b = _mm256_broadcast_ss(x + k);
-        s.i = _mm256_fmadd_ps(b, _mm256_loadu_ps(w), s.i);
-        s.f = _mm256_fmadd_ps(b, _mm256_loadu_ps(w + 8), s.f);
-        s.g = _mm256_fmadd_ps(b, _mm256_loadu_ps(w + 16), s.g);
-        s.o = _mm256_fmadd_ps(b, _mm256_loadu_ps(w + 24), s.o);
-    }
-    *a = s;
+    _mm256_storeu_ps(to, s->i);
+    _mm256_storeu_ps(to + 8, s->g);
+    _mm256_storeu_ps(to + 16, s->f);
+    _mm256_storeu_ps(to + 24, s->o);
 }
 
-/* One row, two panels. */
-INLINE void accumulate_1x2(struct quad *a, struct quad *b, const float *wa, const float *wb,
-                           const float *x, size_t depth)
+/* sum += x w, in the one form of the instruction that writes where it adds. Given the intrinsic,
+ * gcc 12 takes any of the three, and with 15 registers in use has none left for the moves that the
+ * other two cost: 6 rows' loop took 1.2 times as long. */
+INLINE void multiply_add(__m256 *sum, __m256 x, __m256 w)
 {
-    struct quad s = *a, t = *b;
-    for (size_t k = 0; k < depth; k++, wa += PANEL_WIDTH, wb += PANEL_WIDTH) {
-        const __m256 v = _mm256_broadcast_ss(x + k);
-        s.i = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa), s.i);
-        s.f = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa + 8), s.f);
-        s.g = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa + 16), s.g);
-        s.o = _mm256_fmadd_ps(v, _mm256_loadu_ps(wa + 24), s.o);
-        t.i = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb), t.i);
-        t.f = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb + 8), t.f);
-        t.g = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb + 16), t.g);
-        t.o = _mm256_fmadd_ps(v, _mm256_loadu_ps(wb + 24), t.o);
-    }
-    *a = s;
-    *b = t;
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(x), "x"(w));
 }
 
-INLINE void accumulate_2(struct quad *a, struct quad *b, const float *w, const float *xa,
-                         const float *xb, size_t depth, struct ahead ahead)
+INLINE void pair_add(struct pair *s, const float *x, const struct pair *w)
 {
-    struct quad s = *a, t = *b;
+    const __m256 b = _mm256_broadcast_ss(x);
+    multiply_add(&s->a, b, w->a);
+    multiply_add(&s->b, b, w->b);
+}
+
+/* Inputs per turn of an inner loop. One at a time the multiply-adds fit, but a core that shares its
+ * front end with another thread is kept waiting by the 6 instructions of the loop itself. */
+enum { UNROLL = 4 };
+
+/* Several rows' inputs, and their sums. */
+struct inputs {
+    const float *a, *b, *c, *d, *e, *f;
+};
+
+struct pairs {
+    struct pair a, b, c, d, e, f;
+};
+
+/* Of 1 to 6 rows the k-th inputs. `rows` is a constant wherever this is called. */
+INLINE void half_add(struct pairs *s, const float *weights, const struct inputs *x, size_t k,
+                     size_t rows)
+{
+    const struct pair w = pair_load(weights);
+    pair_add(&s->a, x->a + k, &w);
+    if (rows > 1)
+        pair_add(&s->b, x->b + k, &w);
+    if (rows > 2)
+        pair_add(&s->c, x->c + k, &w);
+    if (rows > 3)
+        pair_add(&s->d, x->d + k, &w);
+    if (rows > 4)
+        pair_add(&s->e, x->e + k, &w);
+    if (rows > 5)
+        pair_add(&s->f, x->f + k, &w);
+}
+
+INLINE void half_store(const struct pairs *s, float *const *y, size_t offset, size_t rows)
+{
+    pair_store(y[0] + offset, &s->a);
+    if (rows > 1)
+        pair_store(y[1] + offset, &s->b);
+    if (rows > 2)
+        pair_store(y[2] + offset, &s->c);
+    if (rows > 3)
+        pair_store(y[3] + offset, &s->d);
+    if (rows > 4)
+        pair_store(y[4] + offset, &s->e);
+    if (rows > 5)
+        pair_store(y[5] + offset, &s->f);
+}
+
+INLINE struct inputs inputs_of(const float *const *x, size_t rows)
+{
+    return (struct inputs){x[0],
+                           rows > 1 ? x[1] : NULL,
+                           rows > 2 ? x[2] : NULL,
+                           rows > 3 ? x[3] : NULL,
+                           rows > 4 ? x[4] : NULL,
+                           rows > 5 ? x[5] : NULL};
+}
+
+INLINE void half_rows(const struct panel *half, const float *const *x, float *const *y,
+                      size_t offset, size_t rows, struct ahead ahead)
+{
+    const struct inputs in = inputs_of(x, rows);
+    const struct pair bias = pair_load(half->bias);
+    struct pairs s = {bias, bias, bias, bias, bias, bias};
+    const float *w = half->w;
+    const size_t depth = half->depth, step = half->step;
     const size_t stride = ahead.lines > 0 ? STRIDE : depth;
     for (size_t k = 0; k < depth;) {
         const size_t end = depth - k < stride ? depth : k + stride;
         ask(&ahead);
-        for (; k < end; k++, w += PANEL_WIDTH) {
-            const __m256 u = _mm256_broadcast_ss(xa + k);
-            const __m256 v = _mm256_broadcast_ss(xb + k);
-            __m256 weight = _mm256_loadu_ps(w);
-            KEEP(weight);
-            s.i = _mm256_fmadd_ps(u, weight, s.i);
-            t.i = _mm256_fmadd_ps(v, weight, t.i);
-            weight = _mm256_loadu_ps(w + 8);
-            KEEP(weight);
-            s.f = _mm256_fmadd_ps(u, weight, s.f);
-            t.f = _mm256_fmadd_ps(v, weight, t.f);
-            weight = _mm256_loadu_ps(w + 16);
-            KEEP(weight);
-            s.g = _mm256_fmadd_ps(u, weight, s.g);
-            t.g = _mm256_fmadd_ps(v, weight, t.g);
-            weight = _mm256_loadu_ps(w + 24);
-            KEEP(weight);
-            s.o = _mm256_fmadd_ps(u, weight, s.o);
-            t.o = _mm256_fmadd_ps(v, weight, t.o);
+        for (; k + UNROLL <= end; k += UNROLL, w += UNROLL * step) {
+            half_add(&s, w, &in, k, rows);
+            half_add(&s, w + step, &in, k + 1, rows);
+            half_add(&s, w + 2 * step, &in, k + 2, rows);
+            half_add(&s, w + 3 * step, &in, k + 3, rows);
         }
+        for (; k < end; k++, w += step)
+            half_add(&s, w, &in, k, rows);
     }
-    *a = s;
-    *b = t;
+    half_store(&s, y, offset, rows);
 }
 
-INLINE void accumulate_3(struct quad *a, struct quad *b, struct quad *c, const float *w,
-                         const float *xa, const float *xb, const float *xc, size_t depth,
-                         struct ahead ahead)
+#define HALF_ROWS(rows)                                                                            \
+    ALONE void half_##rows(const struct panel *half, const float *const *x, float *const *y,       \
+                           size_t offset, struct ahead ahead)                                      \
+    {                                                                                              \
+        half_rows(half, x, y, offset, rows, ahead);                                                \
+    }
+
+HALF_ROWS(1)
+HALF_ROWS(2)
+HALF_ROWS(3)
+HALF_ROWS(4)
+HALF_ROWS(5)
+HALF_ROWS(6)
+
+/* One vector of weights, 2 or 3 rows. */
+INLINE void vector_add(const float *weights, size_t rows, __m256 x, __m256 y, __m256 z, __m256 *s,
+                       __m256 *t, __m256 *u)
 {
-    struct quad s = *a, t = *b, u = *c;
+    const __m256 w = _mm256_loadu_ps(weights);
+    multiply_add(s, x, w);
+    multiply_add(t, y, w);
+    if (rows > 2)
+        multiply_add(u, z, w);
+}
+
+/* 2 or 3 rows' k-th inputs; `rows` is a constant here too. */
+INLINE void whole_add(struct quads *s, const float *first, const float *second,
+                      const struct inputs *x, size_t k, size_t rows)
+{
+    const __m256 a = _mm256_broadcast_ss(x->a + k), b = _mm256_broadcast_ss(x->b + k);
+    const __m256 c = rows > 2 ? _mm256_broadcast_ss(x->c + k) : a;
+    vector_add(first, rows, a, b, c, &s->a.i, &s->b.i, &s->c.i);
+    vector_add(first + 8, rows, a, b, c, &s->a.g, &s->b.g, &s->c.g);
+    vector_add(second, rows, a, b, c, &s->a.f, &s->b.f, &s->c.f);
+    vector_add(second + 8, rows, a, b, c, &s->a.o, &s->b.o, &s->c.o);
+}
+
+INLINE struct quads whole_rows(const struct panel *panel, const float *const *x, size_t rows,
+                               struct ahead ahead)
+{
+    const struct inputs in = inputs_of(x, rows);
+    const struct quad bias = quad_load(panel->bias);
+    struct quads s = {bias, bias, bias};
+    const float *w = panel->w;
+    const size_t depth = panel->depth, step = panel->step, second = panel->second;
     const size_t stride = ahead.lines > 0 ? STRIDE : depth;
     for (size_t k = 0; k < depth;) {
         const size_t end = depth - k < stride ? depth : k + stride;
         ask(&ahead);
-        for (; k < end; k++, w += PANEL_WIDTH) {
-            const __m256 x = _mm256_broadcast_ss(xa + k);
-            const __m256 y = _mm256_broadcast_ss(xb + k);
-            const __m256 z = _mm256_broadcast_ss(xc + k);
-            __m256 weight = _mm256_loadu_ps(w);
-            KEEP(weight);
-            s.i = _mm256_fmadd_ps(x, weight, s.i);
-            t.i = _mm256_fmadd_ps(y, weight, t.i);
-            u.i = _mm256_fmadd_ps(z, weight, u.i);
-            weight = _mm256_loadu_ps(w + 8);
-            KEEP(weight);
-            s.f = _mm256_fmadd_ps(x, weight, s.f);
-            t.f = _mm256_fmadd_ps(y, weight, t.f);
-            u.f = _mm256_fmadd_ps(z, weight, u.f);
-            weight = _mm256_loadu_ps(w + 16);
-            KEEP(weight);
-            s.g = _mm256_fmadd_ps(x, weight, s.g);
-            t.g = _mm256_fmadd_ps(y, weight, t.g);
-            u.g = _mm256_fmadd_ps(z, weight, u.g);
-            weight = _mm256_loadu_ps(w + 24);
-            KEEP(weight);
-            s.o = _mm256_fmadd_ps(x, weight, s.o);
-            t.o = _mm256_fmadd_ps(y, weight, t.o);
-            u.o = _mm256_fmadd_ps(z, weight, u.o);
+        for (; k + UNROLL <= end; k += UNROLL, w += UNROLL * step) {
+            whole_add(&s, w, w + second, &in, k, rows);
+            whole_add(&s, w + step, w + second + step, &in, k + 1, rows);
+            whole_add(&s, w + 2 * step, w + second + 2 * step, &in, k + 2, rows);
+            whole_add(&s, w + 3 * step, w + second + 3 * step, &in, k + 3, rows);
         }
+        for (; k < end; k++, w += step)
+            whole_add(&s, w, w + second, &in, k, rows);
     }
-    *a = s;
-    *b = t;
-    *c = u;
+    return s;
+}
+
+/* A lone row uses each weight once, so it may come from memory in the multiply-add itself. */
+INLINE void add_one(struct quad *s, const float *input, const float *first, const float *second)
+{
+    const __m256 x = _mm256_broadcast_ss(input);
+    s->i = _mm256_fmadd_ps(x, _mm256_loadu_ps(first), s->i);
+    s->g = _mm256_fmadd_ps(x, _mm256_loadu_ps(first + 8), s->g);
+    s->f = _mm256_fmadd_ps(x, _mm256_loadu_ps(second), s->f);
+    s->o = _mm256_fmadd_ps(x, _mm256_loadu_ps(second + 8), s->o);
+}
+
+INLINE struct quad lone_row(const struct panel *panel, const float *x)
+{
+    struct quad s = quad_load(panel->bias);
+    const float *w = panel->w;
+    for (size_t k = 0; k < panel->depth; k++, w += panel->step)
+        add_one(&s, x + k, w, w + panel->second);
+    return s;
+}
+
+INLINE void add_two(struct quads *s, const float *x, const float *w, const float *v, size_t second)
+{
+    add_one(&s->a, x, w, w + second);
+    add_one(&s->b, x, v, v + second);
+}
+
+INLINE struct quads lone_row_2_panels(const struct panel *p, const struct panel *q, const float *x)
+{
+    const struct quad bias = quad_load(q->bias);
+    struct quads s = {quad_load(p->bias), bias, bias};
+    const size_t depth = p->depth, step = p->step, second = p->second;
+    const float *w = p->w, *v = q->w;
+    size_t k = 0;
+    for (; k + UNROLL <= depth; k += UNROLL, w += UNROLL * step, v += UNROLL * step) {
+        add_two(&s, x + k, w, v, second);
+        add_two(&s, x + k + 1, w + step, v + step, second);
+        add_two(&s, x + k + 2, w + 2 * step, v + 2 * step, second);
+        add_two(&s, x + k + 3, w + 3 * step, v + 3 * step, second);
+    }
+    for (; k < depth; k++, w += step, v += step)
+        add_two(&s, x + k, w, v, second);
+    return s;
+}
+
+static void half_product(const struct panel *half, const float *const *x, float *const *y,
+                         size_t offset, size_t rows, struct ahead ahead)
+{
+    switch (rows) {
+    case 1:
+        half_1(half, x, y, offset, ahead);
+        return;
+    case 2:
+        half_2(half, x, y, offset, ahead);
+        return;
+    case 3:
+        half_3(half, x, y, offset, ahead);
+        return;
+    case 4:
+        half_4(half, x, y, offset, ahead);
+        return;
+    case 5:
+        half_5(half, x, y, offset, ahead);
+        return;
+    default:
+        half_6(half, x, y, offset, ahead);
+    }
+}
+
+/* Rows side by side in a whole panel, and in a half. */
+enum { WHOLE_ROWS_MAX = 3, HALF_ROWS_MAX = 6 };
+
+/* How many of the rows left go next. By threes, 4 left are better as 2 and 2 than as 3 and 1; by
+ * sixes, blocks are as even as can be. */
+INLINE size_t next_rows(size_t left, bool halves)
+{
+    if (left <= WHOLE_ROWS_MAX)
+        return left;
+    if (!halves)
+        return left == 4 ? 2 : WHOLE_ROWS_MAX;
+    return divided_up(left, divided_up(left, HALF_ROWS_MAX));
+}
+
+/* By halves the second-level cache is asked for half as much, which is what limits deep panels; a
+ * shallow one stays in the first-level cache from one block of rows to the next, and is better read
+ * whole: fewer loads, and a cell's sums stay in registers. And where panels are asked for ahead,
+ * many rows are 2-5 % faster by threes. */
+static struct walk walk_of(const struct panels *panels, size_t row_count, bool descending,
+                           bool asking)
+{
+    struct walk walk = {
+        .depth = panels->depth,
+        .descending = descending,
+        .halves = panels->depth > PANEL_SHALLOW && (row_count <= HALF_ROWS_MAX || !asking),
+    };
+    if (!asking)
+        return walk;
+    for (size_t rows; row_count > 0; row_count -= rows) {
+        rows = next_rows(row_count, walk.halves);
+        walk.pass_count += rows > WHOLE_ROWS_MAX ? 2 : 1;
+    }
+    return walk;
+}
+
+/* Both halves, 4 to 6 rows. */
+INLINE void halves_product(const struct panel *panel, const float *const *x, float *const *y,
+                           size_t rows, const struct walk *walk, size_t *pass)
+{
+    for (size_t h = 0; h < PANEL_WIDTH / PANEL_HALF; h++) {
+        const struct panel half = half_of(panel, h);
+        half_product(&half, x, y, h * PANEL_HALF, rows, ahead_of(walk, panel->w, (*pass)++));
+    }
+}
+
+/* The i-th of the panels [first, end) to be visited. */
+INLINE size_t nth_panel(size_t first, size_t end, size_t i, bool descending)
+{
+    return descending ? end - 1 - i : first + i;
 }
 
 /* ---- activations: core/activation.c, operation by operation ---- */
@@ -386,18 +604,17 @@ INLINE void store_some(float *to, __m256 v, size_t count)
 
 /* ---- one step of an LSTM ---- */
 
-/* The part of a step that one call of an accumulate function covers. */
+/* A gate panel's place in its layer. */
 struct place {
-    const float *w, *bias; /* the panel's */
-    const float *gates;    /* the panel's input terms, row 0 */
-    size_t unit, units;    /* the panel's first unit; how many there are from it on */
+    struct panel panel;
+    const float *gates; /* the panel's input terms, row 0 */
+    size_t unit, units; /* the panel's first unit; how many there are from it on */
 };
 
 INLINE struct place place_of(const struct kernel_lstm_step *step, size_t p)
 {
     return (struct place){
-        .w = step->recurrent->weights + p * PANEL_WIDTH * step->recurrent->depth,
-        .bias = step->recurrent->bias + p * PANEL_WIDTH,
+        .panel = panel_of(step->recurrent, p),
         .gates = step->gates + p * step->gates_stride,
         .unit = p * PANEL_LANES,
         .units = step->hidden_size - p * PANEL_LANES,
@@ -414,11 +631,10 @@ struct half_cell {
 INLINE struct half_cell begin_cell(const struct kernel_lstm_step *step, const struct place *at,
                                    size_t r, const struct quad *recurrent)
 {
-    const float *input = at->gates + r * PANEL_WIDTH;
-    const struct quad gates = {_mm256_add_ps(recurrent->i, _mm256_loadu_ps(input)),
-                               _mm256_add_ps(recurrent->f, _mm256_loadu_ps(input + 8)),
-                               _mm256_add_ps(recurrent->g, _mm256_loadu_ps(input + 16)),
-                               _mm256_add_ps(recurrent->o, _mm256_loadu_ps(input + 24))};
+    const struct quad input = quad_load(at->gates + r * PANEL_WIDTH);
+    const struct quad gates = {
+        _mm256_add_ps(recurrent->i, input.i), _mm256_add_ps(recurrent->g, input.g),
+        _mm256_add_ps(recurrent->f, input.f), _mm256_add_ps(recurrent->o, input.o)};
     float *c = step->c[r] + at->unit;
     const __m256 c_new = cell_c(&gates, load_some(c, at->units));
     store_some(c, c_new, at->units);
@@ -431,250 +647,214 @@ INLINE void end_cell(const struct kernel_lstm_step *step, const struct place *at
     store_some(step->h_after[r] + at->unit, cell_h(half->o, half->c), at->units);
 }
 
-static void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
-                        struct ahead ahead)
+ALONE void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                       struct ahead ahead)
 {
-    struct quad a = quad_load(at->bias), b = a, c = a;
-    accumulate_3(&a, &b, &c, at->w, step->h_before[r], step->h_before[r + 1], step->h_before[r + 2],
-                 step->recurrent->depth, ahead);
-    const struct half_cell first = begin_cell(step, at, r, &a);
-    const struct half_cell second = begin_cell(step, at, r + 1, &b);
-    const struct half_cell third = begin_cell(step, at, r + 2, &c);
+    const struct quads sums = whole_rows(&at->panel, step->h_before + r, 3, ahead);
+    const struct half_cell first = begin_cell(step, at, r, &sums.a);
+    const struct half_cell second = begin_cell(step, at, r + 1, &sums.b);
+    const struct half_cell third = begin_cell(step, at, r + 2, &sums.c);
     end_cell(step, at, r, &first);
     end_cell(step, at, r + 1, &second);
     end_cell(step, at, r + 2, &third);
 }
 
-static void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
-                        struct ahead ahead)
+ALONE void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                       struct ahead ahead)
 {
-    struct quad a = quad_load(at->bias), b = a;
-    accumulate_2(&a, &b, at->w, step->h_before[r], step->h_before[r + 1], step->recurrent->depth,
-                 ahead);
-    const struct half_cell first = begin_cell(step, at, r, &a);
-    const struct half_cell second = begin_cell(step, at, r + 1, &b);
+    const struct quads sums = whole_rows(&at->panel, step->h_before + r, 2, ahead);
+    const struct half_cell first = begin_cell(step, at, r, &sums.a);
+    const struct half_cell second = begin_cell(step, at, r + 1, &sums.b);
     end_cell(step, at, r, &first);
     end_cell(step, at, r + 1, &second);
 }
 
-static void step_1_row(const struct kernel_lstm_step *step, const struct place *at, size_t r)
+ALONE void step_1_row(const struct kernel_lstm_step *step, const struct place *at, size_t r)
 {
-    struct quad a = quad_load(at->bias);
-    accumulate_1(&a, at->w, step->h_before[r], step->recurrent->depth);
-    const struct half_cell only = begin_cell(step, at, r, &a);
+    const struct quad sums = lone_row(&at->panel, step->h_before[r]);
+    const struct half_cell only = begin_cell(step, at, r, &sums);
     end_cell(step, at, r, &only);
 }
 
-/* A lone row: two panels side by side. */
 ALONE void step_1_row_2_panels(const struct kernel_lstm_step *step, size_t p, size_t q)
 {
-    const struct place here = place_of(step, p);
-    const struct place next = place_of(step, q);
-    struct quad a = quad_load(here.bias);
-    struct quad b = quad_load(next.bias);
-    accumulate_1x2(&a, &b, here.w, next.w, step->h_before[0], step->recurrent->depth);
-    const struct half_cell first = begin_cell(step, &here, 0, &a);
-    const struct half_cell second = begin_cell(step, &next, 0, &b);
+    const struct place here = place_of(step, p), next = place_of(step, q);
+    const struct quads sums = lone_row_2_panels(&here.panel, &next.panel, step->h_before[0]);
+    const struct half_cell first = begin_cell(step, &here, 0, &sums.a);
+    const struct half_cell second = begin_cell(step, &next, 0, &sums.b);
     end_cell(step, &here, 0, &first);
     end_cell(step, &next, 0, &second);
 }
 
-/* 3 rows at a time; 4 left are better as 2 and 2 than as 3 and 1. */
-INLINE struct walk walk_of(const struct panels *panels, size_t row_count, bool descending)
+/* 4 to 6 rows: their sums wait in memory for their cells. */
+static void step_halves(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                        size_t rows, const struct walk *walk, size_t *pass)
 {
-    return (struct walk){
-        .depth = panels->depth,
-        .block_count = is_far(panels) ? (row_count + 2) / 3 : 0,
-        .descending = descending,
-    };
+    _Alignas(CACHE_LINE) float sums[HALF_ROWS_MAX][PANEL_WIDTH];
+    float *const y[HALF_ROWS_MAX] = {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]};
+    struct half_cell cells[HALF_ROWS_MAX];
+    halves_product(&at->panel, step->h_before + r, y, rows, walk, pass);
+    for (size_t i = 0; i < rows; i++) {
+        const struct quad recurrent = quad_load(sums[i]);
+        cells[i] = begin_cell(step, at, r + i, &recurrent);
+    }
+    for (size_t i = 0; i < rows; i++)
+        end_cell(step, at, r + i, &cells[i]);
 }
 
-static void step_rows(const struct kernel_lstm_step *step, const struct walk *walk,
-                      const struct place *at)
+static void step_rows(const struct kernel_lstm_step *step, const struct walk *walk, size_t p)
 {
-    size_t r = 0, left = step->row_count, block = 0;
-    for (; left == 3 || left > 4; left -= 3, r += 3)
-        step_3_rows(step, at, r, ahead_of(walk, at->w, block++));
-    for (; left >= 2; left -= 2, r += 2)
-        step_2_rows(step, at, r, ahead_of(walk, at->w, block++));
-    if (left == 1)
-        step_1_row(step, at, r);
-}
-
-/* The i-th of the panels [first, end) to be visited. */
-INLINE size_t nth_panel(size_t first, size_t end, size_t i, bool descending)
-{
-    return descending ? end - 1 - i : first + i;
+    const struct place at = place_of(step, p);
+    size_t pass = 0;
+    for (size_t r = 0, rows; r < step->row_count; r += rows) {
+        rows = next_rows(step->row_count - r, walk->halves);
+        if (rows > WHOLE_ROWS_MAX)
+            step_halves(step, &at, r, rows, walk, &pass);
+        else if (rows == 3)
+            step_3_rows(step, &at, r, ahead_of(walk, at.panel.w, pass++));
+        else if (rows == 2)
+            step_2_rows(step, &at, r, ahead_of(walk, at.panel.w, pass++));
+        else
+            step_1_row(step, &at, r);
+    }
 }
 
 static void avx2_lstm_step(const struct kernel_lstm_step *step)
 {
     const size_t first = step->first_panel, end = step->end_panel;
-    const struct walk walk = walk_of(step->recurrent, step->row_count, step->descending);
+    const size_t bytes = bytes_of(step->recurrent);
+    const bool asking = bytes > (step->cold ? NEAR_BYTES : WARM_BYTES);
+    const struct walk walk = walk_of(step->recurrent, step->row_count, step->descending, asking);
     size_t i = 0;
     if (step->row_count == 1)
         for (; i + 1 < end - first; i += 2)
             step_1_row_2_panels(step, nth_panel(first, end, i, step->descending),
                                 nth_panel(first, end, i + 1, step->descending));
-    for (; i < end - first; i++) {
-        const struct place at = place_of(step, nth_panel(first, end, i, step->descending));
-        step_rows(step, &walk, &at);
-    }
+    for (; i < end - first; i++)
+        step_rows(step, &walk, nth_panel(first, end, i, step->descending));
 }
 
 /* ---- linear ---- */
 
-INLINE void quad_store(float *to, const struct quad *q, size_t columns)
-{
-    if (columns >= PANEL_WIDTH) {
-        _mm256_storeu_ps(to, q->i);
-        _mm256_storeu_ps(to + 8, q->f);
-        _mm256_storeu_ps(to + 16, q->g);
-        _mm256_storeu_ps(to + 24, q->o);
-        return;
-    }
-    float all[PANEL_WIDTH];
-    _mm256_storeu_ps(all, q->i);
-    _mm256_storeu_ps(all + 8, q->f);
-    _mm256_storeu_ps(all + 16, q->g);
-    _mm256_storeu_ps(all + 24, q->o);
-    memcpy(to, all, columns * sizeof(float));
-}
-
-/* One panel of a product. */
+/* A panel's place in a product. */
 struct column {
-    const float *w, *bias;
+    struct panel panel;
     size_t offset;  /* of the panel's columns in a row of y */
-    size_t columns; /* from the panel's first on */
+    size_t columns; /* that are real, of 32 */
 };
 
-INLINE struct column column_of(const struct kernel_linear *linear, size_t p)
+INLINE struct column column_of(const struct kernel_linear *l, size_t p)
 {
     return (struct column){
-        .w = linear->w->weights + p * PANEL_WIDTH * linear->w->depth,
-        .bias = linear->w->bias + p * PANEL_WIDTH,
-        .offset = p * linear->y_stride,
-        .columns = linear->w->columns - p * PANEL_WIDTH,
+        .panel = panel_of(l->w, p),
+        .offset = p * l->y_stride,
+        .columns = panels_columns(l->w, p),
     };
 }
 
-static void linear_3_rows(const struct kernel_linear *l, const struct column *at, size_t r,
-                          struct ahead ahead)
+ALONE void linear_3_rows(const struct kernel_linear *l, const struct column *at, size_t r,
+                         struct ahead ahead)
 {
-    struct quad a = quad_load(at->bias), b = a, c = a;
-    accumulate_3(&a, &b, &c, at->w, l->x[r], l->x[r + 1], l->x[r + 2], l->w->depth, ahead);
-    quad_store(l->y[r] + at->offset, &a, at->columns);
-    quad_store(l->y[r + 1] + at->offset, &b, at->columns);
-    quad_store(l->y[r + 2] + at->offset, &c, at->columns);
+    const struct quads sums = whole_rows(&at->panel, l->x + r, 3, ahead);
+    quad_store(l->y[r] + at->offset, &sums.a);
+    quad_store(l->y[r + 1] + at->offset, &sums.b);
+    quad_store(l->y[r + 2] + at->offset, &sums.c);
 }
 
-static void linear_2_rows(const struct kernel_linear *l, const struct column *at, size_t r,
-                          struct ahead ahead)
+ALONE void linear_2_rows(const struct kernel_linear *l, const struct column *at, size_t r,
+                         struct ahead ahead)
 {
-    struct quad a = quad_load(at->bias), b = a;
-    accumulate_2(&a, &b, at->w, l->x[r], l->x[r + 1], l->w->depth, ahead);
-    quad_store(l->y[r] + at->offset, &a, at->columns);
-    quad_store(l->y[r + 1] + at->offset, &b, at->columns);
+    const struct quads sums = whole_rows(&at->panel, l->x + r, 2, ahead);
+    quad_store(l->y[r] + at->offset, &sums.a);
+    quad_store(l->y[r + 1] + at->offset, &sums.b);
 }
 
-static void linear_1_row(const struct kernel_linear *l, const struct column *at, size_t r)
+ALONE void linear_1_row(const struct kernel_linear *l, const struct column *at, size_t r)
 {
-    struct quad a = quad_load(at->bias);
-    accumulate_1(&a, at->w, l->x[r], l->w->depth);
-    quad_store(l->y[r] + at->offset, &a, at->columns);
+    const struct quad sums = lone_row(&at->panel, l->x[r]);
+    quad_store(l->y[r] + at->offset, &sums);
 }
 
-ALONE void linear_1_row_2_panels(const struct kernel_linear *l, size_t p, size_t q)
+ALONE void linear_1_row_2_panels(const struct kernel_linear *l, const struct column *here,
+                                 const struct column *next)
 {
-    const struct column here = column_of(l, p);
-    const struct column next = column_of(l, q);
-    struct quad a = quad_load(here.bias), b = quad_load(next.bias);
-    accumulate_1x2(&a, &b, here.w, next.w, l->x[0], l->w->depth);
-    quad_store(l->y[0] + here.offset, &a, here.columns);
-    quad_store(l->y[0] + next.offset, &b, next.columns);
+    const struct quads sums = lone_row_2_panels(&here->panel, &next->panel, l->x[0]);
+    quad_store(l->y[0] + here->offset, &sums.a);
+    quad_store(l->y[0] + next->offset, &sums.b);
 }
 
-static void linear_rows(const struct kernel_linear *l, const struct walk *walk,
+INLINE void linear_halves(const struct kernel_linear *l, const struct column *at, size_t r,
+                          size_t rows, const struct walk *walk, size_t *pass)
+{
+    float *y[HALF_ROWS_MAX];
+    for (size_t i = 0; i < rows; i++)
+        y[i] = l->y[r + i] + at->offset;
+    halves_product(&at->panel, l->x + r, y, rows, walk, pass);
+}
+
+static void linear_full(const struct kernel_linear *l, const struct walk *walk,
                         const struct column *at)
 {
-    size_t r = 0, left = l->row_count, block = 0;
-    for (; left == 3 || left > 4; left -= 3, r += 3)
-        linear_3_rows(l, at, r, ahead_of(walk, at->w, block++));
-    for (; left >= 2; left -= 2, r += 2)
-        linear_2_rows(l, at, r, ahead_of(walk, at->w, block++));
-    if (left == 1)
-        linear_1_row(l, at, r);
-}
-
-/* A last panel narrower than 32: vector by vector, 4 rows side by side. */
-ALONE void vector_4_rows(const struct kernel_linear *l, const struct column *at, size_t width,
-                         size_t r)
-{
-    const float *w = at->w, *x0 = l->x[r], *x1 = l->x[r + 1], *x2 = l->x[r + 2], *x3 = l->x[r + 3];
-    __m256 a = _mm256_loadu_ps(at->bias), b = a, c = a, d = a;
-    for (size_t k = 0; k < l->w->depth; k++, w += width) {
-        __m256 weight = _mm256_loadu_ps(w);
-        KEEP(weight);
-        a = _mm256_fmadd_ps(_mm256_broadcast_ss(x0 + k), weight, a);
-        b = _mm256_fmadd_ps(_mm256_broadcast_ss(x1 + k), weight, b);
-        c = _mm256_fmadd_ps(_mm256_broadcast_ss(x2 + k), weight, c);
-        d = _mm256_fmadd_ps(_mm256_broadcast_ss(x3 + k), weight, d);
-    }
-    store_some(l->y[r] + at->offset, a, at->columns);
-    store_some(l->y[r + 1] + at->offset, b, at->columns);
-    store_some(l->y[r + 2] + at->offset, c, at->columns);
-    store_some(l->y[r + 3] + at->offset, d, at->columns);
-}
-
-ALONE void vector_1_row(const struct kernel_linear *l, const struct column *at, size_t width,
-                        size_t r)
-{
-    const float *w = at->w, *x = l->x[r];
-    __m256 a = _mm256_loadu_ps(at->bias);
-    for (size_t k = 0; k < l->w->depth; k++, w += width)
-        a = _mm256_fmadd_ps(_mm256_broadcast_ss(x + k), _mm256_loadu_ps(w), a);
-    store_some(l->y[r] + at->offset, a, at->columns);
-}
-
-static void linear_narrow(const struct kernel_linear *l, struct column at, size_t width)
-{
-    for (size_t v = 0; v < width; v += PANEL_LANES) {
-        size_t r = 0;
-        for (; r + 4 <= l->row_count; r += 4)
-            vector_4_rows(l, &at, width, r);
-        for (; r < l->row_count; r++)
-            vector_1_row(l, &at, width, r);
-        at.w += PANEL_LANES;
-        at.bias += PANEL_LANES;
-        at.offset += PANEL_LANES;
-        at.columns -= PANEL_LANES;
+    size_t pass = 0;
+    for (size_t r = 0, rows; r < l->row_count; r += rows) {
+        rows = next_rows(l->row_count - r, walk->halves);
+        if (rows > WHOLE_ROWS_MAX)
+            linear_halves(l, at, r, rows, walk, &pass);
+        else if (rows == 3)
+            linear_3_rows(l, at, r, ahead_of(walk, at->panel.w, pass++));
+        else if (rows == 2)
+            linear_2_rows(l, at, r, ahead_of(walk, at->panel.w, pass++));
+        else
+            linear_1_row(l, at, r);
     }
 }
 
-static void full_panels(const struct kernel_linear *l, size_t first, size_t end)
+/* A last panel with fewer columns than it has lanes: computed beside y. */
+static void linear_partial(const struct kernel_linear *l, const struct column *at)
 {
-    const struct walk walk = walk_of(l->w, l->row_count, l->descending);
+    _Alignas(CACHE_LINE) float sums[HALF_ROWS_MAX][PANEL_WIDTH];
+    float *const y[HALF_ROWS_MAX] = {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]};
+    for (size_t r = 0, rows; r < l->row_count; r += rows) {
+        const size_t left = l->row_count - r;
+        rows = divided_up(left, divided_up(left, HALF_ROWS_MAX));
+        for (size_t h = 0; h * PANEL_HALF < at->columns; h++) {
+            const struct panel half = half_of(&at->panel, h);
+            half_product(&half, l->x + r, y, h * PANEL_HALF, rows, (struct ahead){0, 0, 0});
+        }
+        for (size_t i = 0; i < rows; i++)
+            memcpy(l->y[r + i] + at->offset, sums[i], at->columns * sizeof(float));
+    }
+}
+
+static void linear_panel(const struct kernel_linear *l, const struct walk *walk,
+                         const struct column *at)
+{
+    if (at->columns == PANEL_WIDTH)
+        linear_full(l, walk, at);
+    else
+        linear_partial(l, at);
+}
+
+static void avx2_linear(const struct kernel_linear *l)
+{
+    const size_t first = l->first_panel, end = l->end_panel;
+    const struct walk walk =
+        walk_of(l->w, l->row_count, l->descending, bytes_of(l->w) > NEAR_BYTES);
     size_t i = 0;
-    if (l->row_count == 1)
-        for (; i + 1 < end - first; i += 2)
-            linear_1_row_2_panels(l, nth_panel(first, end, i, l->descending),
-                                  nth_panel(first, end, i + 1, l->descending));
+    for (; l->row_count == 1 && i + 1 < end - first; i += 2) {
+        const struct column here = column_of(l, nth_panel(first, end, i, l->descending));
+        const struct column next = column_of(l, nth_panel(first, end, i + 1, l->descending));
+        if (here.columns < PANEL_WIDTH || next.columns < PANEL_WIDTH) {
+            linear_panel(l, &walk, &here);
+            linear_panel(l, &walk, &next);
+        } else {
+            linear_1_row_2_panels(l, &here, &next);
+        }
+    }
     for (; i < end - first; i++) {
         const struct column at = column_of(l, nth_panel(first, end, i, l->descending));
-        linear_rows(l, &walk, &at);
+        linear_panel(l, &walk, &at);
     }
-}
-
-static void avx2_linear(const struct kernel_linear *linear)
-{
-    const size_t last = linear->w->panel_count - 1;
-    const size_t width = panels_width(linear->w, last);
-    const bool narrow = linear->end_panel > last && width < PANEL_WIDTH;
-    if (linear->first_panel == linear->end_panel)
-        return;
-    full_panels(linear, linear->first_panel, narrow ? last : linear->end_panel);
-    if (narrow)
-        linear_narrow(linear, column_of(linear, last), width);
 }
 
 /* gcc asks CPUID and whether the system saves the wide registers. */

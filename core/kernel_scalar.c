@@ -5,17 +5,19 @@
 #include "core/cell.h"
 #include "core/kernels.h"
 
-/* acc[j] += sum over k of x[k] * w[k][j]: `width` chains side by side, each in the order of k. */
-static void accumulate(float *acc, const float *w, size_t width, const float *x, size_t depth)
+/* acc = the sums of panel p for one row: its columns' chains side by side, each in the order of k.
+ */
+static void panel_sums(float acc[PANEL_WIDTH], const struct panels *panels, size_t p,
+                       const float *x)
 {
-    for (size_t k = 0; k < depth; k++, w += width)
-        for (size_t j = 0; j < width; j++)
+    const float *w = panels->weights + p * PANEL_WIDTH * panels->depth;
+    for (size_t j = 0; j < PANEL_WIDTH; j++)
+        acc[j] = panels->bias[p * PANEL_WIDTH + j];
+    for (size_t k = 0; k < panels->depth; k++, w += panels->step)
+        for (size_t j = 0; j < PANEL_HALF; j++) {
             acc[j] = fmaf(x[k], w[j], acc[j]);
-}
-
-static const float *panel_weights(const struct panels *panels, size_t p)
-{
-    return panels->weights + p * PANEL_WIDTH * panels->depth;
+            acc[PANEL_HALF + j] = fmaf(x[k], w[panels->second + j], acc[PANEL_HALF + j]);
+        }
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -27,13 +29,10 @@ static void scalar_linear(const struct kernel_linear *linear)
 {
     const struct panels *w = linear->w;
     for (size_t p = linear->first_panel; p < linear->end_panel; p++) {
-        const size_t width = panels_width(w, p);
-        const size_t columns = smaller(w->columns - p * PANEL_WIDTH, PANEL_WIDTH);
+        const size_t columns = panels_columns(w, p);
         for (size_t r = 0; r < linear->row_count; r++) {
             float acc[PANEL_WIDTH];
-            for (size_t j = 0; j < width; j++)
-                acc[j] = w->bias[p * PANEL_WIDTH + j];
-            accumulate(acc, panel_weights(w, p), width, linear->x[r], w->depth);
+            panel_sums(acc, w, p, linear->x[r]);
             for (size_t j = 0; j < columns; j++)
                 linear->y[r][p * linear->y_stride + j] = acc[j];
         }
@@ -44,8 +43,8 @@ static void scalar_linear(const struct kernel_linear *linear)
 static void finish(const float gates[PANEL_WIDTH], float *c, float *h, size_t units)
 {
     for (size_t j = 0; j < units; j++)
-        cell_step(gates[j], gates[PANEL_LANES + j], gates[2 * PANEL_LANES + j],
-                  gates[3 * PANEL_LANES + j], &c[j], &h[j]);
+        cell_step(gates[PANEL_I + j], gates[PANEL_F + j], gates[PANEL_G + j], gates[PANEL_O + j],
+                  &c[j], &h[j]);
 }
 
 static void scalar_lstm_step(const struct kernel_lstm_step *step)
@@ -57,9 +56,7 @@ static void scalar_lstm_step(const struct kernel_lstm_step *step)
         for (size_t r = 0; r < step->row_count; r++) {
             const float *gates = step->gates + p * step->gates_stride + r * PANEL_WIDTH;
             float acc[PANEL_WIDTH];
-            for (size_t j = 0; j < PANEL_WIDTH; j++)
-                acc[j] = w->bias[p * PANEL_WIDTH + j];
-            accumulate(acc, panel_weights(w, p), PANEL_WIDTH, step->h_before[r], w->depth);
+            panel_sums(acc, w, p, step->h_before[r]);
             for (size_t j = 0; j < PANEL_WIDTH; j++)
                 acc[j] += gates[j];
             finish(acc, step->c[r] + first_unit, step->h_after[r] + first_unit, units);

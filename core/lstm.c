@@ -232,7 +232,7 @@ static void project(const struct run *run, size_t row_count, size_t s)
 /* Every other step goes through the panels backwards: it begins with those that the step before it
  * used last, which are still in whatever cache holds a part of the weights. Always going forwards,
  * each weight would be the one thrown out just before it is wanted. */
-static void one_step(const struct run *run, size_t row_count, size_t s, float *gates)
+static void one_step(const struct run *run, size_t row_count, size_t s, bool cold, float *gates)
 {
     const struct lstm_cell *cell = run->cell;
     const struct workspace *w = &run->w;
@@ -255,6 +255,7 @@ static void one_step(const struct run *run, size_t row_count, size_t s, float *g
         .first_panel = run->gate_panels.begin,
         .end_panel = run->gate_panels.end,
         .descending = s % 2 == 1,
+        .cold = cold,
     };
     if (cell->plain)
         run->kernel->lstm_step(&step);
@@ -303,7 +304,7 @@ void lstm_cell_run(const struct lstm_cell *cell, const struct kernel *kernel,
         float *gates = run.w.gates;
         for (size_t s = begin; s < end; s++) {
             const size_t rows = running(spans, row_count, s);
-            one_step(&run, rows, s, gates);
+            one_step(&run, rows, s, s == begin, gates);
             gates += rows * PANEL_WIDTH;
         }
     }

@@ -64,6 +64,7 @@ static struct units units_of(const struct kernel_lstm_step *step, size_t r,
 static void sum_gates(const struct kernel_lstm_step *step, size_t r,
                       const struct lstm_step_scratch *scratch, const struct units *u)
 {
+    static const size_t columns[LSTM_GATES] = {PANEL_I, PANEL_F, PANEL_G, PANEL_O};
     float *const gates[LSTM_GATES] = {u->i, u->f, u->g, u->o};
     for (size_t p = step->first_panel; p < step->end_panel; p++) {
         const size_t offset = (p - step->first_panel) * PANEL_LANES;
@@ -72,7 +73,7 @@ static void sum_gates(const struct kernel_lstm_step *step, size_t r,
             scratch->recurrent + p * scratch->recurrent_stride + r * PANEL_WIDTH;
         for (size_t q = 0; q < LSTM_GATES; q++)
             for (size_t j = 0; j < PANEL_LANES; j++)
-                gates[q][offset + j] = recurrent[q * PANEL_LANES + j] + input[q * PANEL_LANES + j];
+                gates[q][offset + j] = recurrent[columns[q] + j] + input[columns[q] + j];
     }
 }
 

@@ -27,12 +27,6 @@ static size_t round_up(size_t n, size_t multiple)
     return (n + multiple - 1) / multiple * multiple;
 }
 
-size_t panels_width(const struct panels *panels, size_t p)
-{
-    const size_t left = panels->columns - p * PANEL_WIDTH;
-    return left >= PANEL_WIDTH ? PANEL_WIDTH : round_up(left, PANEL_LANES);
-}
-
 static bool panels_init(struct panels *panels, size_t columns, size_t depth)
 {
     assert(columns > 0 && depth > 0);
@@ -43,9 +37,11 @@ static bool panels_init(struct panels *panels, size_t columns, size_t depth)
         .columns = columns,
         .depth = depth,
         .panel_count = (columns + PANEL_WIDTH - 1) / PANEL_WIDTH,
+        .step = depth <= PANEL_SHALLOW ? PANEL_WIDTH : PANEL_HALF,
     };
-    if (!checked_mul(round_up(columns, PANEL_LANES), depth, &count))
+    if (!checked_mul(panels->panel_count * PANEL_WIDTH, depth, &count))
         return false;
+    panels->second = depth <= PANEL_SHALLOW ? PANEL_HALF : PANEL_HALF * depth;
     panels->weights = zeroed_floats(count);
     panels->bias = zeroed_floats(panels->panel_count * PANEL_WIDTH);
     if (panels->weights != NULL && panels->bias != NULL)
@@ -57,11 +53,11 @@ static bool panels_init(struct panels *panels, size_t columns, size_t depth)
 /* Writes source column `row` of the matrix to packed column `column`. */
 static void pack_column(struct panels *panels, size_t column, const float *row)
 {
-    const size_t p = column / PANEL_WIDTH;
-    const size_t width = panels_width(panels, p);
-    float *out = panels->weights + p * PANEL_WIDTH * panels->depth + column % PANEL_WIDTH;
+    const size_t half = column % PANEL_WIDTH / PANEL_HALF;
+    float *out = panels->weights + column / PANEL_WIDTH * PANEL_WIDTH * panels->depth +
+                 half * panels->second + column % PANEL_HALF;
     for (size_t k = 0; k < panels->depth; k++)
-        out[k * width] = row[k];
+        out[k * panels->step] = row[k];
 }
 
 bool panels_pack_linear(struct panels *panels, const float *weight, const float *bias,
@@ -89,11 +85,12 @@ bool panels_pack_gates(struct panels *panels, const float *weight, const float *
         return false;
     if (!panels_init(panels, round_up(hidden_size, PANEL_LANES) * LSTM_GATES, depth))
         return false;
+    static const size_t gate_columns[LSTM_GATES] = {PANEL_I, PANEL_F, PANEL_G, PANEL_O};
     for (size_t gate = 0; gate < LSTM_GATES; gate++)
         for (size_t unit = 0; unit < hidden_size; unit++) {
             const size_t row = gate * hidden_size + unit;
             const size_t column =
-                unit / PANEL_LANES * PANEL_WIDTH + gate * PANEL_LANES + unit % PANEL_LANES;
+                unit / PANEL_LANES * PANEL_WIDTH + gate_columns[gate] + unit % PANEL_LANES;
             pack_column(panels, column, weight + row * depth);
             panels->bias[column] = sum_of_biases(bias_a, bias_b, row);
         }
@@ -109,7 +106,5 @@ void panels_fini(struct panels *panels)
 
 size_t panels_memory(const struct panels *panels)
 {
-    return (round_up(panels->columns, PANEL_LANES) * panels->depth +
-            panels->panel_count * PANEL_WIDTH) *
-           sizeof(float);
+    return panels->panel_count * PANEL_WIDTH * (panels->depth + 1) * sizeof(float);
 }

@@ -24,10 +24,10 @@ static inline void cells_run(const struct kernel *kernel, const struct cell_case
     assert(gates != NULL);
     for (size_t u = 0; u < count; u++) {
         float *const gate = gates + u / PANEL_LANES * PANEL_WIDTH + u % PANEL_LANES;
-        gate[0] = cases[u].i;
-        gate[PANEL_LANES] = cases[u].f;
-        gate[2 * PANEL_LANES] = cases[u].g;
-        gate[3 * PANEL_LANES] = cases[u].o;
+        gate[PANEL_I] = cases[u].i;
+        gate[PANEL_F] = cases[u].f;
+        gate[PANEL_G] = cases[u].g;
+        gate[PANEL_O] = cases[u].o;
         c[u] = cases[u].c;
     }
     const float *const h_before = zeros;

@@ -1,5 +1,6 @@
-/* Every kernel against the scalar one: random shapes with every residue of 8 and 3, random offsets
- * from alignment, canaries around every buffer that is written, bits compared. */
+/* Every kernel against the scalar one: random shapes with every residue of 8 and of rows side by
+ * side, random offsets from alignment, canaries around every buffer that is written, bits compared.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -145,7 +146,7 @@ static void compare_step(const struct kernel *kernel, uint64_t seed)
     struct step_rows s[2];
     const size_t first = random_size(&random, 0, panels.panel_count - 1);
     const size_t end = random_size(&random, first, panels.panel_count);
-    const bool descending = random_size(&random, 0, 1) == 1;
+    const bool descending = random_size(&random, 0, 1) == 1, cold = random_size(&random, 0, 1) == 1;
     for (int k = 0; k < 2; k++) {
         random = same;
         step_rows_init(&s[k], &random, rows, hidden, depth, panels.panel_count * stride);
@@ -161,6 +162,7 @@ static void compare_step(const struct kernel *kernel, uint64_t seed)
             .first_panel = first,
             .end_panel = end,
             .descending = descending,
+            .cold = cold,
         };
         (k == 0 ? &kernel_scalar : kernel)->lstm_step(&step);
     }
