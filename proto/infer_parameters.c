@@ -3,85 +3,58 @@
 #include <string.h>
 
 #include "proto/excerpt.h"
+#include "proto/json_members.h"
 
 /* ---- what may be asked ---- */
 
-static bool read_sequence_id(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_sequence_id(struct json_reader *reader, void *context)
 {
-    char text[INFER_ID_MAX];
-    uint64_t number;
-    if (json_peek(reader) == JSON_STRING) {
-        if (!json_read_string(reader, text, sizeof text))
-            return false;
-        return sequence_id_of_text(text, &parameters->sequence_id) ||
-               json_fail(reader, "at most %d bytes without control characters are wanted, got '%s'",
-                         SEQUENCE_ID_MAX - 1, excerpt_of(text).text);
-    }
-    if (!json_read_uint64(reader, &number))
-        return false;
-    parameters->sequence_id = sequence_id_of_number(number);
-    return true;
+    struct infer_parameters *parameters = context;
+    return sequence_id_read(reader, &parameters->sequence_id);
 }
 
-static bool read_sequence_start(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_sequence_start(struct json_reader *reader, void *context)
 {
+    struct infer_parameters *parameters = context;
     return json_read_bool(reader, &parameters->sequence_start);
 }
 
-static bool read_sequence_end(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_sequence_end(struct json_reader *reader, void *context)
 {
+    struct infer_parameters *parameters = context;
     return json_read_bool(reader, &parameters->sequence_end);
 }
 
-static bool read_priority(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_priority(struct json_reader *reader, void *context)
 {
+    struct infer_parameters *parameters = context;
     return json_read_uint64(reader, &parameters->priority);
 }
 
-static bool read_timeout(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_timeout(struct json_reader *reader, void *context)
 {
+    struct infer_parameters *parameters = context;
     return json_read_uint64(reader, &parameters->timeout_us);
 }
 
-static bool read_binary_output(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_binary_output(struct json_reader *reader, void *context)
 {
+    struct infer_parameters *parameters = context;
     return json_read_bool(reader, &parameters->binary_data_output);
 }
 
-static bool read_stream(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_stream(struct json_reader *reader, void *context)
 {
+    struct infer_parameters *parameters = context;
     return json_read_bool(reader, &parameters->stream);
 }
 
-static bool read_stream_steps(struct json_reader *reader, struct infer_parameters *parameters)
+static bool read_stream_steps(struct json_reader *reader, void *context)
 {
+    struct infer_parameters *parameters = context;
     if (!json_read_uint64(reader, &parameters->stream_steps))
         return false;
     return parameters->stream_steps > 0 || json_fail(reader, "1 or more is wanted, got 0");
-}
-
-static const struct parameter {
-    const char *name;
-    bool (*read)(struct json_reader *reader, struct infer_parameters *parameters);
-} known[] = {
-    {"sequence_id", read_sequence_id},
-    {"sequence_start", read_sequence_start},
-    {"sequence_end", read_sequence_end},
-    {"priority", read_priority},
-    {"timeout", read_timeout},
-    {"binary_data_output", read_binary_output},
-    {"stream", read_stream},
-    {"stream_steps", read_stream_steps},
-};
-
-enum { KNOWN_COUNT = sizeof known / sizeof *known };
-
-static size_t find(const char *name)
-{
-    size_t i = 0;
-    while (i < KNOWN_COUNT && strcmp(known[i].name, name) != 0)
-        i++;
-    return i;
 }
 
 /* Names beginning so are what servers keep for themselves: a client that sends one expects what is
@@ -95,30 +68,19 @@ static bool skip_unknown(struct json_reader *reader, const char *name)
     return json_skip(reader, NULL, NULL);
 }
 
-bool infer_parameters_read(struct json_reader *reader, struct infer_parameters *parameters,
-                           bool *placed)
+bool infer_parameters_read(struct json_reader *reader, struct infer_parameters *parameters)
 {
-    char name[JSON_KEY_MAX];
-    unsigned seen = 0;
-    *placed = false;
-    if (!json_enter_object(reader))
-        return false;
-    while (json_next_member(reader, name, sizeof name)) {
-        const size_t i = find(name);
-        if (i == KNOWN_COUNT) {
-            if (!skip_unknown(reader, name))
-                return false;
-            continue;
-        }
-        if ((seen >> i & 1) != 0)
-            return json_fail(reader, "'%s' is given twice", name);
-        seen |= 1u << i;
-        if (!known[i].read(reader, parameters)) {
-            *placed = true;
-            return fault_prefix(reader->fault, "%s", known[i].name);
-        }
-    }
-    return !reader->failed;
+    static const struct json_member known[] = {
+        {"sequence_id", false, read_sequence_id},
+        {"sequence_start", false, read_sequence_start},
+        {"sequence_end", false, read_sequence_end},
+        {"priority", false, read_priority},
+        {"timeout", false, read_timeout},
+        {"binary_data_output", false, read_binary_output},
+        {"stream", false, read_stream},
+        {"stream_steps", false, read_stream_steps},
+    };
+    return JSON_READ_MEMBERS(reader, known, skip_unknown, parameters);
 }
 
 /* ---- what is answered ---- */

@@ -10,10 +10,8 @@
 
 /* Reads the object that is next; what it does not name stays as it was in parameters. Unknown
  * members are skipped, duplicates and names beginning with "triton_" are refused. On failure the
- * reader's fault has status 400, and *placed says whether its text begins with the name of the
- * member it is about ("sequence_id: ..."). */
-bool infer_parameters_read(struct json_reader *reader, struct infer_parameters *parameters,
-                           bool *placed);
+ * reader's fault has status 400 and the place of what it is about: proto/json_members.h. */
+bool infer_parameters_read(struct json_reader *reader, struct infer_parameters *parameters);
 
 /* Does the answer have any? */
 bool infer_answer_has_parameters(const struct infer_answer *answer);

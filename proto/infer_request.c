@@ -7,7 +7,7 @@
 #include "core/checked.h"
 #include "proto/excerpt.h"
 #include "proto/infer_parameters.h"
-#include "proto/json_reader.h"
+#include "proto/json_members.h"
 
 enum {
     DIMENSION_MAX = INT32_MAX,
@@ -21,126 +21,59 @@ struct parser {
     const char *model_name;
     struct infer_input *input;              /* the one being read */
     struct infer_output *output;            /* the one being read */
-    bool placed;                            /* fault's text begins with a place: "shape: ..." */
     uint64_t binary_size[INFER_TENSOR_MAX]; /* per input: bytes behind the JSON, or NOT_BINARY */
     struct fault *fault;
 };
 
-/* One key that an object may have. */
-struct member {
-    const char *key;
-    bool required;
-    bool (*read)(struct parser *parser);
-};
-
-/* ---- places ----
- *
- * Each level puts its own name before the text of a fault on the way out, so that the whole is
- * "inputs[1].shape: ...". */
-
-static bool add_place(struct parser *parser, const char *place)
-{
-    const char *text = parser->fault->text;
-    const char *join = !parser->placed ? ": " : *text == '[' ? "" : ".";
-    parser->placed = true;
-    return fault_set(parser->fault, 400, "%s%s%s", place, join, text);
-}
-
-static bool add_index(struct parser *parser, size_t index)
-{
-    char place[24];
-    snprintf(place, sizeof place, "[%zu]", index);
-    return add_place(parser, place);
-}
-
-/* ---- objects and lists ---- */
-
-static size_t find_member(const struct member *members, size_t count, const char *key)
-{
-    size_t i = 0;
-    while (i < count && strcmp(members[i].key, key) != 0)
-        i++;
-    return i;
-}
-
-static bool read_member(struct parser *parser, const struct member *member)
-{
-    return member->read(parser) || add_place(parser, member->key);
-}
-
-/* Reads an object; keys that are not among members are skipped. */
-static bool read_object(struct parser *parser, const struct member *members, size_t count)
-{
-    struct json_reader *reader = &parser->reader;
-    char key[JSON_KEY_MAX];
-    unsigned seen = 0;
-    if (!json_enter_object(reader))
-        return false;
-    while (json_next_member(reader, key, sizeof key)) {
-        const size_t i = find_member(members, count, key);
-        if (i < count && (seen >> i & 1) != 0)
-            return json_fail(reader, "'%s' is given twice", key);
-        if (i < count ? !read_member(parser, &members[i]) : !json_skip(reader, NULL, NULL))
-            return false;
-        seen |= i < count ? 1u << i : 0;
-    }
-    if (reader->failed)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (members[i].required && (seen >> i & 1) == 0)
-            return fault_set(parser->fault, 400, "'%s' is missing", members[i].key);
-    return true;
-}
-
-#define READ_OBJECT(parser, members) read_object(parser, members, sizeof members / sizeof *members)
-
 /* Reads an array of tensors, at most INFER_TENSOR_MAX. */
-static bool read_tensors(struct parser *parser, size_t *count,
+static bool read_tensors(struct json_reader *reader, struct parser *parser, size_t *count,
                          bool (*read)(struct parser *parser, size_t index))
 {
     *count = 0;
-    if (!json_enter_array(&parser->reader))
+    if (!json_enter_array(reader))
         return false;
-    while (json_next_element(&parser->reader)) {
+    while (json_next_element(reader)) {
         if (*count == INFER_TENSOR_MAX)
-            return json_fail(&parser->reader, "at most %d tensors are wanted, got more",
-                             INFER_TENSOR_MAX);
+            return json_fail(reader, "at most %d tensors are wanted, got more", INFER_TENSOR_MAX);
         if (!read(parser, *count))
-            return add_index(parser, *count);
+            return json_place_element(reader, *count);
         ++*count;
     }
-    return !parser->reader.failed;
+    return !reader->failed;
 }
 
 /* ---- what both inputs and outputs have ---- */
 
-static bool read_name(struct parser *parser, char *name)
+static bool read_name(struct json_reader *reader, char *name)
 {
-    if (!json_read_string(&parser->reader, name, TENSOR_NAME_MAX))
+    if (!json_read_string(reader, name, TENSOR_NAME_MAX))
         return false;
-    return *name != '\0' || json_fail(&parser->reader, "a name is wanted, got an empty string");
+    return *name != '\0' || json_fail(reader, "a name is wanted, got an empty string");
 }
 
-static bool refuse(struct parser *parser)
+static bool refuse(struct json_reader *reader, void *context)
 {
-    return json_fail(&parser->reader, "not supported");
+    (void)context;
+    return json_fail(reader, "not supported");
 }
 
 /* ---- inputs ---- */
 
-static bool read_input_name(struct parser *parser)
+static bool read_input_name(struct json_reader *reader, void *context)
 {
-    return read_name(parser, parser->input->name);
+    struct parser *parser = context;
+    return read_name(reader, parser->input->name);
 }
 
-static bool read_datatype(struct parser *parser)
+static bool read_datatype(struct json_reader *reader, void *context)
 {
+    struct parser *parser = context;
     struct infer_input *input = parser->input;
-    if (!json_read_string(&parser->reader, input->datatype_text, sizeof input->datatype_text))
+    if (!json_read_string(reader, input->datatype_text, sizeof input->datatype_text))
         return false;
     if (datatype_from_name(input->datatype_text, &input->datatype))
         return true;
-    return json_fail(&parser->reader, "a datatype like FP32 is wanted, got '%s'",
+    return json_fail(reader, "a datatype like FP32 is wanted, got '%s'",
                      excerpt_of(input->datatype_text).text);
 }
 
@@ -160,47 +93,48 @@ static bool read_dimension(struct parser *parser)
     return true;
 }
 
-static bool read_shape(struct parser *parser)
+static bool read_shape(struct json_reader *reader, void *context)
 {
+    struct parser *parser = context;
     struct infer_input *input = parser->input;
-    if (!json_enter_array(&parser->reader))
+    if (!json_enter_array(reader))
         return false;
-    while (json_next_element(&parser->reader))
+    while (json_next_element(reader))
         if (!read_dimension(parser))
-            return add_index(parser, input->rank);
-    if (parser->reader.failed)
+            return json_place_element(reader, input->rank);
+    if (reader->failed)
         return false;
     return infer_elements(input->shape, input->rank, &input->elements) ||
-           json_fail(&parser->reader, "less than 2^64 elements are wanted, got more");
+           json_fail(reader, "less than 2^64 elements are wanted, got more");
 }
 
-static bool read_data(struct parser *parser)
+static bool read_data(struct json_reader *reader, void *context)
 {
-    return json_skip_numbers(&parser->reader, &parser->input->data, &parser->input->data_size,
-                             NULL);
+    struct parser *parser = context;
+    return json_skip_numbers(reader, &parser->input->data, &parser->input->data_size, NULL);
 }
 
-static bool read_binary_size(struct parser *parser)
+static bool read_binary_size(struct json_reader *reader, void *context)
 {
+    struct parser *parser = context;
     uint64_t *size = &parser->binary_size[parser->input - parser->request->inputs];
-    if (!json_read_uint64(&parser->reader, size))
+    if (!json_read_uint64(reader, size))
         return false;
-    return *size <= INT64_MAX ||
-           json_fail(&parser->reader, "less than 2^63 bytes are wanted, got more");
+    return *size <= INT64_MAX || json_fail(reader, "less than 2^63 bytes are wanted, got more");
 }
 
-static bool read_input_parameters(struct parser *parser)
+static bool read_input_parameters(struct json_reader *reader, void *context)
 {
-    static const struct member members[] = {
+    static const struct json_member members[] = {
         {"binary_data_size", false, read_binary_size},
         {"shared_memory_region", false, refuse},
     };
-    return READ_OBJECT(parser, members);
+    return JSON_READ_MEMBERS(reader, members, NULL, context);
 }
 
 static bool read_input(struct parser *parser, size_t index)
 {
-    static const struct member members[] = {
+    static const struct json_member members[] = {
         {"name", true, read_input_name},   {"shape", true, read_shape},
         {"datatype", true, read_datatype}, {"parameters", false, read_input_parameters},
         {"data", false, read_data}, /* required unless binary */
@@ -208,90 +142,98 @@ static bool read_input(struct parser *parser, size_t index)
     parser->input = &parser->request->inputs[index];
     *parser->input = (struct infer_input){0};
     parser->binary_size[index] = NOT_BINARY;
-    return READ_OBJECT(parser, members);
+    return JSON_READ_MEMBERS(&parser->reader, members, NULL, parser);
 }
 
-static bool read_inputs(struct parser *parser)
+static bool read_inputs(struct json_reader *reader, void *context)
 {
-    return read_tensors(parser, &parser->request->input_count, read_input);
+    struct parser *parser = context;
+    return read_tensors(reader, parser, &parser->request->input_count, read_input);
 }
 
 /* ---- outputs ---- */
 
-static bool read_output_name(struct parser *parser)
+static bool read_output_name(struct json_reader *reader, void *context)
 {
-    return read_name(parser, parser->output->name);
+    struct parser *parser = context;
+    return read_name(reader, parser->output->name);
 }
 
-static bool read_output_form(struct parser *parser)
+static bool read_output_form(struct json_reader *reader, void *context)
 {
+    struct parser *parser = context;
     bool binary;
-    if (!json_read_bool(&parser->reader, &binary))
+    if (!json_read_bool(reader, &binary))
         return false;
     parser->output->form_given = true;
     parser->output->form = binary ? TENSOR_BINARY : TENSOR_JSON;
     return true;
 }
 
-static bool read_classification(struct parser *parser)
+static bool read_classification(struct json_reader *reader, void *context)
 {
+    struct parser *parser = context;
     uint64_t count;
-    if (!json_read_uint64(&parser->reader, &count))
+    if (!json_read_uint64(reader, &count))
         return false;
     if (count > DIMENSION_MAX)
-        return json_fail(&parser->reader, "at most %d is wanted, got %llu, which is too large,",
+        return json_fail(reader, "at most %d is wanted, got %llu, which is too large,",
                          DIMENSION_MAX, (unsigned long long)count);
     parser->output->classification = (uint32_t)count;
     return true;
 }
 
-static bool read_output_parameters(struct parser *parser)
+static bool read_output_parameters(struct json_reader *reader, void *context)
 {
-    static const struct member members[] = {
+    static const struct json_member members[] = {
         {"binary_data", false, read_output_form},
         {"classification", false, read_classification},
         {"shared_memory_region", false, refuse},
     };
-    return READ_OBJECT(parser, members);
+    return JSON_READ_MEMBERS(reader, members, NULL, context);
 }
 
 static bool read_output(struct parser *parser, size_t index)
 {
-    static const struct member members[] = {
+    static const struct json_member members[] = {
         {"name", true, read_output_name},
         {"parameters", false, read_output_parameters},
     };
     parser->output = &parser->request->outputs[index];
     *parser->output = (struct infer_output){0};
-    return READ_OBJECT(parser, members);
+    return JSON_READ_MEMBERS(&parser->reader, members, NULL, parser);
 }
 
-static bool read_outputs(struct parser *parser)
+static bool read_outputs(struct json_reader *reader, void *context)
 {
-    return read_tensors(parser, &parser->request->output_count, read_output);
+    struct parser *parser = context;
+    return read_tensors(reader, parser, &parser->request->output_count, read_output);
 }
 
 /* ---- the request ---- */
 
-static bool read_id(struct parser *parser)
+static bool read_id(struct json_reader *reader, void *context)
 {
-    return json_read_string(&parser->reader, parser->request->id, INFER_ID_MAX);
+    struct parser *parser = context;
+    return json_read_string(reader, parser->request->id, INFER_ID_MAX);
 }
 
-static bool read_parameters(struct parser *parser)
+static bool read_parameters(struct json_reader *reader, void *context)
 {
-    return infer_parameters_read(&parser->reader, &parser->request->parameters, &parser->placed);
+    struct parser *parser = context;
+    return infer_parameters_read(reader, &parser->request->parameters);
 }
 
 static bool read_request(struct parser *parser)
 {
-    static const struct member members[] = {
+    static const struct json_member members[] = {
         {"id", false, read_id},
         {"parameters", false, read_parameters},
         {"inputs", true, read_inputs},
         {"outputs", false, read_outputs},
     };
-    return READ_OBJECT(parser, members) && json_finish(&parser->reader);
+    return JSON_READ_MEMBERS(&parser->reader, members, NULL, parser) &&
+           json_finish(&parser->reader);
 }
 
 /* ---- binary tensors ---- */

@@ -39,7 +39,8 @@ struct json_reader {
     const char *begin, *at, *end;
     struct fault *fault;
     bool failed;
-    bool words; /* NaN and Infinity are numbers; json_reader_init says no */
+    bool placed; /* the fault's text begins with a place: json_members.h */
+    bool words;  /* NaN and Infinity are numbers; json_reader_init says no */
     unsigned depth;
     bool first[JSON_DEPTH_MAX]; /* per open container: no member read yet */
     bool object[JSON_DEPTH_MAX];

@@ -48,6 +48,23 @@ int sequence_id_compare(const struct sequence_id *a, const struct sequence_id *b
     return strcmp(a->text, b->text);
 }
 
+bool sequence_id_read(struct json_reader *reader, struct sequence_id *id)
+{
+    char text[JSON_KEY_MAX]; /* room for what is somewhat too long, so that it is said so */
+    uint64_t number;
+    if (json_peek(reader) == JSON_STRING) {
+        if (!json_read_string(reader, text, sizeof text))
+            return false;
+        return sequence_id_of_text(text, id) ||
+               json_fail(reader, "at most %d bytes without control characters are wanted, got '%s'",
+                         SEQUENCE_ID_MAX - 1, excerpt_of(text).text);
+    }
+    if (!json_read_uint64(reader, &number))
+        return false;
+    *id = sequence_id_of_number(number);
+    return true;
+}
+
 void sequence_id_write(const struct sequence_id *id, struct json_writer *writer)
 {
     if (id->kind == SEQUENCE_ID_TEXT)

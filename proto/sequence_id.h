@@ -8,6 +8,7 @@
 
 #include "proto/excerpt.h"
 #include "proto/fault.h"
+#include "proto/json_reader.h"
 #include "proto/json_writer.h"
 
 #define SEQUENCE_ID_MAX 129 /* a text of 1 to 128 bytes, and the NUL */
@@ -36,6 +37,9 @@ bool sequence_id_equal(const struct sequence_id *a, const struct sequence_id *b)
 /* Below, at or above 0 as a stands before, at or after b: NONE, then numbers by value, then texts
  * by their bytes. */
 int sequence_id_compare(const struct sequence_id *a, const struct sequence_id *b);
+
+/* Reads a JSON number or string; what is no id is the reader's fault. */
+bool sequence_id_read(struct json_reader *reader, struct sequence_id *id);
 
 /* As a JSON number or string; NONE as the number 0. */
 void sequence_id_write(const struct sequence_id *id, struct json_writer *writer);

@@ -7,7 +7,7 @@
 #include "core/checked.h"
 #include "proto/excerpt.h"
 #include "proto/float_text.h"
-#include "proto/json_reader.h"
+#include "proto/json_members.h"
 
 /* ---- a row's floats, by tensor ---- */
 
@@ -124,140 +124,102 @@ static void states_to_memory(const struct sequence_model *model, size_t rows, co
 
 /* ---- reading: the envelope ---- */
 
-static bool read_id(struct json_reader *reader, struct sequence_id *id)
+struct envelope {
+    struct sequence_message *message;
+    const char *model_name;
+};
+
+static bool read_id(struct json_reader *reader, void *context)
 {
-    char text[SEQUENCE_ID_MAX];
-    uint64_t number;
-    if (json_peek(reader) == JSON_STRING) {
-        if (!json_read_string(reader, text, sizeof text))
-            return false;
-        return sequence_id_of_text(text, id) ||
-               json_fail(reader, "a text without control characters is wanted");
-    }
-    if (!json_read_uint64(reader, &number))
-        return false;
-    *id = sequence_id_of_number(number);
-    return true;
+    struct sequence_message *message = ((struct envelope *)context)->message;
+    return sequence_id_read(reader, &message->id);
 }
 
-static bool read_name(struct json_reader *reader, const char *wanted)
+static bool read_name(struct json_reader *reader, void *context)
 {
+    const struct envelope *envelope = context;
     char name[JSON_KEY_MAX];
     if (!json_read_string(reader, name, sizeof name))
         return false;
-    return strcmp(name, wanted) == 0 ||
-           json_fail(reader, "model_name: '%s' is wanted, got '%s'", wanted, excerpt_of(name).text);
+    return strcmp(name, envelope->model_name) == 0 ||
+           json_fail(reader, "'%s' is wanted, got '%s'", envelope->model_name,
+                     excerpt_of(name).text);
 }
 
-static bool read_rows(struct json_reader *reader, struct sequence_message *message)
+static bool read_rows(struct json_reader *reader, void *context)
 {
+    struct sequence_message *message = ((struct envelope *)context)->message;
     uint64_t rows;
     if (!json_read_uint64(reader, &rows))
         return false;
     if (rows > INT32_MAX)
-        return json_fail(reader, "rows below 2^31 are wanted");
+        return json_fail(reader, "less than 2^31 is wanted");
     message->rows = (size_t)rows;
     message->rows_given = true;
     return true;
 }
 
-static bool read_datatype(struct json_reader *reader)
+static bool read_steps(struct json_reader *reader, void *context)
 {
-    char name[16];
-    if (!json_read_string(reader, name, sizeof name))
-        return false;
-    return strcmp(name, datatype_name(DATATYPE_FP32)) == 0 ||
-           json_fail(reader, "memory.datatype: 'FP32' is wanted");
+    return json_read_uint64(reader, &((struct envelope *)context)->message->steps);
 }
 
-static bool read_shape(struct json_reader *reader, struct infer_input *tensor)
+static bool read_datatype(struct json_reader *reader, void *context)
 {
+    char name[16];
+    (void)context;
+    if (!json_read_string(reader, name, sizeof name))
+        return false;
+    return strcmp(name, datatype_name(DATATYPE_FP32)) == 0 || json_fail(reader, "'FP32' is wanted");
+}
+
+static bool read_shape(struct json_reader *reader, void *context)
+{
+    struct infer_input *tensor = context;
     tensor->rank = 0;
     if (!json_enter_array(reader))
         return false;
     while (json_next_element(reader)) {
         if (tensor->rank == TENSOR_RANK_MAX)
-            return json_fail(reader, "memory.shape: at most %d dimensions are wanted",
-                             TENSOR_RANK_MAX);
+            return json_fail(reader, "at most %d dimensions are wanted", TENSOR_RANK_MAX);
         if (!json_read_uint64(reader, &tensor->shape[tensor->rank]))
-            return false;
+            return json_place_element(reader, tensor->rank);
         tensor->rank++;
     }
     return !reader->failed;
 }
 
-static bool read_memory(struct json_reader *reader, struct infer_input *memory)
+static bool read_data(struct json_reader *reader, void *context)
 {
-    char key[JSON_KEY_MAX];
+    struct infer_input *tensor = context;
+    return json_skip_numbers(reader, &tensor->data, &tensor->data_size, NULL);
+}
+
+static bool read_memory(struct json_reader *reader, void *context)
+{
+    static const struct json_member members[] = {
+        {"datatype", false, read_datatype},
+        {"shape", false, read_shape},
+        {"data", true, read_data},
+    };
+    struct infer_input *memory = &((struct envelope *)context)->message->memory;
     *memory = (struct infer_input){.name = "memory", .datatype = DATATYPE_FP32};
-    if (!json_enter_object(reader))
-        return false;
-    while (json_next_member(reader, key, sizeof key)) {
-        const bool good = strcmp(key, "datatype") == 0 ? read_datatype(reader)
-                          : strcmp(key, "shape") == 0  ? read_shape(reader, memory)
-                          : strcmp(key, "data") == 0
-                              ? json_skip_numbers(reader, &memory->data, &memory->data_size, NULL)
-                              : json_skip(reader, NULL, NULL);
-        if (!good)
-            return false;
-    }
-    if (!reader->failed && memory->data == NULL)
-        return json_fail(reader, "memory.data: missing");
-    return !reader->failed;
-}
-
-enum member { MODEL_NAME, SEQUENCE_ID, ROWS, STEPS, MEMORY, MEMBER_COUNT };
-
-static const char *const member_keys[MEMBER_COUNT] = {"model_name", "sequence_id", "rows", "steps",
-                                                      "memory"};
-
-static bool read_member(struct json_reader *reader, enum member member,
-                        struct sequence_message *message, const char *model_name)
-{
-    switch (member) {
-    case MODEL_NAME:
-        return read_name(reader, model_name);
-    case SEQUENCE_ID:
-        return read_id(reader, &message->id);
-    case ROWS:
-        return read_rows(reader, message);
-    case STEPS:
-        return json_read_uint64(reader, &message->steps);
-    case MEMORY:
-        return read_memory(reader, &message->memory);
-    case MEMBER_COUNT:
-        break;
-    }
-    return json_skip(reader, NULL, NULL);
-}
-
-static enum member find_member(const char *key)
-{
-    enum member member = MODEL_NAME;
-    while (member < MEMBER_COUNT && strcmp(member_keys[member], key) != 0)
-        member++;
-    return member;
+    return JSON_READ_MEMBERS(reader, members, NULL, memory);
 }
 
 static bool read_envelope(struct sequence_message *message, const char *json, size_t size,
                           const char *model_name, struct fault *fault)
 {
+    static const struct json_member members[] = {
+        {"model_name", false, read_name}, {"sequence_id", false, read_id},
+        {"rows", false, read_rows},       {"steps", false, read_steps},
+        {"memory", false, read_memory},
+    };
+    struct envelope envelope = {message, model_name};
     struct json_reader reader;
-    char key[JSON_KEY_MAX];
-    bool seen[MEMBER_COUNT + 1] = {false};
     json_reader_init(&reader, json, size, fault);
     reader.words = true;
-    if (!json_enter_object(&reader))
-        return false;
-    while (json_next_member(&reader, key, sizeof key)) {
-        const enum member member = find_member(key);
-        if (seen[member] && member != MEMBER_COUNT)
-            return json_fail(&reader, "%s: given twice", key);
-        seen[member] = true;
-        if (!read_member(&reader, member, message, model_name))
-            return false;
-    }
-    return json_finish(&reader);
+    return JSON_READ_MEMBERS(&reader, members, NULL, &envelope) && json_finish(&reader);
 }
 
 /* ---- reading: the tensors ---- */

@@ -3,7 +3,7 @@
 
 #include "proto/excerpt.h"
 #include "proto/infer_parameters.h"
-#include "proto/json_reader.h"
+#include "proto/json_members.h"
 #include "proto/v1_predict.h"
 
 enum { DIMENSION_MAX = INT32_MAX };
@@ -298,13 +298,11 @@ static bool read_signature_name(struct walk *walk)
 static bool read_parameters(struct walk *walk)
 {
     struct infer_parameters *parameters = &walk->request->parameters;
-    bool placed;
     if (walk->parameters)
         return fault_set(walk->fault, 400, "'parameters' is given twice");
     walk->parameters = true;
-    if (!infer_parameters_read(&walk->reader, parameters, &placed))
-        return fault_set(walk->fault, 400, "parameters%s%s", placed ? "." : ": ",
-                         walk->fault->text);
+    if (!infer_parameters_read(&walk->reader, parameters))
+        return json_place_member(&walk->reader, "parameters");
     return !parameters->binary_data_output ||
            fault_set(walk->fault, 400, "outputs are JSON here: binary_data_output is not possible");
 }

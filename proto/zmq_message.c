@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "proto/excerpt.h"
-#include "proto/json_reader.h"
+#include "proto/json_members.h"
 #include "proto/json_writer.h"
 
 /* The routing ids of so many proxies, and the empty frame. */
@@ -45,76 +45,53 @@ struct reading {
 };
 
 /* Judged when all is read, so that a wrong one is answered with the id. */
-static bool read_op(struct json_reader *reader, struct reading *reading)
+static bool read_op(struct json_reader *reader, void *context)
 {
+    struct reading *reading = context;
     return json_read_string(reader, reading->op, sizeof reading->op);
 }
 
-static bool read_id(struct json_reader *reader, struct reading *reading)
+static bool read_id(struct json_reader *reader, void *context)
 {
+    struct reading *reading = context;
     return json_read_string(reader, reading->header->id, sizeof reading->header->id);
 }
 
-static bool read_model_name(struct json_reader *reader, struct reading *reading)
+static bool read_model_name(struct json_reader *reader, void *context)
 {
+    struct reading *reading = context;
     return json_read_string(reader, reading->header->model_name,
                             sizeof reading->header->model_name);
 }
 
-static bool read_model_version(struct json_reader *reader, struct reading *reading)
+static bool read_model_version(struct json_reader *reader, void *context)
 {
+    struct reading *reading = context;
     return json_read_string(reader, reading->header->model_version,
                             sizeof reading->header->model_version);
 }
 
 /* Of another type it is the infer message's to refuse. */
-static bool read_stream(struct json_reader *reader, struct reading *reading)
+static bool read_stream(struct json_reader *reader, void *context)
 {
+    struct reading *reading = context;
     return json_peek(reader) == JSON_BOOL ? json_read_bool(reader, &reading->header->stream)
                                           : json_skip(reader, NULL, NULL);
 }
 
-static bool read_parameters(struct json_reader *reader, struct reading *reading)
+static bool read_parameters(struct json_reader *reader, void *context)
 {
-    char key[JSON_KEY_MAX];
-    if (json_peek(reader) != JSON_OBJECT)
-        return json_skip(reader, NULL, NULL);
-    json_enter_object(reader);
-    while (json_next_member(reader, key, sizeof key)) {
-        if (strcmp(key, "stream") == 0)
-            read_stream(reader, reading);
-        else
-            json_skip(reader, NULL, NULL);
-    }
-    return !reader->failed;
-}
-
-static const struct member {
-    const char *key;
-    bool (*read)(struct json_reader *reader, struct reading *reading);
-} members[] = {
-    {"op", read_op},
-    {"id", read_id},
-    {"model_name", read_model_name},
-    {"model_version", read_model_version},
-    {"stream", read_stream},
-    {"parameters", read_parameters},
-};
-enum { MEMBER_COUNT = sizeof members / sizeof *members };
-
-static size_t find_member(const char *key)
-{
-    size_t i = 0;
-    while (i < MEMBER_COUNT && strcmp(members[i].key, key) != 0)
-        i++;
-    return i;
+    static const struct json_member members[] = {{"stream", false, read_stream}};
+    return json_peek(reader) == JSON_OBJECT ? JSON_READ_MEMBERS(reader, members, NULL, context)
+                                            : json_skip(reader, NULL, NULL);
 }
 
 /* Data in JSON is long, and read by the infer message's own reader: here it is only stepped over.
  */
-static bool skip_inputs(struct json_reader *reader)
+static bool skip_inputs(struct json_reader *reader, void *context)
 {
     char key[JSON_KEY_MAX];
+    (void)context;
     if (json_peek(reader) != JSON_ARRAY)
         return json_skip(reader, NULL, NULL);
     if (!json_enter_array(reader))
@@ -135,30 +112,20 @@ static bool skip_inputs(struct json_reader *reader)
     return !reader->failed;
 }
 
-static bool read_member(struct json_reader *reader, struct reading *reading, const char *key,
-                        unsigned *seen)
-{
-    const size_t i = find_member(key);
-    if (i == MEMBER_COUNT)
-        return strcmp(key, "inputs") == 0 ? skip_inputs(reader) : json_skip(reader, NULL, NULL);
-    if ((*seen >> i & 1) != 0)
-        return json_fail(reader, "'%s' is given twice", key);
-    *seen |= 1u << i;
-    return members[i].read(reader, reading) || fault_prefix(reader->fault, "%s", key);
-}
-
 static bool read_object(struct reading *reading, const struct infer_span *text, struct fault *fault)
 {
+    static const struct json_member members[] = {
+        {"op", false, read_op},
+        {"id", false, read_id},
+        {"model_name", false, read_model_name},
+        {"model_version", false, read_model_version},
+        {"stream", false, read_stream},
+        {"parameters", false, read_parameters},
+        {"inputs", false, skip_inputs},
+    };
     struct json_reader reader;
-    char key[JSON_KEY_MAX];
-    unsigned seen = 0;
     json_reader_init(&reader, text->data, text->size, fault);
-    if (!json_enter_object(&reader))
-        return false;
-    while (json_next_member(&reader, key, sizeof key))
-        if (!read_member(&reader, reading, key, &seen))
-            return false;
-    return json_finish(&reader);
+    return JSON_READ_MEMBERS(&reader, members, NULL, reading) && json_finish(&reader);
 }
 
 static bool find_op(const char *name, enum zmq_op *op, struct fault *fault)
