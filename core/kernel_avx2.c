@@ -378,17 +378,26 @@ INLINE size_t next_rows(size_t left, bool halves)
     return divided_up(left, divided_up(left, HALF_ROWS_MAX));
 }
 
-/* By halves the second-level cache is asked for half as much, which is what limits deep panels; a
+/* By halves the second-level cache is asked for half as much, which is what limits deep panels. A
  * shallow one stays in the first-level cache from one block of rows to the next, and is better read
- * whole: fewer loads, and a cell's sums stay in registers. And where panels are asked for ahead,
- * many rows are 2-5 % faster by threes. */
+ * whole: fewer loads, and a cell's sums stay in registers. Threes are 2-5 % faster too where panels
+ * are asked for ahead and come from memory, or the rows to share them are many. */
+INLINE bool by_halves(const struct panels *panels, size_t row_count, bool asking)
+{
+    enum { MANY_ROWS = 40 };
+    if (panels->depth <= PANEL_SHALLOW)
+        return false;
+    return row_count <= HALF_ROWS_MAX || !asking ||
+           (row_count < MANY_ROWS && bytes_of(panels) <= WARM_BYTES);
+}
+
 static struct walk walk_of(const struct panels *panels, size_t row_count, bool descending,
                            bool asking)
 {
     struct walk walk = {
         .depth = panels->depth,
         .descending = descending,
-        .halves = panels->depth > PANEL_SHALLOW && (row_count <= HALF_ROWS_MAX || !asking),
+        .halves = by_halves(panels, row_count, asking),
     };
     if (!asking)
         return walk;
