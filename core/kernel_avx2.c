@@ -158,7 +158,7 @@ INLINE void pair_add(struct pair *s, const float *x, const struct pair *w)
 
 /* Inputs per turn of an inner loop. One at a time the multiply-adds fit, but a core that shares its
  * front end with another thread is kept waiting by the 6 instructions of the loop itself. */
-enum { UNROLL = 4 };
+enum { UNROLL = 4 }; /* written out where it is used */
 
 /* Several rows' inputs, and their sums. */
 struct inputs {
@@ -169,7 +169,8 @@ struct pairs {
     struct pair a, b, c, d, e, f;
 };
 
-/* Of 1 to 6 rows the k-th inputs. `rows` is a constant wherever this is called. */
+/* Of 1 to 6 rows the k-th inputs. `rows`, and below `step`, are constants wherever this is called.
+ */
 INLINE void half_add(struct pairs *s, const float *weights, const struct inputs *x, size_t k,
                      size_t rows)
 {
@@ -212,27 +213,40 @@ INLINE struct inputs inputs_of(const float *const *x, size_t rows)
                            rows > 5 ? x[5] : NULL};
 }
 
+/* Inputs [k, end). */
+INLINE void half_span(struct pairs *s, const float *w, size_t step, const struct inputs *x,
+                      size_t k, size_t end, size_t rows)
+{
+    for (; k + UNROLL <= end; k += UNROLL, w += UNROLL * step) {
+        half_add(s, w, x, k, rows);
+        half_add(s, w + step, x, k + 1, rows);
+        half_add(s, w + 2 * step, x, k + 2, rows);
+        half_add(s, w + 3 * step, x, k + 3, rows);
+    }
+    for (; k < end; k++, w += step)
+        half_add(s, w, x, k, rows);
+}
+
+INLINE void half_sums(struct pairs *s, const struct panel *half, size_t step,
+                      const struct inputs *x, size_t rows, struct ahead ahead)
+{
+    const size_t depth = half->depth, stride = ahead.lines > 0 ? STRIDE : depth;
+    for (size_t k = 0; k < depth; k += stride) {
+        ask(&ahead);
+        half_span(s, half->w + k * step, step, x, k, depth - k < stride ? depth : k + stride, rows);
+    }
+}
+
 INLINE void half_rows(const struct panel *half, const float *const *x, float *const *y,
                       size_t offset, size_t rows, struct ahead ahead)
 {
     const struct inputs in = inputs_of(x, rows);
     const struct pair bias = pair_load(half->bias);
     struct pairs s = {bias, bias, bias, bias, bias, bias};
-    const float *w = half->w;
-    const size_t depth = half->depth, step = half->step;
-    const size_t stride = ahead.lines > 0 ? STRIDE : depth;
-    for (size_t k = 0; k < depth;) {
-        const size_t end = depth - k < stride ? depth : k + stride;
-        ask(&ahead);
-        for (; k + UNROLL <= end; k += UNROLL, w += UNROLL * step) {
-            half_add(&s, w, &in, k, rows);
-            half_add(&s, w + step, &in, k + 1, rows);
-            half_add(&s, w + 2 * step, &in, k + 2, rows);
-            half_add(&s, w + 3 * step, &in, k + 3, rows);
-        }
-        for (; k < end; k++, w += step)
-            half_add(&s, w, &in, k, rows);
-    }
+    if (half->step == PANEL_HALF)
+        half_sums(&s, half, PANEL_HALF, &in, rows, ahead);
+    else
+        half_sums(&s, half, PANEL_WIDTH, &in, rows, ahead);
     half_store(&s, y, offset, rows);
 }
 
@@ -273,27 +287,41 @@ INLINE void whole_add(struct quads *s, const float *first, const float *second,
     vector_add(second + 8, rows, a, b, c, &s->a.o, &s->b.o, &s->c.o);
 }
 
+/* Inputs [k, end). */
+INLINE void whole_span(struct quads *s, const float *w, size_t step, size_t second,
+                       const struct inputs *x, size_t k, size_t end, size_t rows)
+{
+    for (; k + UNROLL <= end; k += UNROLL, w += UNROLL * step) {
+        whole_add(s, w, w + second, x, k, rows);
+        whole_add(s, w + step, w + second + step, x, k + 1, rows);
+        whole_add(s, w + 2 * step, w + second + 2 * step, x, k + 2, rows);
+        whole_add(s, w + 3 * step, w + second + 3 * step, x, k + 3, rows);
+    }
+    for (; k < end; k++, w += step)
+        whole_add(s, w, w + second, x, k, rows);
+}
+
+INLINE void whole_sums(struct quads *s, const struct panel *panel, size_t step, size_t second,
+                       const struct inputs *x, size_t rows, struct ahead ahead)
+{
+    const size_t depth = panel->depth, stride = ahead.lines > 0 ? STRIDE : depth;
+    for (size_t k = 0; k < depth; k += stride) {
+        ask(&ahead);
+        whole_span(s, panel->w + k * step, step, second, x, k,
+                   depth - k < stride ? depth : k + stride, rows);
+    }
+}
+
 INLINE struct quads whole_rows(const struct panel *panel, const float *const *x, size_t rows,
                                struct ahead ahead)
 {
     const struct inputs in = inputs_of(x, rows);
     const struct quad bias = quad_load(panel->bias);
     struct quads s = {bias, bias, bias};
-    const float *w = panel->w;
-    const size_t depth = panel->depth, step = panel->step, second = panel->second;
-    const size_t stride = ahead.lines > 0 ? STRIDE : depth;
-    for (size_t k = 0; k < depth;) {
-        const size_t end = depth - k < stride ? depth : k + stride;
-        ask(&ahead);
-        for (; k + UNROLL <= end; k += UNROLL, w += UNROLL * step) {
-            whole_add(&s, w, w + second, &in, k, rows);
-            whole_add(&s, w + step, w + second + step, &in, k + 1, rows);
-            whole_add(&s, w + 2 * step, w + second + 2 * step, &in, k + 2, rows);
-            whole_add(&s, w + 3 * step, w + second + 3 * step, &in, k + 3, rows);
-        }
-        for (; k < end; k++, w += step)
-            whole_add(&s, w, w + second, &in, k, rows);
-    }
+    if (panel->step == PANEL_WIDTH)
+        whole_sums(&s, panel, PANEL_WIDTH, PANEL_HALF, &in, rows, ahead);
+    else
+        whole_sums(&s, panel, PANEL_HALF, panel->second, &in, rows, ahead);
     return s;
 }
 
