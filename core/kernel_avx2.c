@@ -28,9 +28,12 @@ enum { CACHE_LINE = 64, STRIDE = 32, STREAMS = 8 };
 
 /* Asking for what is near costs a tenth of a pass of many rows, and a third of one of few. Up to
  * NEAR_BYTES a matrix stays in the second-level cache; up to WARM_BYTES in the third-level one from
- * one step to the next, when nothing else was read in between. */
+ * one step to the next, when nothing else was read in between. That is a guess, and wrong where
+ * other work goes through the cache too: many rows, which gain least, do not rely on it (a server
+ * at five times its load: 1.15 times the answers). */
 #define NEAR_BYTES ((size_t)384 * 1024)
 #define WARM_BYTES ((size_t)6 * 1024 * 1024)
+enum { WARM_ROWS_MAX = 16 };
 
 struct ahead {
     uintptr_t next; /* of the first stream */
@@ -759,8 +762,8 @@ static void step_rows(const struct kernel_lstm_step *step, const struct walk *wa
 static void avx2_lstm_step(const struct kernel_lstm_step *step)
 {
     const size_t first = step->first_panel, end = step->end_panel;
-    const size_t bytes = bytes_of(step->recurrent);
-    const bool asking = bytes > (step->cold ? NEAR_BYTES : WARM_BYTES);
+    const bool warm = !step->cold && step->row_count <= WARM_ROWS_MAX;
+    const bool asking = bytes_of(step->recurrent) > (warm ? WARM_BYTES : NEAR_BYTES);
     const struct walk walk = walk_of(step->recurrent, step->row_count, step->descending, asking);
     size_t i = 0;
     if (step->row_count == 1)
