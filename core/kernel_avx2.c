@@ -415,11 +415,10 @@ INLINE size_t next_rows(size_t left, bool halves)
  * are asked for ahead and come from memory, or the rows to share them are many. */
 INLINE bool by_halves(const struct panels *panels, size_t row_count, bool asking)
 {
-    enum { MANY_ROWS = 40 };
     if (panels->depth <= PANEL_SHALLOW)
         return false;
     return row_count <= HALF_ROWS_MAX || !asking ||
-           (row_count < MANY_ROWS && bytes_of(panels) <= WARM_BYTES);
+           (row_count <= WARM_ROWS_MAX && bytes_of(panels) <= WARM_BYTES);
 }
 
 static struct walk walk_of(const struct panels *panels, size_t row_count, bool descending,
