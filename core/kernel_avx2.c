@@ -29,8 +29,7 @@ enum { CACHE_LINE = 64, STRIDE = 32, STREAMS = 8 };
 /* Asking for what is near costs a tenth of a pass of many rows, and a third of one of few. Up to
  * NEAR_BYTES a matrix stays in the second-level cache; up to WARM_BYTES in the third-level one from
  * one step to the next, when nothing else was read in between. That is a guess, and wrong where
- * other work goes through the cache too: many rows, which gain least, do not rely on it (a server
- * at five times its load: 1.15 times the answers). */
+ * other work goes through the cache too: many rows, which gain least, do not rely on it. */
 #define NEAR_BYTES ((size_t)384 * 1024)
 #define WARM_BYTES ((size_t)6 * 1024 * 1024)
 enum { WARM_ROWS_MAX = 16 };
