@@ -14,6 +14,7 @@
 #include "server/http_exchange.h"
 #include "server/http_library.h"
 #include "server/listener.h"
+#include "server/preemption.h"
 #include "server/request_id.h"
 #include "server/router.h"
 #include "server/tls.h"
@@ -348,6 +349,8 @@ static void check_request(struct exchange *exchange)
     if (exchange->facts.coding_unknown)
         fault_set(&exchange->refusal, 415,
                   "Content-Encoding: only gzip and deflate are understood");
+    else if (exchange->served != NULL)
+        http_infer_announce(exchange);
 }
 
 /* A reply that is queued now makes the library throw the body away and close the connection. That
@@ -463,8 +466,9 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     exchange->slot = info->socket_context;
     exchange->line_size = strlen(uri) + sizeof "OPTIONS  HTTP/1.1";
     exchange->begun = clock_now();
+    preemption_look(exchange->begun);
     connections_set(http->connections, exchange->slot, CONNECTION_HEADER,
-                    clock_now() + http->config.header_timeout);
+                    exchange->begun + http->config.header_timeout);
     return exchange;
 }
 

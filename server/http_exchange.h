@@ -127,6 +127,8 @@ void http_body_end(struct exchange *exchange);
 
 /* ---- http_infer.c ---- */
 
+/* The head is there: what the model's queue has no room for is refused now. */
+void http_infer_announce(struct exchange *exchange);
 /* The body is there: computes and answers here, or has it done while the exchange is suspended. */
 bool http_infer_start(struct exchange *exchange);
 /* The job is done. */

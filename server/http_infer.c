@@ -50,6 +50,13 @@ static struct job_terms job_terms(const struct exchange *exchange)
     };
 }
 
+void http_infer_announce(struct exchange *exchange)
+{
+    const struct service *service = exchange->http->service;
+    job_has_room(exchange->served, (size_t)exchange->facts.length, service->scheduler,
+                 http_client(exchange), &exchange->refusal);
+}
+
 static bool prepare_job(struct exchange *exchange)
 {
     const struct job_terms terms = job_terms(exchange);

@@ -40,6 +40,12 @@ struct job_terms {
     size_t coding_from;
 };
 
+/* For refusing a request of `size` bytes, or of that many at least, before any work is put into it.
+ * false, 503: the model's queue has no room for it. true: it has, or the request may be light and
+ * need none. */
+bool job_has_room(struct served_model *served, size_t size, struct scheduler *scheduler,
+                  uint64_t client, struct fault *fault);
+
 /* Takes over the payload, also on failure. NULL: 400 what is wrong with the request, 413 it needs
  * more than the whole budget, 503 more than is left of it. The job takes a reference of served;
  * the others must outlive it. */

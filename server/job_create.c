@@ -6,6 +6,7 @@
 #include "proto/json_writer.h"
 #include "server/clock.h"
 #include "server/job_state.h"
+#include "server/preemption.h"
 #include "server/tick_rule.h"
 
 /* With AVX2 some 50 microseconds of reading, computing and printing together: about what it takes
@@ -19,6 +20,7 @@
 bool job_note_refusal(struct served_model *served, struct scheduler *scheduler)
 {
     const struct lane_load load = scheduler_load(scheduler, served->lane);
+    preemption_give_up(clock_now());
     overload_refused(&served->lane->overload, served->name, load.requests);
     return false;
 }
@@ -83,10 +85,19 @@ static bool is_light(const struct job *job, size_t answer)
            is_alone(job);
 }
 
-static bool has_room(const struct job *job, struct fault *fault)
+static bool has_room(struct served_model *served, struct scheduler *scheduler, uint64_t client,
+                     struct fault *fault)
 {
-    return scheduler_has_room(job->scheduler, job->work.lane, job->work.client, fault) ||
-           job_note_refusal(job->served, job->scheduler);
+    return scheduler_has_room(scheduler, served->lane, client, fault) ||
+           job_note_refusal(served, scheduler);
+}
+
+bool job_has_room(struct served_model *served, size_t size, struct scheduler *scheduler,
+                  uint64_t client, struct fault *fault)
+{
+    const bool perhaps_light =
+        size <= LIGHT_BYTES && tick_rule_flops(&served->lane->rule, 1, 1) <= LIGHT_FLOPS;
+    return perhaps_light || has_room(served, scheduler, client, fault);
 }
 
 static bool plan(struct job *job, struct fault *fault)
@@ -102,7 +113,7 @@ static bool plan(struct job *job, struct fault *fault)
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     /* Before memory is taken and the wire has put the request aside to wait. */
-    if (!job->light && !has_room(job, fault))
+    if (!job->light && !has_room(job->served, job->scheduler, job->work.client, fault))
         return false;
     if (!compute_plan(&job->compute, scheduler_team_size(job->scheduler), job->light,
                       &sizes.compute))
@@ -208,12 +219,9 @@ struct job *job_create(struct served_model *served, struct payload *payload, str
                        struct scheduler *scheduler, struct sequences *sequences,
                        const struct job_terms *terms, struct fault *fault)
 {
-    /* What would be refused anyway is not parsed first where that takes its time. */
-    const bool refused = payload_size(payload) > LIGHT_BYTES &&
-                         !scheduler_has_room(scheduler, served->lane, terms->client, fault) &&
-                         !job_note_refusal(served, scheduler);
-    struct job *job =
-        refused ? NULL : allocate(served, budget, payload->held, terms->in_parts, fault);
+    struct job *job = job_has_room(served, payload_size(payload), scheduler, terms->client, fault)
+                          ? allocate(served, budget, payload->held, terms->in_parts, fault)
+                          : NULL;
     if (job == NULL) {
         payload_release(payload);
         return NULL;

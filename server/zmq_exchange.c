@@ -7,6 +7,7 @@
 #include "proto/zmq_message.h"
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/preemption.h"
 #include "server/random_number.h"
 
 /* Of the budget for all requests one peer's unread replies may take this part. */
@@ -125,6 +126,7 @@ struct zmq_exchange *zmq_exchange_create(struct zmq_traffic *traffic,
     exchange->traffic = traffic;
     exchange->peer = peer;
     exchange->arrived = clock_now();
+    preemption_look(exchange->arrived);
     link_up(exchange);
     return exchange;
 }

@@ -394,6 +394,34 @@ static void a_full_queue_is_503_and_the_job_stays_ours(void **state)
     job_destroy(jobs[1]);
 }
 
+/* So that nothing of it need be read. */
+static void what_cannot_be_light_is_refused_by_its_size(void **state)
+{
+    (void)state;
+    struct job *jobs[2];
+    assert_true(job_has_room(&served, 1 << 20, scheduler, 0, &fault));
+    close_gate();
+    for (size_t i = 0; i < 2; i++) {
+        jobs[i] = create_good();
+        assert_true(job_submit(jobs[i], done, NULL, &fault));
+    }
+    assert_true(job_has_room(&served, 100, scheduler, 0, &fault));
+    assert_false(job_has_room(&served, 1 << 20, scheduler, 0, &fault));
+    assert_int_equal(fault.status, 503);
+    const double step_flops = lane.rule.step_flops;
+    lane.rule.step_flops = 1e8; /* a model of which no request is light */
+    assert_false(job_has_room(&served, 100, scheduler, 0, &fault));
+    assert_int_equal(fault.status, 503);
+    assert_null(create("{\"inputs\":["));
+    assert_int_equal(fault.status, 503);
+    lane.rule.step_flops = step_flops;
+    open_gate();
+    for (size_t i = 0; i < 2; i++)
+        wait_done();
+    for (size_t i = 0; i < 2; i++)
+        job_destroy(jobs[i]);
+}
+
 static void a_waiting_job_can_be_abandoned(void **state)
 {
     (void)state;
@@ -857,6 +885,7 @@ int main(void)
         TEST(what_is_wrong_before_the_numbers_is_found_at_once),
         TEST(more_than_the_budget_is_413_and_less_than_is_left_503),
         TEST(a_full_queue_is_503_and_the_job_stays_ours),
+        TEST(what_cannot_be_light_is_refused_by_its_size),
         TEST(a_waiting_job_can_be_abandoned),
         TEST(what_comes_to_its_turn_too_late_is_504),
         TEST(the_earlier_deadline_counts),

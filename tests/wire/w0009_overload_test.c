@@ -73,6 +73,36 @@ static void a_full_queue_is_503_at_once_and_what_waits_is_answered(void **state)
     assert_int_equal(fixture_stop(&fixture), 0);
 }
 
+/* It asks before it sends its body, and need not. */
+static void a_full_queue_is_said_before_the_body_comes(void **state)
+{
+    static const char *const arguments[] = {"--workers", "1", "--queue-limit", "1", NULL};
+    static const char head[] = "POST " SLOW_MODEL_PATH " HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n";
+    bool full = false;
+    (void)state;
+    start(arguments);
+    char *body = slow_model_body(slow_model_steps(&fixture, 5));
+    const int first = raw_connect(fixture.daemon.port);
+    assert_true(raw_post(first, SLOW_MODEL_PATH, body));
+    for (int tries = 0; !full && tries < 1000; tries++) { /* until the first one is there */
+        bool closed;
+        const int second = raw_connect(fixture.daemon.port);
+        assert_true(raw_send(second, head, strlen(head)));
+        char *answer = raw_receive(second, 10, &closed);
+        full = strstr(answer, "HTTP/1.1 503 ") == answer &&
+               strstr(answer, "{\"error\":\"Exceeds maximum queue size\"}") != NULL;
+        assert_true(full || *answer == '\0' || strstr(answer, "100 Continue") != NULL);
+        free(answer);
+        close(second);
+    }
+    assert_true(full);
+    free(body);
+    close(first);
+    assert_still_good();
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
 /* Thirty connections of one host want all of eight places, and get six; another host's request is
  * accepted while they wait. */
 static void one_client_leaves_room_for_another(void **state)
@@ -306,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_queue_is_503_at_once_and_what_waits_is_answered),
+        cmocka_unit_test(a_full_queue_is_said_before_the_body_comes),
         cmocka_unit_test(one_client_leaves_room_for_another),
         cmocka_unit_test(what_can_never_fit_into_memory_is_413),
         cmocka_unit_test(connections_past_the_limit_wait_for_their_turn),
