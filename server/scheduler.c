@@ -15,6 +15,11 @@
 /* Most slices take less; what they really took is put right afterwards. */
 #define SLICE_GUESS_NS 100000
 
+/* A unit that takes as many times its guess, and OVERDUE_NS more, never ends: machines differ by
+ * less, the scalar kernel on one without fused multiply-add included. */
+#define OVERDUE_GUESSES 1000
+#define OVERDUE_NS      (10 * CLOCK_NS_PER_S)
+
 enum unit { UNIT_SLICE, UNIT_TICK };
 
 /* A worker's place while there is work: there are as many as workers. Its task is in the pool, or
@@ -32,6 +37,7 @@ struct pump {
     struct tick tick;
     unsigned queue; /* whose turn it is */
     int64_t guess;  /* ns charged for it already */
+    uint64_t since; /* when it was begun; 0: the worker is at none */
 };
 
 struct scheduler {
@@ -375,6 +381,7 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
 {
     enum work_next next = WORK_TICKS;
     s->busy++;
+    pump->since = started;
     leave(s);
     if (pump->unit == UNIT_SLICE)
         next = pump->work->type->slice(pump->work);
@@ -385,6 +392,7 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
         model_stats_tick(pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick), ns);
     pthread_mutex_lock(&s->lock);
     s->busy--;
+    pump->since = 0;
     s->units++;
     work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
     if (pump->unit == UNIT_SLICE)
@@ -425,12 +433,31 @@ struct lane_load scheduler_load(struct scheduler *s, const struct lane *lane)
     return load;
 }
 
-struct scheduler_progress scheduler_look(struct scheduler *s)
+static bool is_overdue(const struct pump *pump, uint64_t now)
+{
+    const uint64_t guess = (uint64_t)pump->guess,
+                   most = (UINT64_MAX - OVERDUE_NS) / OVERDUE_GUESSES;
+    const uint64_t limit = (guess < most ? guess : most) * OVERDUE_GUESSES + OVERDUE_NS;
+    return pump->since != 0 && now > pump->since && now - pump->since > limit;
+}
+
+struct scheduler_progress scheduler_look(struct scheduler *s, uint64_t now)
 {
     pthread_mutex_lock(&s->lock);
-    const struct scheduler_progress progress = {s->units, s->accepted};
+    struct scheduler_progress progress = {
+        .units = s->units,
+        .waiting = s->busy == 0 && !work_queue_is_empty(&s->queue),
+    };
+    for (size_t i = 0; i < s->config.workers; i++)
+        progress.overdue = progress.overdue || is_overdue(&s->pumps[i], now);
     pthread_mutex_unlock(&s->lock);
     return progress;
+}
+
+bool scheduler_is_stuck(const struct scheduler_progress *before,
+                        const struct scheduler_progress *now)
+{
+    return now->overdue || (before->waiting && now->waiting && before->units == now->units);
 }
 
 static bool check(enum admission_answer answer, bool stopping, struct fault *fault)

@@ -53,13 +53,18 @@ struct lane_load {
 };
 struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *lane);
 
-/* How far it is: two looks that are equal, with work there, and long enough apart mean that it is
- * stuck. */
+/* How the workers are getting on. What waits for a client or for its turn in a sequence is nothing
+ * that they could do. */
 struct scheduler_progress {
     uint64_t units; /* done so far */
-    size_t accepted;
+    bool waiting;   /* work is ready, and no worker is at any */
+    bool overdue;   /* one is at a unit far longer than that can take */
 };
-struct scheduler_progress scheduler_look(struct scheduler *scheduler);
+struct scheduler_progress scheduler_look(struct scheduler *scheduler, uint64_t now);
+
+/* Have they come to a stop? `before` was an earlier look, long enough ago for a worker to wake. */
+bool scheduler_is_stuck(const struct scheduler_progress *before,
+                        const struct scheduler_progress *now);
 
 /* Is there room in the lane for a request of this client, as things are? For refusing it before any
  * work was put into it. false, 503: as scheduler_accept would say. */

@@ -64,11 +64,10 @@ void supervisor_reloaded(void *context)
     notify_ready(SERVING);
 }
 
-/* Requests that wait while nothing is done from one look to the next are no sign of life. */
 static void tell_alive(struct scheduler *scheduler, struct scheduler_progress *before)
 {
-    const struct scheduler_progress now = scheduler_look(scheduler);
-    if (now.accepted == 0 || before->accepted == 0 || now.units != before->units)
+    const struct scheduler_progress now = scheduler_look(scheduler, clock_now());
+    if (!scheduler_is_stuck(before, &now))
         notify_alive();
     *before = now;
 }

@@ -538,6 +538,48 @@ static void its_deadline_does_not_come_while_it_pauses(void **state)
     assert_true(pausing.work.times.total >= pausing.work.times.after);
 }
 
+/* Nor is a worker that is at something long. */
+static void bug_421_work_that_waits_for_a_client_is_not_stuck(void **state)
+{
+    struct scheduler_progress before, now;
+    struct pausing pausing;
+    struct gate gate;
+    (void)state;
+    pausing_start(&pausing, 1, UINT64_MAX);
+    wait_until_paused(&pausing);
+    before = scheduler_look(scheduler, clock_now());
+    now = scheduler_look(scheduler, clock_now() + 3600 * CLOCK_NS_PER_S);
+    assert_int_equal(before.units, now.units);
+    assert_false(scheduler_is_stuck(&before, &now));
+    scheduler_resume(scheduler, &pausing.work);
+    wait_at(&pausing.ended);
+    gate_close(&gate);
+    before = scheduler_look(scheduler, clock_now());
+    now = scheduler_look(scheduler, clock_now() + CLOCK_NS_PER_S);
+    assert_int_equal(before.units, now.units);
+    assert_false(scheduler_is_stuck(&before, &now));
+    gate_open(&gate);
+}
+
+static void a_unit_without_end_and_work_that_nobody_takes_are_stuck(void **state)
+{
+    static const struct scheduler_progress waiting = {.units = 7, .waiting = true};
+    static const struct scheduler_progress at_work = {.units = 7}, done = {8, true, false};
+    struct scheduler_progress now;
+    struct gate gate;
+    (void)state;
+    assert_true(scheduler_is_stuck(&waiting, &waiting));
+    assert_false(scheduler_is_stuck(&at_work, &waiting));
+    assert_false(scheduler_is_stuck(&waiting, &at_work));
+    assert_false(scheduler_is_stuck(&waiting, &done));
+    gate_close(&gate);
+    now = scheduler_look(scheduler, clock_now() + 3600 * CLOCK_NS_PER_S);
+    assert_true(scheduler_is_stuck(&now, &now));
+    gate_open(&gate);
+    now = scheduler_look(scheduler, clock_now());
+    assert_false(now.overdue);
+}
+
 static void what_pauses_can_be_given_up(void **state)
 {
     struct pausing pausing;
@@ -586,6 +628,8 @@ int main(void)
         TEST(what_pauses_goes_on_when_it_is_resumed),
         TEST(its_deadline_does_not_come_while_it_pauses),
         TEST(what_pauses_can_be_given_up),
+        TEST(bug_421_work_that_waits_for_a_client_is_not_stuck),
+        TEST(a_unit_without_end_and_work_that_nobody_takes_are_stuck),
         TEST(stopping_waits_for_what_was_accepted_and_accepts_nothing),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);
