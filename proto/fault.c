@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/utf8.h"
+
 /* Bytes of the UTF-8 character that lead announces. */
 static size_t character_size(unsigned char lead)
 {
@@ -30,6 +32,18 @@ static void drop_cut_character(char *text)
         text[lead] = '\0';
 }
 
+/* An argument may have been anybody's bytes, or cut anywhere. */
+static void show_malformed(char *text)
+{
+    for (size_t left = strlen(text), size; left > 0; text += size, left -= size) {
+        size = utf8_size(text, left);
+        if (size == 0) {
+            *text = '?';
+            size = 1;
+        }
+    }
+}
+
 __attribute__((format(printf, 2, 0))) static void format_text(struct fault *fault,
                                                               const char *format, va_list arguments)
 {
@@ -39,6 +53,7 @@ __attribute__((format(printf, 2, 0))) static void format_text(struct fault *faul
     assert(size >= 0);
     if ((size_t)size >= sizeof text)
         drop_cut_character(text);
+    show_malformed(text);
     memcpy(fault->text, text, strlen(text) + 1);
 }
 

@@ -11,8 +11,9 @@ struct fault {
     char text[512];
 };
 
-/* Fills fault (a text too long is cut at a whole UTF-8 character) and returns false, so that a
- * function can end with `return fault_set(...)`. fault must not be NULL. */
+/* Fills fault and returns false, so that a function can end with `return fault_set(...)`. The text
+ * is UTF-8 whatever the arguments were: cut at a whole character, bytes of no character shown as
+ * '?'. fault must not be NULL. */
 bool fault_set(struct fault *fault, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -71,6 +71,19 @@ static void text_is_never_cut_within_a_character(void **state)
     }
 }
 
+/* Error messages are JSON, and JSON is UTF-8. */
+static void bug_422_bytes_of_no_character_are_shown_as_question_marks(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    fault_set(&fault, 400, "got '%s'", "\xff\xfe\x80");
+    assert_string_equal(fault.text, "got '\?\?\?'");
+    fault_set(&fault, 400, "got '%.*s' here", 2, "\u20ac");
+    assert_string_equal(fault.text, "got '\?\?' here");
+    fault_set(&fault, 400, "\u20ac\xed\xa0\x80\u00e9\xc3");
+    assert_string_equal(fault.text, "\u20ac\?\?\?\u00e9?");
+}
+
 static void text_that_just_fits_keeps_its_last_character(void **state)
 {
     (void)state;
@@ -88,6 +101,7 @@ int main(void)
         cmocka_unit_test(old_text_may_be_an_argument),
         cmocka_unit_test(long_text_is_cut_to_the_room_there_is),
         cmocka_unit_test(text_is_never_cut_within_a_character),
+        cmocka_unit_test(bug_422_bytes_of_no_character_are_shown_as_question_marks),
         cmocka_unit_test(text_that_just_fits_keeps_its_last_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
