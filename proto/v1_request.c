@@ -295,9 +295,12 @@ static bool read_signature_name(struct walk *walk)
                      excerpt_of(name).text);
 }
 
+/* On the second walk they are what was made of them: a sequence without an id has one by now. */
 static bool read_parameters(struct walk *walk)
 {
     struct infer_parameters *parameters = &walk->request->parameters;
+    if (walk->rows[0] != NULL)
+        return json_skip(&walk->reader, NULL, NULL);
     if (walk->parameters)
         return fault_set(walk->fault, 400, "'parameters' is given twice");
     walk->parameters = true;

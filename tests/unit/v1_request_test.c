@@ -322,6 +322,32 @@ static void numbers_of_an_embedding_need_no_inner_list(void **state)
     assert_int_equal(rows[1].steps, 2);
 }
 
+/* Between the two walks the server gives a sequence its id. */
+static void bug_423_the_second_walk_leaves_the_parameters_as_they_are(void **state)
+{
+    (void)state;
+    static const struct signature signature = {
+        .input_count = 1,
+        .inputs = {{.name = "x",
+                    .datatype = DATATYPE_FP32,
+                    .rank = 2,
+                    .shape = {-1, -1},
+                    .rows_axis = 1}},
+    };
+    static const char body[] = "{\"parameters\":{\"sequence_id\":0,\"sequence_start\":true},"
+                               "\"instances\":[[1,2]]}";
+    struct v1_request v1;
+    struct infer_request request;
+    struct fault fault = {0};
+    struct tensor_row rows[1];
+    assert_true(v1_request_parse(&v1, &request, body, strlen(body), &signature, &fault));
+    request.parameters.sequence_id = sequence_id_of_number(9);
+    v1_request_index(&v1, &request, rows);
+    assert_int_equal(request.parameters.sequence_id.kind, SEQUENCE_ID_NUMBER);
+    assert_int_equal(request.parameters.sequence_id.number, 9);
+    assert_true(request.parameters.sequence_start);
+}
+
 static void bad_numbers_are_told_by_row_and_element(void **state)
 {
     (void)state;
@@ -583,6 +609,7 @@ int main(void)
         cmocka_unit_test(shapes_are_what_the_client_sent),
         cmocka_unit_test(request_is_bound_like_any_other),
         cmocka_unit_test(numbers_of_an_embedding_need_no_inner_list),
+        cmocka_unit_test(bug_423_the_second_walk_leaves_the_parameters_as_they_are),
         cmocka_unit_test(bad_numbers_are_told_by_row_and_element),
         cmocka_unit_test(bad_lengths_are_told_by_row),
         cmocka_unit_test(every_bad_body_is_refused_with_its_text),
