@@ -137,11 +137,11 @@ static bool take_up_sequences(struct server *server, struct fault *fault)
     return done;
 }
 
-/* What goes on in spite of all uses what was started before the sequences: nothing of that is taken
- * away from it. */
+/* What goes on in spite of all, a request or a load, uses the scheduler, which is then left as it
+ * is, and what was started before the sequences: nothing of that is taken away from it. */
 static void end_now(const struct server *server)
 {
-    log_line("lstmd: stopped, leaving a request that was given up");
+    log_line("lstmd: stopped, leaving work that was given up");
     _exit((int)server->code);
 }
 
@@ -191,7 +191,7 @@ static bool start_scheduler(struct server *server, struct fault *fault)
 
 static void stop_scheduler(struct server *server)
 {
-    if (!scheduler_stop(server->service.scheduler, clock_now() + LAST_TASK))
+    if (server->is_stuck || !scheduler_stop(server->service.scheduler, clock_now() + LAST_TASK))
         server->is_stuck = true;
 }
 
