@@ -54,8 +54,10 @@ static bool read_prefix(struct layer_reader *reader, struct layer_config *layer,
                         const cJSON *object)
 {
     const char *own = "";
-    return config_json_string(object, layer->place, "weights", &own, reader->fault) &&
-           set_prefix(reader, layer, own);
+    if (!config_json_string(object, layer->place, "weights", &own, reader->fault))
+        return false;
+    layer->weights_given = own[0] != '\0';
+    return set_prefix(reader, layer, own);
 }
 
 /* The tools' words for one thing: either may be said, both must say the same. */

@@ -47,6 +47,7 @@ struct layer_config {
     /* layers with weights: what stands before weight_ih_l0 or weight in the weight names, with its
      * dot; "" for none */
     char prefix[MODEL_PREFIX_MAX];
+    bool weights_given; /* the layer itself says so */
 
     /* lstm: torch.nn.LSTM's arguments */
     struct optional_size input_size, hidden_size, num_layers, proj_size;

@@ -333,6 +333,16 @@ static bool plan_masking(struct planner *p)
     return true;
 }
 
+/* Weights that are named are there, if only one of them. */
+static bool check_norm_weights(const struct planner *p)
+{
+    const struct layer_plan *layer = p->layer;
+    return !layer->config->weights_given || layer->tensors[PLAN_WEIGHT] != NULL ||
+           layer->tensors[PLAN_BIAS] != NULL || layer->tensors[PLAN_MEAN] != NULL ||
+           fault_set(p->fault, 400, "%s: tensor '%s' is missing, and so is its bias",
+                     layer->config->place, excerpt_of(name_of(p, PLAN_WEIGHT).text).text);
+}
+
 /* All tensors of a norm are [F]; any of them may be the one that says what F is. */
 static bool plan_norm(struct planner *p, enum layer_type type)
 {
@@ -341,6 +351,8 @@ static bool plan_norm(struct planner *p, enum layer_type type)
     find(p, PLAN_WEIGHT);
     find(p, PLAN_BIAS);
     if (batch && (need(p, PLAN_MEAN) == NULL || need(p, PLAN_VAR) == NULL))
+        return false;
+    if (!check_norm_weights(p))
         return false;
     for (enum plan_tensor t = 0; t < PLAN_TENSORS && known == NULL; t++)
         known = p->layer->tensors[t];
@@ -580,6 +592,15 @@ static bool plan_layers(struct planner *p)
            fault_set(p->fault, 400, "layers: a layer with weights, lstm or dense, expected");
 }
 
+/* Of layers that only train nothing is left. */
+static bool need_computing(const struct planner *p)
+{
+    for (size_t i = 0; i < p->plan->layer_count; i++)
+        if (p->plan->layers[i].computes)
+            return true;
+    return fault_set(p->fault, 400, "layers: a layer that computes something expected");
+}
+
 static bool check_labels(const struct planner *p)
 {
     const size_t labels = p->config->label_count;
@@ -602,7 +623,7 @@ bool model_plan_init(struct model_plan *plan, const struct model_config *config,
     plan->layers = calloc(config->layer_count, sizeof *plan->layers);
     if (plan->layers == NULL)
         return fail_memory(&planner);
-    if (plan_layers(&planner) && check_labels(&planner))
+    if (plan_layers(&planner) && need_computing(&planner) && check_labels(&planner))
         return true;
     model_plan_fini(plan);
     return false;

@@ -427,6 +427,31 @@ static void norms_and_embeddings_that_disagree_are_refused(void **state)
     EXPECT_ALL_REFUSED(refusals);
 }
 
+/* It would be served without its scale and shift. */
+static void bug_425_a_norm_whose_named_weights_are_not_there_is_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LAYERS("{\"type\":\"lstm\"},{\"type\":\"layer_norm\",\"weights\":\"n\"}"),
+         "layers[1]: tensor 'n.weight' is missing, and so is its bias",
+         {{"weight_ih_l0", 4, 1}, {"weight_hh_l0", 4, 1}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
+/* It asserted. */
+static void bug_424_a_network_that_only_trains_is_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {"{\"weights\":\"w\",\"input_size\":5,\"layers\":[{\"type\":\"dropout\"},"
+         "{\"type\":\"dropout\"}]}",
+         "layers: a layer that computes something expected",
+         {{"weight", 1, 1}}},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
 static void a_network_without_weights_is_refused(void **state)
 {
     (void)state;
@@ -486,6 +511,8 @@ int main(void)
         cmocka_unit_test(layers_in_places_they_cannot_have_are_refused),
         cmocka_unit_test(lstm_options_that_the_weights_do_not_allow_are_refused),
         cmocka_unit_test(norms_and_embeddings_that_disagree_are_refused),
+        cmocka_unit_test(bug_425_a_norm_whose_named_weights_are_not_there_is_refused),
+        cmocka_unit_test(bug_424_a_network_that_only_trains_is_refused),
         cmocka_unit_test(a_network_without_weights_is_refused),
         cmocka_unit_test(weights_that_are_no_numbers_are_refused),
     };
