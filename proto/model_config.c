@@ -286,6 +286,17 @@ static bool read_service(struct parser *p, const cJSON *root)
     return true;
 }
 
+/* Texts are rows of ids in all the frameworks; torch's time first is said where it is meant. */
+static bool is_batch_first(const struct parser *p)
+{
+    const struct optional_bool said = p->layers.batch_first;
+    size_t first = 0;
+    while (first + 1 < p->config->layer_count &&
+           p->config->layers[first].kind == LAYER_KIND_DROPOUT)
+        first++;
+    return said.given ? said.value : p->config->layers[first].kind == LAYER_KIND_EMBEDDING;
+}
+
 static bool read_model(struct parser *p, const cJSON *root, const char *default_name)
 {
     if (!config_json_check_keys(root, "", model_keys, p->fault) ||
@@ -293,7 +304,7 @@ static bool read_model(struct parser *p, const cJSON *root, const char *default_
         !layer_config_batch_first(&p->layers, root, "") || !read_network(p, root) ||
         !read_service(p, root) || !read_tensors(p, root) || !read_labels(p, root))
         return false;
-    p->config->batch_first = p->layers.batch_first.value;
+    p->config->batch_first = is_batch_first(p);
     return true;
 }
 

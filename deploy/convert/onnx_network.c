@@ -346,8 +346,8 @@ bool onnx_network_fill(const struct onnx_walk *walk, const struct onnx_outputs *
     struct filling filling = {.walk = walk, .outputs = outputs, .network = network, .fault = fault};
     if (!find_way(&filling))
         return false;
-    if (source_of(&filling, filling.input)->batch_first)
-        network_set_bool(network, NETWORK_ROOT, "batch_first", true);
+    network_set_bool(network, NETWORK_ROOT, "batch_first",
+                     source_of(&filling, filling.input)->batch_first);
     if (!walk->sizes.any_steps)
         network_set_size(network, NETWORK_ROOT, "steps", walk->sizes.steps);
     for (size_t i = 0; i < filling.count; i++)

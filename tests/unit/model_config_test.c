@@ -258,6 +258,28 @@ static void all_other_layers_are_read(void **state)
     model_config_fini(&config);
 }
 
+static void rows_of_ids_come_first_unless_time_is_said_to(void **state)
+{
+    (void)state;
+#define EMBEDDING "{\"type\":\"embedding\"},{\"type\":\"lstm\"}]"
+    static const struct {
+        const char *text;
+        bool batch_first;
+    } rows[] = {
+        {"{\"weights\":\"w\",\"layers\":[" EMBEDDING "}", true},
+        {"{\"weights\":\"w\",\"layers\":[{\"type\":\"dropout\"}," EMBEDDING "}", true},
+        {"{\"weights\":\"w\",\"batch_first\":false,\"layers\":[" EMBEDDING "}", false},
+        {"{\"weights\":\"w\",\"layers\":[{\"type\":\"dropout\"}]}", false},
+        {"{\"weights\":\"w\"}", false},
+    };
+#undef EMBEDDING
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct model_config config = parse(rows[i].text);
+        assert_int_equal(config.batch_first, rows[i].batch_first);
+        model_config_fini(&config);
+    }
+}
+
 static void tensors_labels_and_service_are_read(void **state)
 {
     (void)state;
@@ -650,6 +672,7 @@ int main(void)
         cmocka_unit_test(dense_activation_and_dropout_are_checked),
         cmocka_unit_test(options_of_the_lstm_are_read),
         cmocka_unit_test(all_other_layers_are_read),
+        cmocka_unit_test(rows_of_ids_come_first_unless_time_is_said_to),
         cmocka_unit_test(tensors_labels_and_service_are_read),
         cmocka_unit_test(options_that_contradict_each_other_are_refused),
         cmocka_unit_test(parameters_of_layers_are_checked),
