@@ -43,8 +43,9 @@ static void print_model(const struct served_model *served, int width, FILE *out)
                sizeof input);
     shape_text(find_role(signature->outputs, signature->output_count, ROLE_OUTPUT), output,
                sizeof output);
-    fprintf(out, "%-*s %6zu  %-16s %-16s %12zu %12zu\n", width, served->name, served->layer_count,
-            input, output, served->weight_count, model_memory(served->model));
+    fprintf(out, "%-*s %6zu  %-16s %-16s %12" PRIu64 " %12zu\n", width, served->name,
+            served->layer_count, input, output, served->summary.parameters,
+            model_memory(served->model));
 }
 
 static bool print_layers(const struct served_model *served, FILE *out, struct fault *fault)

@@ -147,8 +147,6 @@ static bool build(struct served_model *served, const struct model_config *config
     if (!model_build(config, weights, kernel, &served->model, fault))
         return false;
     huge_pages_hold(served->model);
-    for (size_t i = 0; i < weights->count; i++)
-        served->weight_count += weights->tensors[i].elements;
     set_sequences(served, config);
     return signature_init(&served->signature, served->model, config, fault) &&
            model_summary_init(&served->summary, config, weights, fault) &&

@@ -52,8 +52,7 @@ struct served_model {
     struct model_summary summary;
     struct lane *lane; /* where its requests wait */
     struct sequence_owner sequences;
-    size_t layer_count;  /* of the config */
-    size_t weight_count; /* numbers in the weights file */
+    size_t layer_count; /* of the config */
     struct model_record *record;
     struct model_source source;
 };
