@@ -71,12 +71,10 @@ static bool read_model_version(struct json_reader *reader, void *context)
                             sizeof reading->header->model_version);
 }
 
-/* Of another type it is the infer message's to refuse. */
 static bool read_stream(struct json_reader *reader, void *context)
 {
     struct reading *reading = context;
-    return json_peek(reader) == JSON_BOOL ? json_read_bool(reader, &reading->header->stream)
-                                          : json_skip(reader, NULL, NULL);
+    return json_read_bool(reader, &reading->header->stream);
 }
 
 static bool read_parameters(struct json_reader *reader, void *context)
