@@ -97,11 +97,16 @@ static bool sync_folder(const char *path)
     return done;
 }
 
+/* For the owner alone: the states say something about what the clients sent. */
+static int open_beside(const char *beside)
+{
+    return open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 static bool save_beside(const char *path, const char *beside, struct sequences *sequences,
                         const struct model_table *models, size_t *count, struct fault *fault)
 {
-    /* For the owner alone: the states say something about what the clients sent. */
-    const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int fd = open_beside(beside);
     if (fd < 0)
         return fail(beside, fault);
     if (!write_and_close(fd, sequences, models, count)) {
@@ -124,6 +129,19 @@ bool sequence_file_save(const char *path, struct sequences *sequences,
     if (asprintf(&beside, "%s.tmp", path) < 0)
         return fault_set(fault, 503, "%s: out of memory", path);
     const bool done = save_beside(path, beside, sequences, models, count, fault);
+    free(beside);
+    return done;
+}
+
+bool sequence_file_try(const char *path, struct fault *fault)
+{
+    char *beside;
+    if (asprintf(&beside, "%s.tmp", path) < 0)
+        return fault_set(fault, 503, "%s: out of memory", path);
+    const int fd = open_beside(beside);
+    const bool done = fd >= 0 && close(fd) == 0 && unlink(beside) == 0;
+    if (!done)
+        fault_set(fault, 400, "%s: %s", beside, strerror(errno));
     free(beside);
     return done;
 }

@@ -23,6 +23,10 @@ bool sequence_file_save(const char *path, struct sequences *sequences,
 bool sequence_file_load(const char *path, size_t max_size, struct sequences *sequences,
                         const struct model_table *models, size_t *count, struct fault *fault);
 
+/* Can it be saved when the time comes? false: not as things are (400), or there was no memory to
+ * try (503). Texts start with the path. */
+bool sequence_file_try(const char *path, struct fault *fault);
+
 /* What was loaded is in use now. One that is not there is no failure. */
 bool sequence_file_remove(const char *path, struct fault *fault);
 

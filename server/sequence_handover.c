@@ -13,7 +13,7 @@ bool sequence_handover_take(const char *path, size_t bytes_limit, struct sequenc
     size_t count;
     if (!sequence_file_load(path, max_size, sequences, models, &count, fault))
         return fault_prefix(fault, "sequence_file (move it away to start without it)");
-    if (!sequence_file_remove(path, fault))
+    if (!sequence_file_try(path, fault) || !sequence_file_remove(path, fault))
         return fault_prefix(fault, "sequence_file");
     if (count != 0)
         log_line("lstmd: %zu sequences go on from %s", count, path);

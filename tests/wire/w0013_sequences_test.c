@@ -974,16 +974,34 @@ static void a_file_that_does_not_fit_is_refused(void **state)
     free(path);
 }
 
-static void a_file_that_cannot_be_written_is_told(void **state)
+/* It was only told when it was too late. */
+static void bug_426_a_file_that_can_never_be_written_is_told_at_the_start(void **state)
 {
     (void)state;
-    static const char *const nowhere[] = {"--sequence-file", "/proc/none/sequences", NULL};
-    start_with(nowhere);
+    fixture_init(&fixture);
+    fixture_add_golden(&fixture, "seed_simple");
+    const char *const arguments[] = {
+        "--http",          "127.0.0.1:0",          "--models", fixture.dir.path,
+        "--sequence-file", "/proc/none/sequences", NULL};
+    expect_no_start(arguments, "sequence_file: /proc/none/sequences.tmp: No such file");
+    temp_dir_remove(&fixture.dir);
+}
+
+static void a_file_that_cannot_be_written_is_told(void **state)
+{
+    struct temp_dir dir;
+    (void)state;
+    temp_dir_create(&dir);
+    char *path = temp_dir_file(&dir, "sequences");
+    const char *const arguments[] = {"--sequence-file", path, NULL};
+    start_with(arguments);
+    temp_dir_remove(&dir);
     step("tiny", "\"sequence_id\":1,\"sequence_start\":true", 1);
     assert_int_equal(daemon_stop(&fixture.daemon), 1);
     char *log = daemon_log(&fixture.daemon);
     assert_non_null(strstr(log, "the sequences are lost"));
     free(log);
+    free(path);
     http_client_fini(&fixture.client);
     daemon_fini(&fixture.daemon);
     temp_dir_remove(&fixture.dir);
@@ -1019,6 +1037,7 @@ int main(void)
         cmocka_unit_test(idle_ones_leave),
         cmocka_unit_test(sequences_go_on_in_the_next_run),
         cmocka_unit_test(a_file_that_does_not_fit_is_refused),
+        cmocka_unit_test(bug_426_a_file_that_can_never_be_written_is_told_at_the_start),
         cmocka_unit_test(a_file_that_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
