@@ -463,6 +463,48 @@ static bool read_config(struct options *options, struct fault *fault)
     return done || fault_prefix(fault, "%s", options->config);
 }
 
+/* ---- where a value came from ---- */
+
+static const struct option *option_at(const char *text)
+{
+    const size_t size = strcspn(text, ":");
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (strlen(table[i].key) == size && strncmp(table[i].key, text, size) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static void flag_name(const struct option *option, char name[64])
+{
+    char *at = name + snprintf(name, 64, "--%s", option->key);
+    for (char *c = name + 2; c < at; c++)
+        if (*c == '_')
+            *c = '-';
+}
+
+void options_place(const struct options *options, struct fault *fault)
+{
+    const struct option *option = option_at(fault->text);
+    char name[64];
+    if (option == NULL)
+        return;
+    const char *rest = fault->text + strlen(option->key);
+    switch (options->set_by[option - table]) {
+    case FROM_FILE:
+        fault_prefix(fault, "%s", options->config);
+        return;
+    case FROM_ENVIRONMENT:
+        variable_name(option, name);
+        break;
+    case FROM_FLAG:
+        flag_name(option, name);
+        break;
+    default:
+        return;
+    }
+    fault_set(fault, fault->status, "%s%s", name, rest);
+}
+
 /* ---- all of it ---- */
 
 static size_t default_http_threads(void)

@@ -64,6 +64,10 @@ bool options_read(struct options *options, int argc, char *const *argv, char *co
                   struct fault *fault);
 void options_fini(struct options *options);
 
+/* The text begins with an option's key: it then begins with the flag, the variable, or the file and
+ * key, where it was given. For faults that only show once all options are there. */
+void options_place(const struct options *options, struct fault *fault);
+
 /* The table as --help shows it. */
 void options_print_help(FILE *out);
 

@@ -176,6 +176,7 @@ bool setup_init(struct setup *setup, const struct options *options, struct fault
         find_kernel(options->kernel, &setup->kernel, fault) &&
         machine_allow_files(files_needed(setup), fault))
         return true;
+    options_place(options, fault);
     setup_fini(setup);
     return false;
 }

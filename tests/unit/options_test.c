@@ -307,6 +307,35 @@ static void files_with_wrong_types_are_refused(void **state)
     }
 }
 
+static void expect_place(const char *arguments, const char *environment, const char *wanted)
+{
+    struct options options = good(arguments, environment);
+    struct fault fault;
+    fault_set(&fault, 400, "log_format: text or json expected");
+    options_place(&options, &fault);
+    assert_string_equal(fault.text, wanted);
+    assert_int_equal(fault.status, 400);
+    options_fini(&options);
+}
+
+static void what_shows_later_is_placed_where_it_was_said(void **state)
+{
+    (void)state;
+    char in_file[256];
+    write_config("{\"log_format\":\"x\"}");
+    snprintf(in_file, sizeof in_file, "%s: log_format: text or json expected", config_path);
+    expect_place("", "", "log_format: text or json expected");
+    expect_place("--config @", "", in_file);
+    expect_place("--config @", "LSTMD_LOG_FORMAT=y", "LSTMD_LOG_FORMAT: text or json expected");
+    expect_place("--log-format z", "LSTMD_LOG_FORMAT=y", "--log-format: text or json expected");
+    struct options options = good("--http x", "");
+    struct fault fault;
+    fault_set(&fault, 400, "https: no option");
+    options_place(&options, &fault);
+    assert_string_equal(fault.text, "https: no option");
+    options_fini(&options);
+}
+
 static void a_file_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test(bad_variables_are_named_even_when_beaten),
         cmocka_unit_test(bad_files_are_named_with_their_key),
         cmocka_unit_test(files_with_wrong_types_are_refused),
+        cmocka_unit_test(what_shows_later_is_placed_where_it_was_said),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

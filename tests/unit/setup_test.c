@@ -112,7 +112,7 @@ static void there_is_something_to_serve_on(void **state)
     (void)state;
     struct options options;
     struct setup setup;
-    refused("--http none", "http: none, and no other endpoint is there to serve on");
+    refused("--http none", "--http: none, and no other endpoint is there to serve on");
     good("--http none --check", &options, &setup);
     end(&options, &setup);
 }
@@ -123,11 +123,11 @@ static void whoever_can_connect_is_said(void **state)
     struct options options;
     struct setup setup;
     refused("--http 0.0.0.0:0",
-            "http: 0.0.0.0:0 can be reached from other machines: give --tokens-file FILE, or say "
+            "--http: 0.0.0.0:0 can be reached from other machines: give --tokens-file FILE, or say "
             "--auth none to serve whoever connects");
-    refused("--auth tokens", "auth: tokens, but there is no tokens_file");
-    refused("--auth none --tokens-file t", "auth: none, but there is a tokens_file");
-    refused("--auth some", "auth: tokens or none expected, got 'some'");
+    refused("--auth tokens", "--auth: tokens, but there is no tokens_file");
+    refused("--auth none --tokens-file t", "--auth: none, but there is a tokens_file");
+    refused("--auth some", "--auth: tokens or none expected, got 'some'");
     good("--http 0.0.0.0:0 --auth none", &options, &setup);
     end(&options, &setup);
     good("--http 0.0.0.0:0 --admin 0.0.0.0:0 --tokens-file t", &options, &setup);
@@ -137,9 +137,9 @@ static void whoever_can_connect_is_said(void **state)
 static void words_are_known_ones(void **state)
 {
     (void)state;
-    refused("--sandbox maybe", "sandbox: on or off expected, got 'maybe'");
-    refused("--log-format xml", "log_format: text or json expected, got 'xml'");
-    refused("--http here", "http: ADDRESS:PORT expected (127.0.0.1:8080, [::1]:8080), "
+    refused("--sandbox maybe", "--sandbox: on or off expected, got 'maybe'");
+    refused("--log-format xml", "--log-format: text or json expected, got 'xml'");
+    refused("--http here", "--http: ADDRESS:PORT expected (127.0.0.1:8080, [::1]:8080), "
                            "got 'here'");
 }
 
@@ -150,7 +150,7 @@ static void a_kernel_that_is_not_known_is_told_those_that_are(void **state)
     struct setup setup;
     struct fault fault;
     assert_false(make("--kernel sse9", &options, &setup, &fault));
-    assert_non_null(strstr(fault.text, "kernel: one of "));
+    assert_non_null(strstr(fault.text, "--kernel: one of "));
     assert_non_null(strstr(fault.text, "scalar that this machine can run expected, got 'sse9'"));
 }
 
@@ -160,7 +160,7 @@ static void certificate_and_key_belong_together(void **state)
     struct options options;
     struct setup setup;
     refused("--tls-key k", "tls_certificate and tls_key: both or neither expected");
-    refused("--tls-client-ca a", "tls_client_ca: without tls_certificate there is no TLS");
+    refused("--tls-client-ca a", "--tls-client-ca: without tls_certificate there is no TLS");
     good("--tls-key k --tls-certificate c --tls-client-ca a", &options, &setup);
     assert_true(setup.http.tls);
     end(&options, &setup);

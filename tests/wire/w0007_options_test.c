@@ -47,7 +47,7 @@ static void wrong_flags_are_refused_by_name(void **state)
         {"--http", "none", "http: none, and no other endpoint is there to serve on"},
         {"--zmq", "127.0.0.1:5555", "zmq: tcp://ADDRESS:PORT or ipc://PATH expected, got '127."},
         {"--zmq", "tcp://*:5555", "zmq: tcp://0.0.0.0:5555 can be reached from outside"},
-        {"--zmq-events", "tcp://[::]:1", "zmq_events: tcp://[::]:1 can be reached from outside"},
+        {"--zmq-events", "tcp://[::]:1", "--zmq-events: tcp://[::]:1 can be reached from outside"},
         {"--zmq-curve-secret", "/nowhere", "zmq_curve_clients is missing"},
         {"--zmq-curve-clients", "/nowhere", "zmq_curve_secret is missing"},
         {"--kernel", "abacus", "kernel: one of "},
