@@ -142,6 +142,7 @@ void access_close(struct access *access)
 
 /* ---- a request ---- */
 
+/* Without a default: a route that comes later does not compile until somebody has decided. */
 static enum scope scope_of(enum route_kind kind)
 {
     switch (kind) {
@@ -150,7 +151,28 @@ static enum scope scope_of(enum route_kind kind)
     case ROUTE_READY:
     case ROUTE_V1_LIVE:
         return SCOPE_NONE;
+    case ROUTE_SERVER_METADATA:
+    case ROUTE_MODEL_LIST:
+    case ROUTE_MODEL_METADATA:
+    case ROUTE_MODEL_READY:
+    case ROUTE_MODEL_CONFIG:
+    case ROUTE_MODEL_STATS:
+    case ROUTE_ALL_STATS:
+    case ROUTE_REPOSITORY_INDEX:
+    case ROUTE_LOGGING:
+    case ROUTE_V1_MODEL_STATUS:
+    case ROUTE_V1_MODEL_METADATA:
+    case ROUTE_METRICS:
+    case ROUTE_CONSOLE:
+    case ROUTE_CONSOLE_SCRIPT:
+    case ROUTE_DOCS:
+    case ROUTE_DOCS_SCRIPT:
+    case ROUTE_DOCS_STYLE:
+    case ROUTE_OPENAPI:
+        return SCOPE_READ;
     case ROUTE_INFER:
+    case ROUTE_INFER_STREAM:
+    case ROUTE_V1_PREDICT:
     case ROUTE_SEQUENCE_LIST:
     case ROUTE_SEQUENCE_EXPORT:
     case ROUTE_SEQUENCE_IMPORT:
@@ -159,10 +181,10 @@ static enum scope scope_of(enum route_kind kind)
     case ROUTE_MODEL_LOAD:
     case ROUTE_MODEL_UNLOAD:
     case ROUTE_LOGGING_UPDATE:
-        return SCOPE_ADMIN;
-    default:
-        return SCOPE_READ;
+    case ROUTE_COUNT: /* no route */
+        break;
     }
+    return SCOPE_ADMIN;
 }
 
 /* The token in "Bearer TOKEN", padded like those of the file. */

@@ -4,9 +4,9 @@
  *     infer 3q2-7wR8cZJp0vUe
  *     admin kJ8sd_0a91hFhYw2
  *
- * `read` is for metadata, statistics and metrics; `infer` for that, requests and sequences; `admin`
- * for that, loading, unloading and settings. Whether the server lives and is ready may be asked
- * without a token, and so may its own pages.
+ * `read` is for metadata, statistics and metrics; `infer` for that, requests of every protocol and
+ * sequences; `admin` for that, loading, unloading and changing settings. Whether the server lives
+ * and is ready may be asked without a token, and so may its own pages.
  *
  * Threads: any. */
 #ifndef SERVER_ACCESS_H

@@ -126,6 +126,27 @@ static void tokens_open_what_their_scope_says(void **state)
     assert_int_equal(ask(&admin, "GET", "/v2/health/live", NULL, NULL, challenge), 200);
 }
 
+static void bug_413_who_may_only_read_computes_nothing(void **state)
+{
+    static const struct {
+        const char *path, *body;
+    } doors[] = {
+        {"/v2/models/tiny/infer", BODY},
+        {"/v2/models/tiny/infer_stream", BODY},
+        {"/v1/models/tiny:predict", "{\"instances\":[[[1]]]}"},
+    };
+    char challenge[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+        assert_int_equal(ask(&fixture.client, "POST", doors[i].path, doors[i].body,
+                             "read-0123456789abcdef", challenge),
+                         403);
+        assert_int_equal(ask(&fixture.client, "POST", doors[i].path, doors[i].body,
+                             "infer-0123456789abcdef", challenge),
+                         200);
+    }
+}
+
 static void tokens_are_read_again(void **state)
 {
     char challenge[128];
@@ -259,6 +280,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tokens_open_what_their_scope_says, start_with_tokens, stop),
+        cmocka_unit_test_setup_teardown(bug_413_who_may_only_read_computes_nothing,
+                                        start_with_tokens, stop),
         cmocka_unit_test_setup_teardown(tokens_are_read_again, start_with_tokens, stop),
         cmocka_unit_test_setup_teardown(operators_doors_are_at_the_admin_address,
                                         start_without_tokens, stop),
