@@ -10,7 +10,9 @@
 
 #define FILE_SIZE_MAX ((size_t)64 << 10)
 
-enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_INFER, SCOPE_ADMIN };
+/* Each has the bits of those before it: what several lines say of a token, put together without a
+ * comparison, is the widest of them and never more. */
+enum scope { SCOPE_NONE = 0, SCOPE_READ = 1, SCOPE_INFER = 3, SCOPE_ADMIN = 7 };
 
 struct token {
     enum scope scope;
@@ -32,11 +34,13 @@ struct access {
 
 static enum scope find_scope(const char *word, size_t size)
 {
-    static const char *const names[] = {
-        [SCOPE_READ] = "read", [SCOPE_INFER] = "infer", [SCOPE_ADMIN] = "admin"};
-    for (enum scope scope = SCOPE_READ; scope <= SCOPE_ADMIN; scope++)
-        if (strlen(names[scope]) == size && memcmp(names[scope], word, size) == 0)
-            return scope;
+    static const struct {
+        const char *name;
+        enum scope scope;
+    } scopes[] = {{"read", SCOPE_READ}, {"infer", SCOPE_INFER}, {"admin", SCOPE_ADMIN}};
+    for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++)
+        if (strlen(scopes[i].name) == size && memcmp(scopes[i].name, word, size) == 0)
+            return scopes[i].scope;
     return SCOPE_NONE;
 }
 

@@ -5,8 +5,9 @@
  *     admin kJ8sd_0a91hFhYw2
  *
  * `read` is for metadata, statistics and metrics; `infer` for that, requests of every protocol and
- * sequences; `admin` for that, loading, unloading and changing settings. Whether the server lives
- * and is ready may be asked without a token, and so may its own pages.
+ * sequences; `admin` for that, loading, unloading and changing settings. A token that stands in
+ * several lines has the widest of their scopes. Whether the server lives and is ready may be asked
+ * without a token, and so may its own pages.
  *
  * Threads: any. */
 #ifndef SERVER_ACCESS_H

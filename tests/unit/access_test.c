@@ -115,6 +115,33 @@ static void bug_413_each_scope_may_do_what_those_before_it_may_and_no_more(void 
     }
 }
 
+/* A token that stands in two lines, of these scopes in that order, may do just what the wider may.
+ */
+static void bug_414_a_token_of_several_lines_has_the_widest_scope_of_them(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        int metrics, infer, load;
+    } rows[] = {
+        {"read", "infer", 200, 200, 403},  {"infer", "read", 200, 200, 403},
+        {"read", "read", 200, 403, 403},   {"infer", "infer", 200, 200, 403},
+        {"admin", "read", 200, 200, 200},  {"read", "admin", 200, 200, 200},
+        {"admin", "infer", 200, 200, 200}, {"infer", "admin", 200, 200, 200},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "%s " INFER "\nread " READ "\n%s " INFER "\n", rows[i].first,
+                 rows[i].second);
+        write_tokens(text);
+        assert_true(access_reload(access_list, &fault));
+        expect_status(ROUTE_METRICS, "Bearer " INFER, rows[i].metrics);
+        expect_status(ROUTE_INFER, "Bearer " INFER, rows[i].infer);
+        expect_status(ROUTE_MODEL_LOAD, "Bearer " INFER, rows[i].load);
+        expect_status(ROUTE_INFER, "Bearer " READ, 403);
+    }
+}
+
 static void health_is_open(void **state)
 {
     (void)state;
@@ -211,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(bug_413_each_scope_may_do_what_those_before_it_may_and_no_more),
+        TEST(bug_414_a_token_of_several_lines_has_the_widest_scope_of_them),
         TEST(health_is_open),
         TEST(what_is_no_token_of_the_file_is_401),
         TEST(the_challenge_fits_the_refusal),
