@@ -146,7 +146,8 @@ void access_close(struct access *access)
 
 /* ---- a request ---- */
 
-/* Without a default: a route that comes later does not compile until somebody has decided. */
+/* Without a default: a route that comes later does not compile until somebody has decided. Pages
+ * are the same on every server and say nothing of this one; a browser sends no token for them. */
 static enum scope scope_of(enum route_kind kind)
 {
     switch (kind) {
@@ -154,6 +155,12 @@ static enum scope scope_of(enum route_kind kind)
     case ROUTE_LIVE:
     case ROUTE_READY:
     case ROUTE_V1_LIVE:
+    case ROUTE_CONSOLE:
+    case ROUTE_CONSOLE_SCRIPT:
+    case ROUTE_DOCS:
+    case ROUTE_DOCS_SCRIPT:
+    case ROUTE_DOCS_STYLE:
+    case ROUTE_OPENAPI:
         return SCOPE_NONE;
     case ROUTE_SERVER_METADATA:
     case ROUTE_MODEL_LIST:
@@ -167,12 +174,6 @@ static enum scope scope_of(enum route_kind kind)
     case ROUTE_V1_MODEL_STATUS:
     case ROUTE_V1_MODEL_METADATA:
     case ROUTE_METRICS:
-    case ROUTE_CONSOLE:
-    case ROUTE_CONSOLE_SCRIPT:
-    case ROUTE_DOCS:
-    case ROUTE_DOCS_SCRIPT:
-    case ROUTE_DOCS_STYLE:
-    case ROUTE_OPENAPI:
         return SCOPE_READ;
     case ROUTE_INFER:
     case ROUTE_INFER_STREAM:

@@ -85,12 +85,12 @@ static const enum door doors[ROUTE_COUNT] = {
     [ROUTE_V1_MODEL_STATUS] = FOR_READ,
     [ROUTE_V1_MODEL_METADATA] = FOR_READ,
     [ROUTE_METRICS] = FOR_READ,
-    [ROUTE_CONSOLE] = FOR_READ,
-    [ROUTE_CONSOLE_SCRIPT] = FOR_READ,
-    [ROUTE_DOCS] = FOR_READ,
-    [ROUTE_DOCS_SCRIPT] = FOR_READ,
-    [ROUTE_DOCS_STYLE] = FOR_READ,
-    [ROUTE_OPENAPI] = FOR_READ,
+    [ROUTE_CONSOLE] = FOR_ALL,
+    [ROUTE_CONSOLE_SCRIPT] = FOR_ALL,
+    [ROUTE_DOCS] = FOR_ALL,
+    [ROUTE_DOCS_SCRIPT] = FOR_ALL,
+    [ROUTE_DOCS_STYLE] = FOR_ALL,
+    [ROUTE_OPENAPI] = FOR_ALL,
 };
 
 static void expect_status(enum route_kind kind, const char *authorization, int wanted)
@@ -148,6 +148,18 @@ static void health_is_open(void **state)
     assert_int_equal(status(ROUTE_LIVE, NULL), 200);
     assert_int_equal(status(ROUTE_READY, "nonsense"), 200);
     assert_int_equal(status(ROUTE_V1_LIVE, NULL), 200);
+}
+
+/* The console is where a browser is given a token: it has none when it asks for that. */
+static void bug_415_the_server_s_own_pages_are_open(void **state)
+{
+    static const enum route_kind pages[] = {ROUTE_CONSOLE,     ROUTE_CONSOLE_SCRIPT, ROUTE_DOCS,
+                                            ROUTE_DOCS_SCRIPT, ROUTE_DOCS_STYLE,     ROUTE_OPENAPI};
+    (void)state;
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        expect_status(pages[i], NULL, 200);
+        expect_status(pages[i], "nonsense", 200);
+    }
 }
 
 static void what_is_no_token_of_the_file_is_401(void **state)
@@ -240,6 +252,7 @@ int main(void)
         TEST(bug_413_each_scope_may_do_what_those_before_it_may_and_no_more),
         TEST(bug_414_a_token_of_several_lines_has_the_widest_scope_of_them),
         TEST(health_is_open),
+        TEST(bug_415_the_server_s_own_pages_are_open),
         TEST(what_is_no_token_of_the_file_is_401),
         TEST(the_challenge_fits_the_refusal),
         TEST(tokens_change_when_the_file_is_read_again),

@@ -147,6 +147,27 @@ static void bug_413_who_may_only_read_computes_nothing(void **state)
     }
 }
 
+/* What the console and the interface's description are made of says nothing of this server; what
+ * they show of it is asked for with a token. */
+static void bug_415_pages_need_no_token_and_name_no_model(void **state)
+{
+    static const char *const pages[] = {"/docs", "/docs/docs.js", "/docs/console.js",
+                                        "/docs/style.css", "/docs/openapi.json"};
+    char challenge[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        struct http_response response;
+        assert_true(http_get(&fixture.client, pages[i], &response));
+        assert_int_equal(response.status, 200);
+        assert_null(strstr(response.body, "tiny"));
+        http_response_fini(&response);
+        assert_int_equal(ask(&admin, "GET", pages[i], NULL, NULL, challenge), 200);
+    }
+    assert_int_equal(ask(&fixture.client, "GET", "/v2", NULL, NULL, challenge), 401);
+    assert_int_equal(ask(&fixture.client, "GET", "/v2/models", NULL, NULL, challenge), 401);
+    assert_int_equal(ask(&fixture.client, "GET", "/v2/models/stats", NULL, NULL, challenge), 401);
+}
+
 static void tokens_are_read_again(void **state)
 {
     char challenge[128];
@@ -281,6 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tokens_open_what_their_scope_says, start_with_tokens, stop),
         cmocka_unit_test_setup_teardown(bug_413_who_may_only_read_computes_nothing,
+                                        start_with_tokens, stop),
+        cmocka_unit_test_setup_teardown(bug_415_pages_need_no_token_and_name_no_model,
                                         start_with_tokens, stop),
         cmocka_unit_test_setup_teardown(tokens_are_read_again, start_with_tokens, stop),
         cmocka_unit_test_setup_teardown(operators_doors_are_at_the_admin_address,
