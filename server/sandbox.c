@@ -60,71 +60,82 @@ static struct ruleset ruleset_of(long version)
     return ruleset;
 }
 
-static void add_path(struct sandbox_plan *plan, const char *path, bool writable)
+static int create_ruleset(uint64_t *files)
 {
-    const int fd = plan->count < SANDBOX_PATHS_MAX ? open(path, O_PATH | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return;
-    plan->paths[plan->count].fd = fd;
-    plan->paths[plan->count++].writable = writable;
+    const long version =
+        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (version < 1)
+        return -1;
+    const struct ruleset ruleset = ruleset_of(version);
+    const size_t size = ruleset.network != 0 ? sizeof ruleset : sizeof ruleset.files;
+    *files = ruleset.files;
+    return (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
 }
 
-void sandbox_plan_init(struct sandbox_plan *plan)
+/* errno says why. A server that has lost a path would only find out when it needs it. */
+static void note_failure(struct sandbox_plan *plan, const char *path)
 {
-    plan->count = 0;
-    sandbox_allow(plan, "/proc/self", false);
-    sandbox_allow(plan, "/sys/fs/cgroup", false);
+    const bool is_absent = errno == ENOENT || errno == ENOTDIR || errno == EACCES;
+    if (!is_absent && plan->fault.status == 0)
+        fault_set(&plan->fault, 503, "sandbox: %s: %s", path, strerror(errno));
 }
 
-void sandbox_allow(struct sandbox_plan *plan, const char *path, bool writable)
-{
-    add_path(plan, path, writable);
-}
-
-static void allow_folder_of(struct sandbox_plan *plan, const char *path, bool writable)
-{
-    char *copy = strdup(path);
-    if (copy != NULL)
-        add_path(plan, dirname(copy), writable);
-    free(copy);
-}
-
-void sandbox_allow_beside(struct sandbox_plan *plan, const char *path, bool writable)
-{
-    char *real = realpath(path, NULL);
-    allow_folder_of(plan, path, writable);
-    if (real != NULL)
-        allow_folder_of(plan, real, writable);
-    free(real);
-}
-
-static void add_rule(int ruleset_fd, uint64_t handled, int fd, bool writable)
+static bool add_rule(const struct sandbox_plan *plan, int fd, bool writable)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = READING | (writable ? WRITING : 0),
                                               .parent_fd = fd};
     struct stat st;
     if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rule.allowed_access &= OF_A_FILE;
-    rule.allowed_access &= handled;
-    syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    rule.allowed_access &= plan->files;
+    return syscall(SYS_landlock_add_rule, plan->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+}
+
+/* The kernel's ruleset is the list itself: it puts the rules of one folder together and has room
+ * for any number of them, and nothing has to stay open until the plan ends. */
+void sandbox_allow(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    if (plan->ruleset < 0)
+        return;
+    const int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0 || !add_rule(plan, fd, writable))
+        note_failure(plan, path);
+    if (fd >= 0)
+        close(fd);
+}
+
+void sandbox_plan_init(struct sandbox_plan *plan)
+{
+    *plan = (struct sandbox_plan){0};
+    plan->ruleset = create_ruleset(&plan->files);
+    sandbox_allow(plan, "/proc/self", false);
+    sandbox_allow(plan, "/sys/fs/cgroup", false);
+}
+
+static void allow_folder_of(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    char *copy = strdup(path);
+    if (copy != NULL)
+        sandbox_allow(plan, dirname(copy), writable);
+    else
+        note_failure(plan, path);
+    free(copy);
+}
+
+void sandbox_allow_beside(struct sandbox_plan *plan, const char *path, bool writable)
+{
+    char *real = realpath(path, NULL);
+    if (real != NULL)
+        allow_folder_of(plan, real, writable);
+    else
+        note_failure(plan, path);
+    free(real);
+    allow_folder_of(plan, path, writable);
 }
 
 static bool restrict_files(const struct sandbox_plan *plan)
 {
-    const long version =
-        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 1)
-        return false;
-    const struct ruleset ruleset = ruleset_of(version);
-    const size_t size = ruleset.network != 0 ? sizeof ruleset : sizeof ruleset.files;
-    const int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
-    if (fd < 0)
-        return false;
-    for (size_t i = 0; i < plan->count; i++)
-        add_rule(fd, ruleset.files, plan->paths[i].fd, plan->paths[i].writable);
-    const bool done = syscall(SYS_landlock_restrict_self, fd, 0) == 0;
-    close(fd);
-    return done;
+    return plan->ruleset >= 0 && syscall(SYS_landlock_restrict_self, plan->ruleset, 0) == 0;
 }
 
 /* ---- calls of the kernel ---- */
@@ -292,13 +303,23 @@ static void restrict_all(const struct sandbox_plan *plan)
                          : "the server is not restricted");
 }
 
-void sandbox_enter(struct sandbox_plan *plan)
+static void enter(const struct sandbox_plan *plan)
 {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     if (!IS_LOOKED_AT)
         prctl(PR_SET_DUMPABLE, 0);
     restrict_all(plan);
-    while (plan->count > 0)
-        close(plan->paths[--plan->count].fd);
+}
+
+bool sandbox_enter(struct sandbox_plan *plan, struct fault *fault)
+{
+    const bool is_whole = plan->fault.status == 0;
+    if (is_whole)
+        enter(plan);
+    else
+        *fault = plan->fault;
+    if (plan->ruleset >= 0)
+        close(plan->ruleset);
+    return is_whole;
 }

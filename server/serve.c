@@ -98,15 +98,13 @@ static void close_tokens(struct server *server)
 static bool enter_sandbox(struct server *server, struct fault *fault)
 {
     struct sandbox_plan plan;
-    (void)fault;
     if (!server->setup->has_sandbox)
         return true;
     struct model_table *table = model_store_table(&server->models);
     sandbox_plan_init(&plan);
     sandbox_files_allow(&plan, server->setup, table);
     model_table_release(table);
-    sandbox_enter(&plan);
-    return true;
+    return sandbox_enter(&plan, fault);
 }
 
 static bool create_sequences(struct server *server, struct fault *fault)

@@ -220,6 +220,30 @@ static void models_are_reloaded_inside_it(void **state)
     assert_int_equal(fixture_stop(&fixture), 0);
 }
 
+/* All in one folder, and the file beside them. The exit tells whether it could be written. */
+static void bug_416_many_models_leave_room_for_the_sequences_file(void **state)
+{
+    static const char body[] = "{\"parameters\":{\"sequence_id\":1,\"sequence_start\":true},"
+                               "\"inputs\":[{\"name\":\"input\","
+                               "\"shape\":[1,1,1],\"datatype\":\"FP32\",\"data\":[1]}]}";
+    struct http_response response;
+    (void)state;
+    fixture_init(&fixture);
+    for (int i = 0; i < 600; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "m%d", i);
+        fixture_add_golden_as(&fixture, "one_by_one", name);
+    }
+    char *path = temp_dir_file(&fixture.dir, "sequences");
+    const char *const arguments[] = {"--sandbox", "on", "--sequence-file", path, NULL};
+    assert_true(fixture_start(&fixture, arguments, NULL));
+    assert_true(http_post(&fixture.client, "/v2/models/m599/infer", body, strlen(body), &response));
+    assert_int_equal(response.status, 200);
+    http_response_fini(&response);
+    free(path);
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +254,7 @@ int main(void)
         cmocka_unit_test(what_serving_does_not_need_is_given_up),
         cmocka_unit_test(off_is_off),
         cmocka_unit_test(models_are_reloaded_inside_it),
+        cmocka_unit_test(bug_416_many_models_leave_room_for_the_sequences_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
