@@ -125,11 +125,16 @@ struct model_command *api_repository_command(const struct service *service,
     return NULL;
 }
 
+/* An empty body, which is not the same as none. */
+static bool answer_nothing(struct reply *reply, struct fault *fault)
+{
+    *reply = (struct reply){.status = 200, .body = calloc(1, 1)};
+    return reply->body != NULL || fault_set(fault, 503, "out of memory");
+}
+
 void api_repository_answer(const struct model_command *command, struct reply *reply)
 {
     struct fault fault;
-    if (model_command_result(command, &fault))
-        *reply = (struct reply){.status = 200, .body = strdup("")};
-    else
+    if (!model_command_result(command, &fault) || !answer_nothing(reply, &fault))
         reply_fault(reply, &fault);
 }

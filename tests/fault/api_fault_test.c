@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "server/api.h"
+#include "server/api_repository.h"
 #include "server/clock.h"
 #include "tests/fault/failing_calls.h"
 #include "tests/support/zero_model.h"
@@ -128,10 +129,42 @@ static void every_door_survives_the_lack_of_memory(void **state)
     }
 }
 
+/* What is left to do once a model was loaded or unloaded. Returns the status of the answer. */
+static int answer_command(const struct model_command *command, long allocations)
+{
+    struct reply reply;
+    fail_memory_after(allocations);
+    api_repository_answer(command, &reply);
+    fail_memory_no_more();
+    const int status = reply.status;
+    assert_true(status == 503 || reply.body != NULL);
+    assert_true(reply.retry_after == (status == 503));
+    reply_fini(&reply);
+    assert_int_equal(live_blocks(), 0);
+    return status;
+}
+
+static void bug_417_a_model_s_change_without_memory_for_the_answer_is_503(void **state)
+{
+    const struct model_control_config config = {.allowed = true};
+    struct fault fault;
+    (void)state;
+    assert_true(model_control_start(&service.control, &config, &fault));
+    struct model_command *command =
+        model_command_create(service.control, MODEL_LOAD, "m", 1, &fault);
+    assert_non_null(command);
+    assert_int_equal(answer_command(command, 0), 503);
+    assert_int_equal(answer_command(command, 1), 200);
+    model_command_destroy(command);
+    assert_true(model_control_stop(service.control, clock_now() + 10 * CLOCK_NS_PER_S));
+    service.control = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_door_survives_the_lack_of_memory),
+        cmocka_unit_test(bug_417_a_model_s_change_without_memory_for_the_answer_is_503),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
