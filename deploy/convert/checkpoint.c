@@ -94,6 +94,21 @@ static void read_sizes(const struct pickle *pickle, pickle_ref tuple, size_t *si
         sizes[i] = (size_t)pickle_get(pickle, items->refs[i])->as.integer;
 }
 
+/* Lazy views: the numbers that lie in the file have another sign, or are conjugated, in PyTorch. */
+static bool check_mark(const struct pickle *pickle, const struct key *key,
+                       const struct pickle_tensor *tensor, struct fault *fault)
+{
+    if (!tensor->marked)
+        return true;
+    const char *bit = pickle_is_text(pickle, tensor->mark, "neg")    ? "the neg"
+                      : pickle_is_text(pickle, tensor->mark, "conj") ? "the conj"
+                                                                     : "an unknown";
+    return fault_set(fault, 400,
+                     "tensor '%s': a view with %s bit, which is not applied: save "
+                     "tensor.resolve_neg().resolve_conj() in its place",
+                     excerpt_of(key->text).text, bit);
+}
+
 static bool add_tensor(const struct pickle *pickle, const struct storage_source *source,
                        const struct key *key, const struct pickle_tensor *tensor,
                        struct state_dict *dict, struct fault *fault)
@@ -103,6 +118,8 @@ static bool add_tensor(const struct pickle *pickle, const struct storage_source 
                           .rank = pickle_get(pickle, tensor->shape)->as.items.count};
     const unsigned char *bytes;
     size_t size;
+    if (!check_mark(pickle, key, tensor, fault))
+        return false;
     memcpy(array.name, key->text, sizeof array.name);
     read_sizes(pickle, tensor->shape, array.shape);
     read_sizes(pickle, tensor->strides, array.strides);

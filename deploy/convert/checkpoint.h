@@ -20,7 +20,8 @@ struct storage_source {
     void *context;
 };
 
-/* Adds the state_dict's tensors to dict, and sorts it. Refused (400): a pickle without one. */
+/* Adds the state_dict's tensors to dict, and sorts it. Refused (400): a pickle without one, tensors
+ * that PyTorch marked as negated or conjugated views. */
 bool checkpoint_read(const struct pickle *pickle, const struct storage_source *source,
                      struct state_dict *dict, struct fault *fault);
 

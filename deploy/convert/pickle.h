@@ -55,6 +55,8 @@ struct pickle_tensor {
     pickle_ref storage, shape, strides; /* PICKLE_STORAGE and two PICKLE_TUPLEs of one length, whose
                                          * items are PICKLE_INTs of at least 0 */
     size_t offset;                      /* in elements */
+    bool marked;                        /* its numbers are not simply those of the storage */
+    pickle_ref mark; /* why: the first key of PyTorch's metadata, "neg", "conj" */
 };
 
 struct pickle_value {

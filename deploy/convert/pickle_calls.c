@@ -3,6 +3,8 @@
 
 #include "deploy/convert/pickle_machine.h"
 
+#define METADATA 6 /* which argument of _rebuild_tensor_v2 */
+
 /* ---- what may be named ---- */
 
 enum global {
@@ -100,7 +102,25 @@ static bool check_sizes(struct pickle_machine *m, pickle_ref tuple)
     return true;
 }
 
-/* (storage, offset, shape, strides, ...) */
+/* {"neg": True}, {"conj": True}: a key alone turns the view into another one, whatever its value.
+ * Written only where there is one; None and {} say nothing. */
+static bool read_metadata(struct pickle_machine *m, pickle_ref arguments,
+                          struct pickle_tensor *tensor)
+{
+    const struct pickle_items *items = &machine_value_of(m, arguments)->as.items;
+    if (items->count <= METADATA || machine_value_of(m, items->refs[METADATA])->type == PICKLE_NONE)
+        return true;
+    pickle_ref metadata = 0;
+    if (!argument(m, arguments, METADATA, PICKLE_DICT, &metadata))
+        return false;
+    const struct pickle_items *keys = &machine_value_of(m, metadata)->as.items;
+    tensor->marked = keys->count > 0;
+    if (tensor->marked)
+        tensor->mark = keys->refs[0];
+    return true;
+}
+
+/* (storage, offset, shape, strides, requires_grad, hooks, metadata) */
 static bool rebuild_tensor(struct pickle_machine *m, pickle_ref arguments)
 {
     struct pickle_value value = {.type = PICKLE_TENSOR};
@@ -109,7 +129,8 @@ static bool rebuild_tensor(struct pickle_machine *m, pickle_ref arguments)
         !size_argument(m, arguments, 1, &tensor->offset) ||
         !argument(m, arguments, 2, PICKLE_TUPLE, &tensor->shape) ||
         !argument(m, arguments, 3, PICKLE_TUPLE, &tensor->strides) ||
-        !check_sizes(m, tensor->shape) || !check_sizes(m, tensor->strides))
+        !check_sizes(m, tensor->shape) || !check_sizes(m, tensor->strides) ||
+        !read_metadata(m, arguments, tensor))
         return false;
     if (machine_value_of(m, tensor->shape)->as.items.count !=
         machine_value_of(m, tensor->strides)->as.items.count)

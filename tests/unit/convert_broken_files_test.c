@@ -151,9 +151,10 @@ static void assert_archive_refused(const struct entry *entries, size_t count, co
  * strides are what stands between. */
 #define STORAGE(key_size, key, numel)                                                              \
     "(X\x07\0\0\0storagectorch\nFloatStorage\nX" key_size "\0\0\0" key "X\x03\0\0\0cpu" numel "tQ"
-#define TENSOR(storage, offset, shape, strides)                                                    \
+#define TENSOR(storage, offset, shape, strides) TENSOR_WITH(storage, offset, shape, strides, "")
+#define TENSOR_WITH(storage, offset, shape, strides, metadata)                                     \
     "\x80\x02}X\x0c\0\0\0weight_ih_l0ctorch._utils\n_rebuild_tensor_v2\n(" storage offset shape    \
-        strides "\x89}tRs."
+        strides "\x89}" metadata "tRs."
 
 static void a_bomb_is_refused_before_it_is_unpacked(void **state)
 {
@@ -198,6 +199,35 @@ static void views_beyond_their_storage_are_refused(void **state)
          "is too large"},
         {ENTRY("a/data.pkl", TENSOR(STORAGE("\1", "1", "K\x04"), "K\0", "K\x04\x85", "K\1\x85")),
          "'a/data/1' is missing"},
+    };
+    static const char storage[16];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_archive_refused(
+            (const struct entry[]){cases[i].pickle, {"a/data/0", storage, sizeof storage}}, 2,
+            cases[i].because);
+}
+
+#define MARKED(metadata)                                                                           \
+    TENSOR_WITH(STORAGE("\1", "0", "K\x04"), "K\0", "K\x04\x85", "K\1\x85", metadata)
+#define KEY(size, key) "}X" size "\0\0\0" key "\x88s"
+
+/* The numbers in the file are not those of the tensor: torch._neg_view(x) was taken for x. */
+static void bug_430_a_marked_view_is_not_taken_for_its_storage(void **state)
+{
+    static const struct {
+        struct entry pickle;
+        const char *because;
+    } cases[] = {
+        {ENTRY("a/data.pkl", MARKED(KEY("\x03", "neg"))),
+         "'weight_ih_l0': a view with the neg bit"},
+        {ENTRY("a/data.pkl", MARKED(KEY("\x04", "conj"))),
+         "'weight_ih_l0': a view with the conj bit"},
+        {ENTRY("a/data.pkl", MARKED(KEY("\x04", "sign"))), "a view with an unknown bit"},
+        {ENTRY("a/data.pkl", MARKED("]")), "an argument of another type"},
+        /* Nothing is said: then it is as any other. */
+        {ENTRY("a/data.pkl", MARKED("}")), "no LSTM found"},
+        {ENTRY("a/data.pkl", MARKED("N")), "no LSTM found"},
     };
     static const char storage[16];
     (void)state;
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_bent_weight_in_an_archive_is_noticed),
         cmocka_unit_test(a_bomb_is_refused_before_it_is_unpacked),
         cmocka_unit_test(views_beyond_their_storage_are_refused),
+        cmocka_unit_test(bug_430_a_marked_view_is_not_taken_for_its_storage),
         cmocka_unit_test(names_are_keys_and_not_paths),
         cmocka_unit_test(an_object_that_holds_itself_is_refused),
         cmocka_unit_test(a_pickle_with_holes_is_refused),

@@ -278,6 +278,8 @@ def others():
     refuse("infinite", saved({**state, "bias_ih_l0": state["bias_ih_l0"] / 0}), "'bias_ih_l0'")
     refuse("quantized", saved({**state, "weight_hh_l0": torch.ones(16, 4, dtype=torch.int8)}),
            "float32, float16, bfloat16 or float64 expected, got int8")
+    refuse("bug_430_negated_view", saved({**state, "weight_hh_l0": torch._neg_view(state["weight_hh_l0"])}),
+           "tensor 'weight_hh_l0': a view with the neg bit")
     refuse("missing", saved({**state, "weight_ih_l1": torch.ones(16, 4)}), "'weight_hh_l1' is missing")
 
 
