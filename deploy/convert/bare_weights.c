@@ -304,16 +304,6 @@ static bool make_chain(struct search *s)
     return chain_parse(s->options->layers, s->network, s->fault) && fill_layers(s);
 }
 
-static bool join_gates(struct state_dict *dict, const char *columns, float **memory,
-                       struct fault *fault)
-{
-    *memory = NULL;
-    if (gates_apart_found(dict))
-        return gates_apart_join(dict, columns, memory, fault);
-    return columns == NULL ||
-           fault_set(fault, 400, "--gate-columns: weights 'Wi', 'Wf', 'Wc' and 'Wo' expected");
-}
-
 /* make on a search of the dict. */
 static bool search_for(bool (*make)(struct search *), struct state_dict *dict,
                        const struct read_options *options, struct network *network,
@@ -337,7 +327,7 @@ bool bare_weights_to_network(struct state_dict *dict, const struct read_options 
     float *gates;
     while (take_off(dict, "module.") || take_off(dict, "_orig_mod."))
         ;
-    if (!join_gates(dict, options->gate_columns, &gates, fault))
+    if (!gates_apart_join(dict, options->gate_columns, &gates, fault))
         return false;
     network_set_bool(network, NETWORK_ROOT, "batch_first", options->batch_first);
     const bool done =

@@ -30,7 +30,8 @@ static struct array *find(const struct state_dict *dict, char kind, size_t gate)
     return NULL;
 }
 
-bool gates_apart_found(const struct state_dict *dict)
+/* Are there Wi, Wf, Wo and Wc or Wg (or W_i...)? */
+static bool are_apart(const struct state_dict *dict)
 {
     for (size_t gate = 0; gate < GATES; gate++)
         if (find(dict, 'W', gate) == NULL)
@@ -187,28 +188,37 @@ static bool replace(struct state_dict *dict, const struct joined *joined, bool b
            state_dict_sort(dict, fault);
 }
 
-bool gates_apart_join(struct state_dict *dict, const char *columns, float **memory,
-                      struct fault *fault)
+static bool join(struct state_dict *dict, bool h_first, float **memory, struct fault *fault)
 {
     struct joined joined = {0};
-    const struct array *first = find(dict, 'W', 0);
     bool biased;
-    *memory = NULL;
-    if (columns == NULL)
-        return fault_set(fault, 400,
-                         "a matrix for each gate, '%s' %s, multiplies h and x stacked: "
-                         "--gate-columns hx or xh tells in which order",
-                         excerpt_of(first->name).text, array_shape(first).text);
-    if (strcmp(columns, "hx") != 0 && strcmp(columns, "xh") != 0)
-        return fault_set(fault, 400, "--gate-columns: hx or xh expected, got '%s'",
-                         excerpt_of(columns).text);
-    if (!check(dict, &biased, fault) || !allocate(first, &joined, fault))
+    if (!check(dict, &biased, fault) || !allocate(find(dict, 'W', 0), &joined, fault))
         return false;
-    if (fill(dict, columns[0] == 'h', biased, &joined, fault) &&
-        replace(dict, &joined, biased, fault)) {
+    if (fill(dict, h_first, biased, &joined, fault) && replace(dict, &joined, biased, fault)) {
         *memory = joined.ih;
         return true;
     }
     free(joined.ih);
     return false;
+}
+
+/* A value that is none comes first: without gates it would be told of them, and try it on. */
+bool gates_apart_join(struct state_dict *dict, const char *columns, float **memory,
+                      struct fault *fault)
+{
+    const bool apart = are_apart(dict);
+    *memory = NULL;
+    if (columns == NULL) {
+        const struct array *first = find(dict, 'W', 0);
+        return !apart || fault_set(fault, 400,
+                                   "a matrix for each gate, '%s' %s, multiplies h and x stacked: "
+                                   "--gate-columns hx or xh tells in which order",
+                                   excerpt_of(first->name).text, array_shape(first).text);
+    }
+    if (strcmp(columns, "hx") != 0 && strcmp(columns, "xh") != 0)
+        return fault_set(fault, 400, "--gate-columns: hx or xh expected, got '%s'",
+                         excerpt_of(columns).text);
+    if (!apart)
+        return fault_set(fault, 400, "--gate-columns: weights 'Wi', 'Wf', 'Wc' and 'Wo' expected");
+    return join(dict, columns[0] == 'h', memory, fault);
 }

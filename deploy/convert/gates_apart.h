@@ -8,14 +8,14 @@
 #include "deploy/convert/state_dict.h"
 #include "proto/fault.h"
 
-/* Are there Wi, Wf, Wo and Wc or Wg (or W_i...) in the sorted dict? */
-bool gates_apart_found(const struct state_dict *dict);
-
-/* Puts lstm.weight_ih_l0 [4H,I], lstm.weight_hh_l0 [4H,H] and, with biases bi..., lstm.bias_ih_l0
- * [4H] in the place of the gates, and y.weight, y.bias in that of Wy, by (of any other letter too);
- * the dict is sorted again. columns says what the matrices' columns belong to: "hx", h first, or
- * "xh"; the file cannot tell. *memory is what the new arrays lie in, the caller's to free after the
- * dict, NULL on failure. Refused (400): no columns, and gates of different or impossible shapes. */
+/* Where the sorted dict has Wi, Wf, Wo and Wc or Wg (or W_i...): puts lstm.weight_ih_l0 [4H,I],
+ * lstm.weight_hh_l0 [4H,H] and, with biases bi..., lstm.bias_ih_l0 [4H] in the place of the gates,
+ * and y.weight, y.bias in that of Wy, by (of any other letter too); the dict is sorted again.
+ * Elsewhere it stays as it is. columns, --gate-columns, says what the matrices' columns belong to:
+ * "hx", h first, or "xh"; the file cannot tell. *memory is what the new arrays lie in, the caller's
+ * to free after the dict, NULL where there are none and on failure. Refused (400): columns that are
+ * neither, gates without columns, columns without gates, gates of different or impossible shapes.
+ */
 bool gates_apart_join(struct state_dict *dict, const char *columns, float **memory,
                       struct fault *fault);
 

@@ -220,6 +220,16 @@ static void what_is_refused_writes_nothing(void **state)
     assert_refused(FILES "head/model.pt", "--layers", "lstm encoder speed=fast", 1, "speed");
 }
 
+/* Not that the file lacks the gates, which it would with hx too. */
+static void bug_432_a_value_that_is_none_says_what_the_values_are(void **state)
+{
+    (void)state;
+    assert_refused(FILES "half/model.pt", "--gate-columns", "zz", 1,
+                   "--gate-columns: hx or xh expected, got 'zz'");
+    assert_refused(FILES "half/model.pt", "--gate-columns", "hx", 1,
+                   "--gate-columns: weights 'Wi', 'Wf', 'Wc' and 'Wo' expected");
+}
+
 static void a_refusal_leaves_older_files_alone(void **state)
 {
     struct temp_dir dir;
@@ -323,6 +333,7 @@ int main(void)
         cmocka_unit_test(its_own_files_convert_to_themselves),
         cmocka_unit_test(weights_are_bare_without_their_config),
         cmocka_unit_test(what_is_refused_writes_nothing),
+        cmocka_unit_test(bug_432_a_value_that_is_none_says_what_the_values_are),
         cmocka_unit_test(a_refusal_leaves_older_files_alone),
         cmocka_unit_test(a_bad_command_line_exits_2),
         cmocka_unit_test(help_and_version_go_to_standard_output),
