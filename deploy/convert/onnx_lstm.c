@@ -118,8 +118,10 @@ static bool read_attributes(struct reading *reading)
     reading->batch_first = layout == 1;
     lstm->clip = onnx_float(call, "clip", 0);
     lstm->input_forget = onnx_int(call, "input_forget", 0) != 0;
-    if (lstm->clip < 0)
-        return onnx_refuse(call, "clip: more than 0 expected, got %g", lstm->clip);
+    /* A clip of 0 would be a cell of constants by the standard, is none in its reference
+     * implementation and an error in ONNX Runtime: nobody can mean it. */
+    if (onnx_attribute(call, "clip") != NULL && !(lstm->clip > 0))
+        return onnx_refuse(call, "clip: more than 0 (or no clip) expected, got %g", lstm->clip);
     return read_direction(reading) && read_activations(reading);
 }
 

@@ -149,6 +149,16 @@ def operators():
         [lstm(["X", "W", "R", "", "", "h", "c"], ["Y"], hidden_size=UNITS)], {"X": ["T", 1, FEATURES]},
         {"Y": None}, weights() | {"h": uniform(1, 1, UNITS), "c": uniform(1, 1, UNITS)}),
         "initial_h: zeros or an input of the graph expected")
+    bad_clips()
+
+
+def bad_clips():
+    """ONNX Runtime takes neither; the reference implementation does not look at clip at all."""
+    ones = {"W": np.ones([1, 4 * UNITS, FEATURES], np.float32),
+            "R": np.ones([1, 4 * UNITS, UNITS], np.float32)}
+    for name, clip in (("zero", 0.0), ("nan", np.nan)):
+        model = graph([lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS, clip=clip)], X, {"Y": None}, ones)
+        refuse(f"bug_433_clip_{name}", model, "LSTM 'lstm': clip: more than 0 (or no clip) expected")
 
 
 def everything():
