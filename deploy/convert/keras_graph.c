@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "deploy/convert/keras_layer.h"
+#include "deploy/convert/keras_slicing.h"
 #include "proto/excerpt.h"
 
 /* One tensor: which output of which layer. */
@@ -122,12 +123,15 @@ static bool read_input(const cJSON *model, const char **layer, struct fault *fau
 
 /* ---- calls: how a layer was applied ---- */
 
-/* Arguments by name: whether it trains, and masks that are not given, change nothing. */
-static bool check_arguments(const cJSON *layer, const cJSON *arguments, struct fault *fault)
+/* Arguments by name: whether it trains, and masks that are not given, change nothing. read_apart is
+ * one that the layer's own parser looks at, or NULL. */
+static bool check_arguments(const cJSON *layer, const cJSON *arguments, const char *read_apart,
+                            struct fault *fault)
 {
     for (const cJSON *item = arguments == NULL ? NULL : arguments->child; item != NULL;
          item = item->next)
-        if (!cJSON_IsNull(item) && strcmp(item->string, "training") != 0)
+        if (!cJSON_IsNull(item) && strcmp(item->string, "training") != 0 &&
+            (read_apart == NULL || strcmp(item->string, read_apart) != 0))
             return fault_set(fault, 400, "%.48s %s: called with %s, which cannot be expressed",
                              class_of(layer), excerpt_of(name_of(layer)).text,
                              excerpt_of(item->string).text);
@@ -141,19 +145,19 @@ static bool fail_inputs(const cJSON *layer, size_t found, struct fault *fault)
 }
 
 /* Keras 3: {"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": [...]}}],
- * "kwargs": {...}} */
+ * "kwargs": {...}}; slicing has a second argument, which keras_slicing.c reads. */
 static bool read_call_object(const cJSON *layer, const cJSON *call, struct reference *source,
                              struct fault *fault)
 {
     const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(call, "args");
     if (cJSON_GetArraySize(inputs) == 1 && cJSON_IsArray(inputs->child))
         inputs = inputs->child;
-    if (cJSON_GetArraySize(inputs) != 1)
+    if (cJSON_GetArraySize(inputs) != (keras_slicing_is_layer(class_of(layer)) ? 2 : 1))
         return fail_inputs(layer, (size_t)cJSON_GetArraySize(inputs), fault);
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(inputs->child, "config");
     if (!read_reference(cJSON_GetObjectItemCaseSensitive(config, "keras_history"), source))
         return fail(fault, layer, "its input cannot be read");
-    return check_arguments(layer, cJSON_GetObjectItemCaseSensitive(call, "kwargs"), fault);
+    return check_arguments(layer, cJSON_GetObjectItemCaseSensitive(call, "kwargs"), NULL, fault);
 }
 
 /* Keras 1 and 2: [["lstm_1", 0, 0, {...}]], or that without the outer list. */
@@ -165,7 +169,8 @@ static bool read_call_list(const cJSON *layer, const cJSON *call, struct referen
     const cJSON *item = first_reference(call);
     if (!read_reference(item, source))
         return fail(fault, layer, "its input cannot be read");
-    return check_arguments(layer, cJSON_GetArrayItem(item, 3), fault);
+    return check_arguments(layer, cJSON_GetArrayItem(item, 3),
+                           keras_slicing_is_layer(class_of(layer)) ? "slice_spec" : NULL, fault);
 }
 
 static bool read_call(const cJSON *layer, struct reference *source, struct fault *fault)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "deploy/convert/keras_options.h"
+#include "deploy/convert/keras_slicing.h"
 #include "proto/excerpt.h"
 
 /* A class: how its options are read into layer, whose class_name, name and trainable are set. */
@@ -353,6 +354,8 @@ bool keras_layer_parse(struct keras_layer *layer, const struct cJSON *json,
         return keras_bidirectional_parse(layer, config, version, fault);
     if (strcmp(layer->class_name, "TimeDistributed") == 0)
         return parse_time_distributed(layer, config, version, fault);
+    if (keras_slicing_is_layer(layer->class_name))
+        return keras_slicing_parse(layer, json, fault);
     return parse_plain(layer, config, version, fault);
 }
 

@@ -21,6 +21,7 @@ enum keras_kind {
     KERAS_ACTIVATION,
     KERAS_LAYER_NORM,
     KERAS_BATCH_NORM,
+    KERAS_LAST_STEP, /* x[:, -1, :] */
     KERAS_FLATTEN,
     KERAS_RESHAPE,
     KERAS_REPEAT_VECTOR,

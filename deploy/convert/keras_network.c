@@ -388,17 +388,12 @@ static bool build_pool1d(const struct build *build, struct fault *fault)
 static const char *type_of(const struct keras_layer *layer)
 {
     static const char *const types[] = {
-        [KERAS_IDLE] = "dropout",
-        [KERAS_LSTM] = "lstm",
-        [KERAS_EMBEDDING] = "embedding",
-        [KERAS_MASKING] = "masking",
-        [KERAS_DENSE] = "dense",
-        [KERAS_ACTIVATION] = "activation",
-        [KERAS_LAYER_NORM] = "layer_norm",
-        [KERAS_BATCH_NORM] = "batch_norm",
-        [KERAS_FLATTEN] = "flatten",
-        [KERAS_RESHAPE] = "reshape",
-        [KERAS_REPEAT_VECTOR] = "repeat_vector",
+        [KERAS_IDLE] = "dropout",          [KERAS_LSTM] = "lstm",
+        [KERAS_EMBEDDING] = "embedding",   [KERAS_MASKING] = "masking",
+        [KERAS_DENSE] = "dense",           [KERAS_ACTIVATION] = "activation",
+        [KERAS_LAYER_NORM] = "layer_norm", [KERAS_BATCH_NORM] = "batch_norm",
+        [KERAS_LAST_STEP] = "last_step",   [KERAS_FLATTEN] = "flatten",
+        [KERAS_RESHAPE] = "reshape",       [KERAS_REPEAT_VECTOR] = "repeat_vector",
         [KERAS_CONV1D] = "conv1d",
     };
     if (layer->kind == KERAS_POOL1D)
@@ -411,19 +406,13 @@ static const char *type_of(const struct keras_layer *layer)
 static bool build_layer(const struct build *build, struct fault *fault)
 {
     static bool (*const builders[])(const struct build *build, struct fault *fault) = {
-        [KERAS_IDLE] = build_bare,
-        [KERAS_LSTM] = build_lstm,
-        [KERAS_EMBEDDING] = build_embedding,
-        [KERAS_MASKING] = build_masking,
-        [KERAS_DENSE] = build_dense,
-        [KERAS_ACTIVATION] = build_activation,
-        [KERAS_LAYER_NORM] = build_norm,
-        [KERAS_BATCH_NORM] = build_norm,
-        [KERAS_FLATTEN] = build_bare,
-        [KERAS_RESHAPE] = build_reshape,
-        [KERAS_REPEAT_VECTOR] = build_repeat_vector,
-        [KERAS_CONV1D] = build_conv1d,
-        [KERAS_POOL1D] = build_pool1d,
+        [KERAS_IDLE] = build_bare,           [KERAS_LSTM] = build_lstm,
+        [KERAS_EMBEDDING] = build_embedding, [KERAS_MASKING] = build_masking,
+        [KERAS_DENSE] = build_dense,         [KERAS_ACTIVATION] = build_activation,
+        [KERAS_LAYER_NORM] = build_norm,     [KERAS_BATCH_NORM] = build_norm,
+        [KERAS_LAST_STEP] = build_bare,      [KERAS_FLATTEN] = build_bare,
+        [KERAS_RESHAPE] = build_reshape,     [KERAS_REPEAT_VECTOR] = build_repeat_vector,
+        [KERAS_CONV1D] = build_conv1d,       [KERAS_POOL1D] = build_pool1d,
         [KERAS_GLOBAL_POOL1D] = build_bare,
     };
     return builders[build->node->layer.kind](build, fault);

@@ -97,6 +97,11 @@ static bool check_layer(const struct keras_topology *topology, const struct kera
     case KERAS_LAYER_NORM:
     case KERAS_BATCH_NORM:
         return check_axis(layer, layer->as.norm.axis, shape, fault);
+    case KERAS_LAST_STEP:
+        if (shape->vector)
+            return fail(layer, "a sequence expected, got a vector", fault);
+        *shape = (struct shape){.vector = true};
+        return true;
     case KERAS_FLATTEN:
         if (!shape->vector && !fix_steps(topology, layer, shape, steps, fault))
             return false;

@@ -1,4 +1,5 @@
-"""Keras' sequential models around LSTM: masks, both directions, what stands before and behind."""
+"""Keras' models around LSTM: masks, both directions, what stands before and behind. Sequential, but
+functional where a step is taken by slicing, which is no layer."""
 
 import os
 
@@ -17,6 +18,10 @@ ACTIVATIONS = ["tanh", "relu", "sigmoid", "softsign", "linear", "elu", "selu", "
                "silu", "hard_sigmoid", "leaky_relu", "relu6"]
 
 
+def last_step(x):
+    return x[:, -1, :]
+
+
 class Plan:
     """Layers so far, and what their input is to look like."""
 
@@ -30,7 +35,8 @@ class Plan:
 
     def add(self, layer, **told):
         self.layers.append(layer)
-        self.told.append(f"{type(layer).__name__}{told or ''}")
+        name = layer.__name__ if layer is last_step else type(layer).__name__
+        self.told.append(f"{name}{told or ''}")
 
     def add_input(self):
         random = self.random
@@ -89,7 +95,9 @@ class Plan:
     def add_end(self, sequences):
         random = self.random
         kinds = [layers.GlobalMaxPooling1D, layers.GlobalAveragePooling1D]
-        if sequences and not self.masked and often(random, 0.3):
+        if sequences and often(random, 0.3):
+            self.add(last_step)
+        elif sequences and not self.masked and often(random, 0.3):
             self.add(random.choice(kinds + ([layers.Flatten] if self.steps else []))())
         if often(random, 0.6):
             self.add(layers.Dense(2, activation=random.choice([None, "sigmoid", "softmax"])))
@@ -104,7 +112,15 @@ class Plan:
             for _ in range(random.choice([0, 0, 1, 2])):
                 self.add_between(sequences)
         self.add_end(sequences)
-        return keras.Sequential(self.layers)
+        if last_step not in self.layers:
+            return keras.Sequential(self.layers)
+        # Up to there a model in the model: Keras 3 writes masks into a functional one's graph as
+        # operations beside the path.
+        at = self.layers.index(last_step)
+        encoder, x = keras.Sequential(self.layers[:at]), self.layers[0]
+        for layer in (encoder, *self.layers[at:]):
+            x = layer(x)
+        return keras.Model(self.layers[0], x)
 
     def input(self, noise):
         shape = (self.random.choice([1, 2, 5]), self.steps or self.random.choice([3, 4, 7]))

@@ -37,6 +37,8 @@ static void describe_layer(const struct keras_layer *layer, char *out, size_t ca
         snprintf(out, capacity, "%zu/%zu", layer->as.pool1d.pool_size, layer->as.pool1d.stride);
     else if (layer->kind == KERAS_ACTIVATION)
         snprintf(out, capacity, "%s", layer->as.activation.function.name);
+    else if (layer->kind == KERAS_LAST_STEP)
+        snprintf(out, capacity, "last step");
 }
 
 /* "PREFIX.NAME(WHAT)@PATH ..." of every layer that does something. */
@@ -287,6 +289,78 @@ static void models_in_models_are_flattened(void **state)
         "l(3 sigmoid/tanh)@layers/lstm");
 }
 
+#define ALL_2         "{\"start\":null,\"stop\":null,\"step\":null}"
+#define ALL_3         "{\"class_name\":\"__slice__\",\"config\":" ALL_2 "}"
+#define ALL_BUT_FIRST "{\"start\":1,\"stop\":null,\"step\":null}"
+#define GETITEM       ",\"function\":\"__operators__.getitem\""
+#define SLICED(class, options, calls)                                                              \
+    GRAPH(INPUT("i") "," NODE("LSTM", "l", LSTM_OPTIONS(SEQUENCES),                                \
+                              CALL("i")) "," NODE(class, "s", options, calls),                     \
+          "[[\"i\",0,0]]", "[[\"s\",0,0]]")
+#define SLICED_2(key) SLICED("SlicingOpLambda", GETITEM, "[\"l\",0,0,{\"slice_spec\":" key "}]")
+#define SLICED_3(key)                                                                              \
+    SLICED("GetItem", "",                                                                          \
+           "{\"args\":[{\"class_name\":\"__keras_tensor__\",\"config\":{\"keras_history\":[\"l\"," \
+           "0,0]}"                                                                                 \
+           "}," key "],\"kwargs\":{}}")
+
+/* x[:, -1, :] was refused: its second argument was taken for a second input. */
+static void bug_431_the_last_step_is_a_layer(void **state)
+{
+    static const char wanted[] = "l(3 sequences sigmoid/tanh)@layers/lstm ";
+    static const char *const whole[][2] = {
+        {SLICED_3("[" ALL_3 ",-1," ALL_3 "]"), "s(last step)@layers/get_item"},
+        {SLICED_3("[" ALL_3 ",-1]"), "s(last step)@layers/get_item"},
+        {SLICED_2("[" ALL_2 ",-1," ALL_2 "]"), "s(last step)@layers/slicing_op_lambda"},
+        {SLICED_2("[" ALL_2 ",-1]"), "s(last step)@layers/slicing_op_lambda"},
+        {SLICED("SlicingOpLambda", GETITEM,
+                "[[\"l\",0,0,{\"slice_spec\":[" ALL_2 ",-1," ALL_2 "]}]]"),
+         "s(last step)@layers/slicing_op_lambda"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "%s%s", wanted, whole[i][1]);
+        expect_chain(whole[i][0], "3.0.0", text);
+    }
+}
+
+static void bug_431_every_other_slicing_is_refused(void **state)
+{
+#define OTHER "slicing other than [:, -1, :] cannot be expressed, got "
+    static const char *const cases[][2] = {
+        {SLICED_3("[" ALL_3 ",0," ALL_3 "]"), "GetItem s: " OTHER "[:, 0, :]"},
+        {SLICED_3("[" ALL_3 ",-1," ALL_3 "," ALL_3 "]"), OTHER "[:, -1, :, :]"},
+        {SLICED_3("[" ALL_3 "," ALL_3 ",-1]"), OTHER "[:, :, -1]"},
+        {SLICED_3("[" ALL_3 ",-1,0]"), OTHER "[:, -1, 0]"},
+        {SLICED_3("[0,-1," ALL_3 "]"), OTHER "[0, -1, :]"},
+        {SLICED_3("[" ALL_3 ",null,-1]"), OTHER "[:, None, -1]"},
+        {SLICED_3("[{\"class_name\":\"__ellipsis__\",\"config\":{}},-1," ALL_3 "]"),
+         OTHER "[?, -1"},
+        {SLICED_3("[" ALL_3 ",{\"class_name\":\"__slice__\",\"config\":{\"start\":-1,\"stop\":null,"
+                  "\"step\":null}}]"),
+         OTHER "[:, -1:]"},
+        {SLICED_3("[]"), OTHER "[]"},
+        {SLICED_3("-1"), OTHER "[-1]"},
+        {SLICED_3("[" ALL_3 ",-1],1"), "GetItem s: one input expected, got 3"},
+        {SLICED_2("[" ALL_BUT_FIRST ",-1]"), "SlicingOpLambda s: " OTHER "[1:, -1]"},
+        {SLICED_2("[" ALL_2 ",{\"start\":null,\"stop\":9,\"step\":2}]"), OTHER "[:, :9:2]"},
+        {SLICED_2("[" ALL_2 ",-1.5]"), OTHER "[:, -1.5]"},
+        {SLICED("SlicingOpLambda", GETITEM, CALL("l")), OTHER "[]"},
+        {SLICED("SlicingOpLambda", "", "[\"l\",0,0,{\"slice_spec\":[" ALL_2 ",-1]}]"),
+         "SlicingOpLambda s.function: __operators__.getitem expected, got nothing"},
+        {SLICED("SlicingOpLambda", ",\"function\":\"boolean_mask\"", CALL("l")),
+         "function: __operators__.getitem expected, got \"boolean_mask\""},
+        {SLICED("SlicingOpLambda", GETITEM, "[\"l\",0,0,{\"mask\":[true]}]"), "called with mask"},
+        {MODEL(LSTM(SEQUENCES) "," LAYER("GetItem", "")), OTHER "[]"},
+        {MODEL(LSTM("") "," NODE("GetItem", "s", "", "{\"args\":[0,[" ALL_3 ",-1]]}")),
+         "GetItem s: a sequence expected, got a vector"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "3.0.0", cases[i][1]);
+}
+
 #define STATEFUL_GRAPH(outputs)                                                                    \
     GRAPH(INPUT("i") "," NODE("LSTM", "l", LSTM_OPTIONS(",\"return_state\":true"), CALL("i")),     \
           "[[\"i\",0,0]]", outputs)
@@ -508,6 +582,8 @@ int main(void)
         cmocka_unit_test(groups_are_numbered_by_class),
         cmocka_unit_test(graphs_are_followed_not_listed),
         cmocka_unit_test(models_in_models_are_flattened),
+        cmocka_unit_test(bug_431_the_last_step_is_a_layer),
+        cmocka_unit_test(bug_431_every_other_slicing_is_refused),
         cmocka_unit_test(states_are_returned_where_they_are_outputs),
         cmocka_unit_test(other_graphs_are_refused),
         cmocka_unit_test(what_trains_is_looked_over),

@@ -263,6 +263,22 @@ def bidirectional_states(k):
     return k.Model(i, layers.Bidirectional(layers.LSTM(UNITS, return_state=True))(i))
 
 
+def last_step(k):
+    """The last step of all, though it may be masked; the mask ends there."""
+    layers = k.layers
+    encoder = k.Sequential([layers.Input((None, FEATURES)), layers.Masking(0.25),
+                            layers.LSTM(UNITS, return_sequences=True)], name="encoder")
+    i = layers.Input((None, FEATURES))
+    return k.Model(i, layers.Dense(2)(encoder(i)[:, -1, :]))
+
+
+def last_step_of_both(k):
+    layers = k.layers
+    i = layers.Input((STEPS, FEATURES))
+    x = layers.Bidirectional(layers.LSTM(UNITS, return_sequences=True))(i)
+    return k.Model(i, layers.LayerNormalization()(x[:, -1]))
+
+
 def ids():
     """Padding behind, before and within."""
     x = random.integers(1, 11, [ROWS, STEPS])
@@ -292,6 +308,9 @@ def all_models():
         both(f"{old}_states", states(k), sequence(), suffixes[:1])
         both(f"{old}_bidirectional_states", bidirectional_states(k), sequence(), suffixes[:1])
     both("k2_nested", nested(tf_keras), sequence(), ["keras"])
+    for k, old, suffixes in ((keras, "k3", ["keras", "h5"]), (tf_keras, "k2", ["h5"])):
+        both(f"{old}_last_step", last_step(k), padded(), suffixes)
+        both(f"{old}_last_step_of_both", last_step_of_both(k), sequence(), suffixes[:1])
 
 
 # ---- the seed: LSTM(7) on [2,17,10] ----
@@ -665,6 +684,8 @@ def refusals():
                                    "h5"), "h5", "taker")
     refuse("attention", saved(keras.Model(a, layers.Attention(name="looker")([y, y])), "keras"), "keras",
            "Attention looker: one input expected, got 2")
+    refuse("first_step", saved(keras.Model(a, y[:, 0, :]), "keras"), "keras",
+           "slicing other than [:, -1, :] cannot be expressed, got [:, 0, :]")
 
     content = saved(model(layers.LSTM(2, name="odd")), "h5")
 

@@ -235,6 +235,8 @@ def apply_layer(layer, weights, x, mask, model):
         return activation_layer(name, config, x), mask, []
     if name in ("BatchNormalization", "LayerNormalization"):
         return normalize(name, config, weights, x), mask, []
+    if name in ("GetItem", "SlicingOpLambda"): # of the cases, all [:, -1, :] or [:, -1]
+        return x[:, -1], None, []
     if name == "Flatten":
         return x.reshape(len(x), -1), None, []
     if name == "Reshape":
