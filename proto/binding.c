@@ -1,13 +1,10 @@
 #include "proto/binding.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/checked.h"
 #include "proto/excerpt.h"
-
-#define SHAPE_TEXT_MAX (TENSOR_RANK_MAX * 21 + 3)
+#include "proto/shape_text.h"
 
 /* While a request is bound. */
 struct binder {
@@ -17,15 +14,6 @@ struct binder {
     struct binding *binding;
     struct fault *fault;
 };
-
-static const struct signature_tensor *find_tensor(const struct signature_tensor *tensors,
-                                                  size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(tensors[i].name, name) == 0)
-            return &tensors[i];
-    return NULL;
-}
 
 /* Where the binding keeps the input of that tensor. */
 static const struct infer_input **input_slot(struct binding *binding,
@@ -59,7 +47,7 @@ static bool bind_names(const struct binder *b)
     const struct signature *s = b->signature;
     for (size_t i = 0; i < b->request->input_count; i++) {
         const struct infer_input *input = &b->request->inputs[i];
-        const struct signature_tensor *tensor = find_tensor(s->inputs, s->input_count, input->name);
+        const struct signature_tensor *tensor = signature_input(s, input->name);
         if (tensor == NULL)
             return fault_set(b->fault, 400, "unexpected inference input '%s' for model '%s'",
                              input->name, b->model);
@@ -83,28 +71,13 @@ static bool check_needed(const struct binder *b)
     return true;
 }
 
-static void write_dimension(char *text, size_t *used, const char *number)
-{
-    *used += (size_t)snprintf(text + *used, SHAPE_TEXT_MAX - *used, "%s%s", *used > 1 ? "," : "",
-                              number);
-}
-
 static bool fail_shape(const struct binder *b, const struct infer_input *input,
                        const int64_t *wanted, size_t rank)
 {
-    char number[24], expected[SHAPE_TEXT_MAX] = "[", got[SHAPE_TEXT_MAX] = "[";
-    size_t expected_used = 1, got_used = 1;
-    for (size_t i = 0; i < rank; i++) {
-        snprintf(number, sizeof number, "%" PRId64, wanted[i]);
-        write_dimension(expected, &expected_used, number);
-    }
-    for (size_t i = 0; i < input->rank; i++) {
-        snprintf(number, sizeof number, "%" PRIu64, input->shape[i]);
-        write_dimension(got, &got_used, number);
-    }
     return fault_set(b->fault, 400,
-                     "unexpected shape for input '%s' for model '%s'. Expected %s], got %s]",
-                     input->name, b->model, expected, got);
+                     "unexpected shape for input '%s' for model '%s'. Expected %s, got %s",
+                     input->name, b->model, shape_text_of_wanted(wanted, rank).text,
+                     shape_text_of(input->shape, input->rank).text);
 }
 
 /* shape[rank], where -1 stands for any size, against the input's. */
@@ -145,7 +118,7 @@ static bool bind_output(const struct binder *b, const char *name)
 {
     const struct signature *s = b->signature;
     struct binding *binding = b->binding;
-    const struct signature_tensor *output = find_tensor(s->outputs, s->output_count, name);
+    const struct signature_tensor *output = signature_output(s, name);
     if (output == NULL)
         return fault_set(b->fault, 400, "unexpected inference output '%s' for model '%s'", name,
                          b->model);

@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <stdint.h>
 
 #include "core/checked.h"
@@ -28,16 +27,6 @@ static bool parse_for_text(struct message *message, const struct message_bytes *
 
 /* ---- a body that is the input's bytes and nothing else ---- */
 
-static const struct signature_tensor *find_input(const struct signature *signature)
-{
-    size_t i = 0;
-    while (signature->inputs[i].role != ROLE_INPUT) {
-        i++;
-        assert(i < signature->input_count);
-    }
-    return &signature->inputs[i];
-}
-
 /* One row, of as many steps as there are bytes for; where the model says how many steps there are,
  * as many rows. */
 static size_t find_variable_axis(const struct signature_tensor *input)
@@ -66,7 +55,7 @@ static bool deduce_shape(const struct signature_tensor *input, size_t size, cons
 static bool parse_raw(struct message *message, const struct message_bytes *bytes,
                       const struct message_model *model, struct fault *fault)
 {
-    const struct signature_tensor *input = find_input(model->signature);
+    const struct signature_tensor *input = signature_main_input(model->signature);
     const struct infer_span span = bytes->tail_count > 0 ? bytes->tail[0] : bytes->head;
     uint64_t shape[TENSOR_RANK_MAX];
     return deduce_shape(input, span.size, model->name, shape, fault) &&

@@ -1,13 +1,12 @@
 #include "proto/sequence_message.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/checked.h"
 #include "proto/excerpt.h"
 #include "proto/float_text.h"
 #include "proto/json_members.h"
+#include "proto/shape_text.h"
 
 /* ---- a row's floats, by tensor ---- */
 
@@ -237,12 +236,9 @@ static bool check_shape(const struct infer_input *input, const uint64_t *wanted,
 {
     if (input->rank == rank && memcmp(input->shape, wanted, rank * sizeof *wanted) == 0)
         return true;
-    char text[64] = "";
-    size_t size = 0;
-    for (size_t i = 0; i < rank && i < 3; i++)
-        size += (size_t)snprintf(text + size, sizeof text - size, "%s%" PRIu64, i > 0 ? "," : "",
-                                 wanted[i]);
-    return fault_set(fault, 400, "%s: shape [%s] expected", input->name, text);
+    return fault_set(fault, 400, "%s: shape %s expected, got %s", input->name,
+                     shape_text_of(wanted, rank).text,
+                     shape_text_of(input->shape, input->rank).text);
 }
 
 /* B where nobody said it: as the first state tensor has it. */

@@ -394,3 +394,34 @@ void signature_set_apart(const struct signature *signature, size_t output_steps,
                        hidden * sizeof *output);
     }
 }
+
+/* ---- looking tensors up ---- */
+
+static const struct signature_tensor *find(const struct signature_tensor *tensors, size_t count,
+                                           const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(tensors[i].name, name) == 0)
+            return &tensors[i];
+    return NULL;
+}
+
+const struct signature_tensor *signature_input(const struct signature *signature, const char *name)
+{
+    return find(signature->inputs, signature->input_count, name);
+}
+
+const struct signature_tensor *signature_output(const struct signature *signature, const char *name)
+{
+    return find(signature->outputs, signature->output_count, name);
+}
+
+const struct signature_tensor *signature_main_input(const struct signature *signature)
+{
+    size_t i = 0;
+    while (signature->inputs[i].role != ROLE_INPUT) {
+        i++;
+        assert(i < signature->input_count);
+    }
+    return &signature->inputs[i];
+}

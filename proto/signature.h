@@ -88,6 +88,14 @@ struct signature {
 bool signature_init(struct signature *signature, const struct model *model,
                     const struct model_config *config, struct fault *fault);
 
+/* By name; NULL when there is none of it. */
+const struct signature_tensor *signature_input(const struct signature *signature, const char *name);
+const struct signature_tensor *signature_output(const struct signature *signature,
+                                                const char *name);
+
+/* What the network reads: every model has it. */
+const struct signature_tensor *signature_main_input(const struct signature *signature);
+
 /* shape[rank] of an output for T steps in of B rows. */
 void signature_output_shape(const struct signature *signature,
                             const struct signature_tensor *output, size_t steps, size_t rows,

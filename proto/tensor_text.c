@@ -7,10 +7,10 @@
 
 #include "proto/float_text.h"
 #include "proto/json_reader.h"
+#include "proto/shape_text.h"
 
 enum {
     RANK_MAX = TENSOR_TEXT_RANK_MAX,
-    SHAPE_TEXT_MAX = RANK_MAX * 21 + 3,
     TOKEN_SHOWN_MAX = 24, /* bytes of a bad number in an error text */
     WANTED_MAX = 80,
     FOUND_MAX = TOKEN_SHOWN_MAX + JSON_DESCRIPTION_MAX,
@@ -47,17 +47,6 @@ static const char *skip_space(const char *at)
 
 /* ---- error texts ---- */
 
-/* "[17,2,10]" */
-static void shape_text(const struct tensor_text *tensor, char *out)
-{
-    assert(tensor->rank <= RANK_MAX);
-    size_t size = 0;
-    for (size_t i = 0; i < tensor->rank; i++)
-        size += (size_t)snprintf(out + size, SHAPE_TEXT_MAX - size, "%c%llu", i == 0 ? '[' : ',',
-                                 (unsigned long long)tensor->shape[i]);
-    snprintf(out + size, SHAPE_TEXT_MAX - size, size == 0 ? "[]" : "]");
-}
-
 /* The numbers, or what stands in their places. */
 static size_t count_elements(const struct tensor_text *tensor)
 {
@@ -74,10 +63,8 @@ static size_t count_elements(const struct tensor_text *tensor)
 
 static bool fail_count(const struct tensor_text *tensor, struct fault *fault)
 {
-    char shape[SHAPE_TEXT_MAX];
-    shape_text(tensor, shape);
     return fault_set(fault, 400, "%zu numbers are wanted by shape %s, got %zu", tensor->elements,
-                     shape, count_elements(tensor));
+                     shape_text_of(tensor->shape, tensor->rank).text, count_elements(tensor));
 }
 
 /* What stands where a number should: "'tru'", "'\"'", "byte 0x07". */
@@ -107,14 +94,13 @@ static bool fail(const struct slice *slice, const char *wanted)
         cursor->at == cursor->last || *cursor->at == ',' || tensor->elements == 0;
     if (!cursor->nested && ends_wrong && count_elements(tensor) != tensor->elements)
         return fail_count(tensor, fault);
-    char found[FOUND_MAX], shape[SHAPE_TEXT_MAX];
+    char found[FOUND_MAX];
     describe_token(cursor->at, cursor->last, found);
     if (!cursor->nested || !bracket)
         return fault_set(fault, 400, "element %zu: %s is wanted, got %s", cursor->index, wanted,
                          found);
-    shape_text(tensor, shape);
     return fault_set(fault, 400, "element %zu: %s is wanted by shape %s, got %s", cursor->index,
-                     wanted, shape, found);
+                     wanted, shape_text_of(tensor->shape, tensor->rank).text, found);
 }
 
 /* ---- the walk ---- */

@@ -40,33 +40,12 @@ static bool add_element(const struct walk *walk, size_t element)
     return false;
 }
 
-/* ---- the signature ---- */
-
-static const struct signature_tensor *find_tensor(const struct signature *signature,
-                                                  const char *name)
-{
-    for (size_t i = 0; i < signature->input_count; i++)
-        if (strcmp(signature->inputs[i].name, name) == 0)
-            return &signature->inputs[i];
-    return NULL;
-}
-
-static const char *main_input_name(const struct signature *signature)
-{
-    size_t i = 0;
-    while (signature->inputs[i].role != ROLE_INPUT) {
-        i++;
-        assert(i < signature->input_count);
-    }
-    return signature->inputs[i].name;
-}
-
 /* ---- inputs ---- */
 
 static void begin_rows(struct walk *walk, size_t input)
 {
     walk->seen[input] = (struct rows_seen){
-        .tensor = find_tensor(walk->signature, walk->request->inputs[input].name),
+        .tensor = signature_input(walk->signature, walk->request->inputs[input].name),
         .steps_min = SIZE_MAX,
     };
 }
@@ -234,7 +213,7 @@ static bool take_instances(struct walk *walk)
         return false;
     *reader = start;
     if (!named)
-        return take_list(walk, main_input_name(walk->signature));
+        return take_list(walk, signature_main_input(walk->signature)->name);
     for (size_t i = 0; json_next_element(reader); i++) {
         if (json_peek(reader) != JSON_OBJECT && !reader->failed)
             fault_set(walk->fault, 400, "an object is wanted, as the elements before it are");
@@ -267,7 +246,8 @@ static bool take_columns(struct walk *walk)
     char name[TENSOR_NAME_MAX];
     switch (json_peek(reader)) {
     case JSON_ARRAY:
-        return json_enter_array(reader) && take_list(walk, main_input_name(walk->signature));
+        return json_enter_array(reader) &&
+               take_list(walk, signature_main_input(walk->signature)->name);
     case JSON_OBJECT:
         break;
     case JSON_ERROR:

@@ -3,13 +3,11 @@
 #include <assert.h>
 #include <stdbool.h>
 
-/* Steele, Lea, Flood 2014: the finalizer of SplitMix64. */
+#include "server/random_number.h"
+
 static size_t index_of(uint64_t client, uint64_t seed)
 {
-    uint64_t x = client + seed;
-    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (size_t)((x ^ (x >> 31)) % ADMISSION_CLIENTS);
+    return (size_t)(random_scatter(client + seed) % ADMISSION_CLIENTS);
 }
 
 static bool is_capped(const struct admission_limits *limits)

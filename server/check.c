@@ -4,25 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/shape_text.h"
 #include "server/model_trial.h"
 
-static const struct signature_tensor *find_role(const struct signature_tensor *tensors,
-                                                size_t count, enum tensor_role role)
+/* The output, or where a model has none the last of its states. */
+static const struct signature_tensor *main_output(const struct signature *signature)
 {
     size_t i = 0;
-    while (i + 1 < count && tensors[i].role != role)
+    while (i + 1 < signature->output_count && signature->outputs[i].role != ROLE_OUTPUT)
         i++;
-    return &tensors[i];
-}
-
-static void shape_text(const struct signature_tensor *tensor, char *text, size_t capacity)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < tensor->rank && size < capacity; i++)
-        size += (size_t)snprintf(text + size, capacity - size, "%c%" PRId64, i == 0 ? '[' : ',',
-                                 tensor->shape[i]);
-    if (size < capacity)
-        snprintf(text + size, capacity - size, "]");
+    return &signature->outputs[i];
 }
 
 /* Columns as wide as the longest name. */
@@ -38,13 +29,11 @@ static int name_width(const struct model_table *models)
 static void print_model(const struct served_model *served, int width, FILE *out)
 {
     const struct signature *signature = &served->signature;
-    char input[64] = "", output[64] = "";
-    shape_text(find_role(signature->inputs, signature->input_count, ROLE_INPUT), input,
-               sizeof input);
-    shape_text(find_role(signature->outputs, signature->output_count, ROLE_OUTPUT), output,
-               sizeof output);
+    const struct signature_tensor *input = signature_main_input(signature);
+    const struct signature_tensor *output = main_output(signature);
     fprintf(out, "%-*s %6zu  %-16s %-16s %12" PRIu64 " %12zu\n", width, served->name,
-            served->layer_count, input, output, served->summary.parameters,
+            served->layer_count, shape_text_of_wanted(input->shape, input->rank).text,
+            shape_text_of_wanted(output->shape, output->rank).text, served->summary.parameters,
             model_memory(served->model));
 }
 

@@ -1,4 +1,5 @@
-/* The one clock of all deadlines: monotonic, so that setting the wall clock moves none of them. */
+/* The one clock of all deadlines, monotonic, so that setting the wall clock moves none of them; and
+ * that one. */
 #ifndef SERVER_CLOCK_H
 #define SERVER_CLOCK_H
 
@@ -15,6 +16,14 @@ static inline uint64_t clock_now(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Milliseconds since 1970, by the wall clock: for people to read, never to wait by. */
+static inline uint64_t clock_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / CLOCK_NS_PER_MS;
 }
 
 /* A moment of clock_now's as the pthread_..._clock functions want it. */

@@ -4,7 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
+
+#include "server/clock.h"
 
 enum { KEPT = 1024 };
 
@@ -16,13 +17,6 @@ static struct event kept[KEPT]; /* a ring */
 static size_t first, count;
 static uint64_t last_number;
 
-static uint64_t wall_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Under the lock. */
 static void keep(enum event_kind kind, const char *model, const struct sequence_id *sequence)
 {
@@ -30,7 +24,7 @@ static void keep(enum event_kind kind, const char *model, const struct sequence_
     if (count == KEPT)
         return;
     struct event *event = &kept[(first + count++) % KEPT];
-    *event = (struct event){.kind = kind, .number = last_number, .time_ms = wall_clock_ms()};
+    *event = (struct event){.kind = kind, .number = last_number, .time_ms = clock_wall_ms()};
     snprintf(event->model, sizeof event->model, "%s", model);
     if (sequence != NULL)
         event->sequence = *sequence;

@@ -37,13 +37,6 @@ struct model_control {
 
 /* ---- counting ---- */
 
-static uint64_t wall_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void count(struct model_control *control, bool done)
 {
     pthread_mutex_lock(&control->lock);
@@ -54,7 +47,7 @@ static void count(struct model_control *control, bool done)
         counts->failed++;
     counts->last_failed = !done;
     if (done)
-        counts->last_success_ms = wall_clock_ms();
+        counts->last_success_ms = clock_wall_ms();
     pthread_mutex_unlock(&control->lock);
 }
 
@@ -157,7 +150,7 @@ bool model_control_start(struct model_control **started, const struct model_cont
     if (control == NULL)
         return fault_set(fault, 503, "out of memory");
     control->config = *config;
-    control->counts.last_success_ms = wall_clock_ms();
+    control->counts.last_success_ms = clock_wall_ms();
     pthread_mutex_init(&control->lock, NULL);
     pthread_cond_init(&control->wake, NULL);
     pthread_cond_init(&control->ended, NULL);

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
+
+#include "server/random_number.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_uint_fast64_t next;
@@ -14,18 +15,7 @@ static atomic_uint_fast64_t next;
 /* So that the ids of two runs are not the same. */
 static void begin_anywhere(void)
 {
-    uint64_t start;
-    while (getrandom(&start, sizeof start, 0) != (ssize_t)sizeof start)
-        continue;
-    atomic_store(&next, start);
-}
-
-/* Each number has one of its own, and neighbours look nothing alike. */
-static uint64_t scatter(uint64_t number)
-{
-    number = (number ^ (number >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    number = (number ^ (number >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return number ^ (number >> 31);
+    atomic_store(&next, random_number());
 }
 
 static bool is_good(const char *id)
@@ -43,5 +33,5 @@ void request_id_take(const char *given, char id[REQUEST_ID_MAX + 1])
         return;
     }
     pthread_once(&once, begin_anywhere);
-    snprintf(id, REQUEST_ID_MAX + 1, "%016" PRIx64, scatter(atomic_fetch_add(&next, 1)));
+    snprintf(id, REQUEST_ID_MAX + 1, "%016" PRIx64, random_scatter(atomic_fetch_add(&next, 1)));
 }

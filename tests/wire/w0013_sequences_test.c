@@ -799,7 +799,7 @@ static void bad_imports_are_refused(void **state)
         {"{\"inputs\":[" STATE("h_0", "[1,1,1]", "[1]") "]}", "c_0 is missing"},
         {"{\"inputs\":[" GOOD_STATES "," STATE("input", "[1,1,1]", "[1]") "]}", "only"},
         {"{\"inputs\":[" STATE("h_0", "[1,1,1]", "[1]") "," STATE("c_0", "[1,2,1]", "[1,2]") "]}",
-         "c_0: shape [1,1,1] expected"},
+         "c_0: shape [1,1,1] expected, got "},
         {"{\"inputs\":[" STATE("h_0", "[1,1,1]", "[1]") "," STATE("c_0", "[1,1,1]", "[1,2]") "]}",
          "c_0"},
         {"{\"rows\":2,\"inputs\":[" GOOD_STATES "]}", "shape"},
