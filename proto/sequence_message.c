@@ -160,7 +160,9 @@ static bool read_rows(struct json_reader *reader, void *context)
 
 static bool read_steps(struct json_reader *reader, void *context)
 {
-    return json_read_uint64(reader, &((struct envelope *)context)->message->steps);
+    uint64_t *steps = &((struct envelope *)context)->message->steps;
+    return json_read_uint64(reader, steps) &&
+           (*steps <= INT64_MAX || json_fail(reader, "less than 2^63 is wanted"));
 }
 
 static bool read_datatype(struct json_reader *reader, void *context)

@@ -63,6 +63,22 @@ def the_server_s_schema_knows_every_option():
     same("lstmd.schema.json", schema("lstmd.schema.json")["properties"], keys)
 
 
+def the_server_s_schema_knows_every_bound():
+    """Each number's ends are taken, and what is beyond them is not."""
+    properties = schema("lstmd.schema.json")["properties"]
+    numbers = {key: value for key, value in properties.items() if value.get("type") == "integer"}
+    assert len(numbers) > 20
+    with tempfile.TemporaryDirectory() as folder:
+        name = os.path.join(folder, "lstmd.json")
+        for key, value in numbers.items():
+            for number, beyond in ((value["minimum"], False), (value["minimum"] - 1, True),
+                                   (value["maximum"], False), (value["maximum"] + 1, True)):
+                with open(name, "w", encoding="ascii") as file:
+                    json.dump({key: number}, file)
+                said = run("--config", name, status=2)  # that, or that there is no model
+                assert (f"{key}: " in said) == beyond, said
+
+
 def the_manual_knows_every_option():
     page = text("man", "lstmd.8").replace("\\-", "-")
     same("lstmd.8", re.findall(r"^\.TP\n\.B --([a-z0-9-]+)", page, re.M), help_options())
@@ -273,7 +289,8 @@ def man_pages_are_well_formed():
 
 
 TESTS = [
-    the_server_s_schema_knows_every_option, the_manual_knows_every_option,
+    the_server_s_schema_knows_every_option, the_server_s_schema_knows_every_bound,
+    the_manual_knows_every_option,
     the_converter_s_manual_knows_every_option, the_model_s_schema_knows_every_key,
     the_model_s_schema_knows_every_layer, the_model_s_schema_knows_every_activation,
     the_manual_knows_every_key_of_a_model,
