@@ -167,7 +167,8 @@ $(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_T
 # What these need around them: a folder of their own, a client.
 $(patsubst %,$(BIN)/tests/unit/%_test,curve_clients curve_keys zmq_config): \
 	$(O)/tests/support/temp_dir.o $(O)/tests/support/die.o
-$(patsubst %,$(BIN)/tests/unit/%_test,zeromq zmq_publisher zmq_reply): \
+$(patsubst %,$(BIN)/tests/%_test,unit/zeromq unit/zmq_publisher unit/zmq_reply \
+		fault/zmq_reply_fault): \
 	$(O)/tests/support/zmq_client.o $(O)/tests/support/die.o
 
 # Their text is read by what reads the daemon's in tests/wire.
@@ -190,7 +191,8 @@ $(BIN)/tests/golden/convert_%_test: $(O)/tests/golden/convert_%_test.o $(CONVERT
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(CONVERT_LIBS)
 
 # Their own malloc stands between the project and the library's.
-FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
+FAULT_WRAPS := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create \
+	zmq_msg_init_data,-Wl,--wrap=$(f))
 $(BIN)/tests/fault/%_test: $(O)/tests/fault/%_test.o $(O)/tests/fault/failing_calls.o \
 		$(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)

@@ -293,9 +293,10 @@ static void print_zmq(FILE *out, struct zmq_counts *counts)
     print_responses(out, "lstmd_zmq_responses_total", "Answers over ZeroMQ, by status",
                     &counts->responses);
     print_family(out, dropped, "counter",
-                 "Of these: not sent, since the peer left or did not read");
+                 "Of these: not sent, since the peer left or did not read, or for want of memory");
     fprintf(out, "%s{reason=\"gone\"} %" PRIu64 "\n", dropped, load(&counts->dropped_gone));
     fprintf(out, "%s{reason=\"full\"} %" PRIu64 "\n", dropped, load(&counts->dropped_full));
+    fprintf(out, "%s{reason=\"memory\"} %" PRIu64 "\n", dropped, load(&counts->dropped_no_memory));
     print_number(out, "lstmd_zmq_peers", "gauge", "Connections over ZeroMQ", load(&counts->peers),
                  1);
     print_number(out, "lstmd_zmq_handshakes_failed_total", "counter",

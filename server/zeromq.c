@@ -312,24 +312,6 @@ static bool make_message(struct zeromq_part *part, zmq_msg_t *msg)
     return true;
 }
 
-static bool send_part(struct zeromq_socket *socket, struct zeromq_part *part, int flags)
-{
-    zmq_msg_t msg;
-    if (!make_message(part, &msg)) {
-        errno = ENOMEM;
-        return false;
-    }
-    while (zmq_msg_send(&msg, socket, flags | ZMQ_DONTWAIT) < 0) {
-        if (errno == EINTR)
-            continue;
-        const int error = errno;
-        zmq_msg_close(&msg); /* which releases the part's bytes */
-        errno = error;
-        return false;
-    }
-    return true;
-}
-
 static void drop_part(struct zeromq_part *part)
 {
     if (part->frame != NULL)
@@ -338,18 +320,52 @@ static void drop_part(struct zeromq_part *part)
         part->release((void *)(uintptr_t)part->data, part->hint);
 }
 
-/* Where the first part has a way, the others take it or are dropped by the library: a message is
- * never cut. */
+/* Which releases their bytes. */
+static void close_messages(zmq_msg_t *msgs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        zmq_msg_close(&msgs[i]);
+}
+
+static bool make_messages(struct zeromq_part *parts, zmq_msg_t *msgs, size_t count)
+{
+    size_t made = 0;
+    while (made < count && make_message(&parts[made], &msgs[made]))
+        made++;
+    if (made == count)
+        return true;
+    close_messages(msgs, made);
+    for (size_t i = made; i < count; i++)
+        drop_part(&parts[i]);
+    return false;
+}
+
+static bool send_message(struct zeromq_socket *socket, zmq_msg_t *msg, int flags)
+{
+    int sent;
+    do
+        sent = zmq_msg_send(msg, socket, flags | ZMQ_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent >= 0;
+}
+
+/* All of it is made before any of it is sent: what the library was told is to be continued could
+ * not be taken back, and the next message would continue it. Where the first part has a way, the
+ * others take it or are dropped by the library: a message is never cut. */
 enum zeromq_sent zeromq_send(struct zeromq_socket *socket, struct zeromq_part *parts, size_t count)
 {
-    enum zeromq_sent sent = ZEROMQ_SENT;
-    size_t i = 0;
-    for (; i < count && sent == ZEROMQ_SENT; i++)
-        if (!send_part(socket, &parts[i], i + 1 < count ? ZMQ_SNDMORE : 0))
-            sent = errno == EHOSTUNREACH ? ZEROMQ_GONE : ZEROMQ_FULL;
-    for (; i < count; i++)
-        drop_part(&parts[i]);
-    return sent;
+    zmq_msg_t msgs[ZEROMQ_FRAMES_MAX];
+    assert(count <= ZEROMQ_FRAMES_MAX);
+    if (!make_messages(parts, msgs, count))
+        return ZEROMQ_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        if (send_message(socket, &msgs[i], i + 1 < count ? ZMQ_SNDMORE : 0))
+            continue;
+        const enum zeromq_sent sent = errno == EHOSTUNREACH ? ZEROMQ_GONE : ZEROMQ_FULL;
+        close_messages(msgs + i, count - i);
+        return sent;
+    }
+    return ZEROMQ_SENT;
 }
 
 /* ---- monitor ---- */

@@ -117,9 +117,11 @@ enum zeromq_sent {
     ZEROMQ_SENT,
     ZEROMQ_GONE, /* a router has no peer of that name, which is the first part */
     ZEROMQ_FULL, /* as much waits for the peer as may */
+    ZEROMQ_NO_MEMORY,
 };
 
-/* Does not wait. Whatever the result, frames were moved and bytes are released. */
+/* One message of at most ZEROMQ_FRAMES_MAX parts. Does not wait. Whatever the result, frames were
+ * moved and bytes are released; but for ZEROMQ_SENT nothing of it is sent. */
 enum zeromq_sent zeromq_send(struct zeromq_socket *socket, struct zeromq_part *parts, size_t count);
 
 /* ---- monitor ---- */

@@ -62,6 +62,8 @@ void zmq_exchange_count(struct zmq_traffic *traffic, int status, enum zeromq_sen
         atomic_fetch_add_explicit(&counts->dropped_gone, 1, memory_order_relaxed);
     else if (sent == ZEROMQ_FULL)
         atomic_fetch_add_explicit(&counts->dropped_full, 1, memory_order_relaxed);
+    else if (sent == ZEROMQ_NO_MEMORY)
+        atomic_fetch_add_explicit(&counts->dropped_no_memory, 1, memory_order_relaxed);
 }
 
 /* Where there is no memory for a text there is this one. */

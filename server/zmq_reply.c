@@ -15,6 +15,8 @@
 #define TAKE_OVER(sent) (void)(sent)
 #endif
 
+_Static_assert(ZMQ_ROUTE_MAX + 1 + INFER_TENSOR_MAX <= ZEROMQ_FRAMES_MAX, "a reply is one message");
+
 /* A reply whose bytes the library has. */
 struct sent_reply {
     atomic_size_t frames; /* that are not released yet */
@@ -76,12 +78,11 @@ static enum zeromq_sent send_held(struct zeromq_socket *router, struct sent_repl
     return zeromq_send(router, parts, route_count + cut(sent, parts + route_count));
 }
 
-static enum zeromq_sent drop(struct zeromq_frame *route, size_t route_count, struct reply *reply)
+static void drop(struct zeromq_frame *route, size_t route_count, struct reply *reply)
 {
     for (size_t i = 0; i < route_count; i++)
         zeromq_frame_close(&route[i]);
     reply_fini(reply);
-    return ZEROMQ_FULL;
 }
 
 enum zeromq_sent zmq_reply_send(struct zeromq_socket *router, struct zmq_peer *peer,
@@ -89,11 +90,12 @@ enum zeromq_sent zmq_reply_send(struct zeromq_socket *router, struct zmq_peer *p
                                 struct reply *reply)
 {
     assert(route_count <= ZMQ_ROUTE_MAX);
-    if (router == NULL || atomic_load(&peer->unread) > unread_limit)
-        return drop(route, route_count, reply);
-    struct sent_reply *sent = hold(peer, reply);
-    if (sent == NULL)
-        return drop(route, route_count, reply);
+    const bool full = atomic_load(&peer->unread) > unread_limit;
+    struct sent_reply *sent = router != NULL && !full ? hold(peer, reply) : NULL;
+    if (sent == NULL) {
+        drop(route, route_count, reply);
+        return full ? ZEROMQ_FULL : ZEROMQ_NO_MEMORY;
+    }
     atomic_fetch_add(&peer->unread, sent->size);
     return send_held(router, sent, route, route_count);
 }

@@ -171,7 +171,7 @@ void zmq_request_take(struct zmq_traffic *traffic, struct zeromq_message *messag
     struct fault fault;
     atomic_fetch_add_explicit(&traffic->service->zmq.requests, 1, memory_order_relaxed);
     if (exchange == NULL) {
-        zmq_exchange_count(traffic, 503, ZEROMQ_FULL);
+        zmq_exchange_count(traffic, 503, ZEROMQ_NO_MEMORY);
         return;
     }
     const size_t first = take_route(exchange, message);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <zmq.h>
 
 static atomic_long memory_left = -1; /* allocations that still succeed; negative: all do */
 static atomic_bool refused;
@@ -50,6 +51,8 @@ void *__real_aligned_alloc(size_t alignment, size_t size);
 void __real_free(void *block);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                           void *argument);
+int __real_zmq_msg_init_data(zmq_msg_t *msg, void *data, size_t size, zmq_free_fn *release,
+                             void *hint);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *block, size_t size);
@@ -57,6 +60,8 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                           void *argument);
+int __wrap_zmq_msg_init_data(zmq_msg_t *msg, void *data, size_t size, zmq_free_fn *release,
+                             void *hint);
 
 static void *counted(void *block)
 {
@@ -101,4 +106,13 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
         return EAGAIN;
     threads_left -= threads_left > 0;
     return __real_pthread_create(thread, attributes, run, argument);
+}
+
+int __wrap_zmq_msg_init_data(zmq_msg_t *msg, void *data, size_t size, zmq_free_fn *release,
+                             void *hint)
+{
+    if (may_allocate())
+        return __real_zmq_msg_init_data(msg, data, size, release, hint);
+    errno = ENOMEM;
+    return -1;
 }

@@ -234,6 +234,7 @@ static void zmq_s_answers_and_what_became_of_them_are_counted(void **state)
     atomic_store(&zmq.requests, 5);
     atomic_store(&zmq.dropped_gone, 2);
     atomic_store(&zmq.dropped_full, 3);
+    atomic_store(&zmq.dropped_no_memory, 4);
     atomic_store(&zmq.peers, 4);
     atomic_store(&zmq.bad_handshake, 6);
     print();
@@ -241,6 +242,7 @@ static void zmq_s_answers_and_what_became_of_them_are_counted(void **state)
     expect("lstmd_zmq_requests_total", 5);
     expect("lstmd_zmq_dropped_total{reason=\"gone\"}", 2);
     expect("lstmd_zmq_dropped_total{reason=\"full\"}", 3);
+    expect("lstmd_zmq_dropped_total{reason=\"memory\"}", 4);
     expect("lstmd_zmq_peers", 4);
     expect("lstmd_zmq_handshakes_failed_total", 6);
     expect("lstmd_zmq_accepts_failed_total", 0);
