@@ -167,8 +167,8 @@ $(filter $(BIN)/tests/unit/load_%_test $(BIN)/tests/unit/http_scan_test,$(UNIT_T
 # What these need around them: a folder of their own, a client.
 $(patsubst %,$(BIN)/tests/unit/%_test,curve_clients curve_keys zmq_config): \
 	$(O)/tests/support/temp_dir.o $(O)/tests/support/die.o
-$(patsubst %,$(BIN)/tests/%_test,unit/zeromq unit/zmq_publisher unit/zmq_reply \
-		fault/zmq_reply_fault): \
+$(patsubst %,$(BIN)/tests/%_test,unit/zeromq unit/zmq_front unit/zmq_parts unit/zmq_publisher \
+		unit/zmq_reply fault/zmq_reply_fault): \
 	$(O)/tests/support/zmq_client.o $(O)/tests/support/die.o
 
 # Their text is read by what reads the daemon's in tests/wire.

@@ -43,6 +43,7 @@ struct zmq_traffic {
     struct zmq_exchange *light[JOB_TOGETHER_MAX]; /* whose jobs will be run by this thread */
     size_t light_count;
     double light_flops; /* of them */
+    bool giving_up;     /* nothing is waited for any more */
     struct tick_batch batch;
 };
 

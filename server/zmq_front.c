@@ -37,7 +37,6 @@ struct zmq_front {
     struct zmq_traffic traffic;
 
     /* The thread's own. */
-    bool giving_up; /* the deadline of the stop has passed */
     uint64_t sweep_at;
     unsigned rounds; /* since it was looked after others */
     struct zeromq_message message;
@@ -97,10 +96,8 @@ static void do_what_is_due(struct zmq_front *front)
         zmq_peers_sweep(&front->traffic.peers);
         front->sweep_at = now + SWEEP_EVERY;
     }
-    if (!front->giving_up && now >= atomic_load(&front->stop_at)) {
-        front->giving_up = true;
+    if (!front->traffic.giving_up && now >= atomic_load(&front->stop_at))
         zmq_jobs_give_up_all(&front->traffic);
-    }
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -115,7 +112,7 @@ static uint64_t next_moment(const struct zmq_front *front)
     uint64_t moment = late != NULL ? late->at : UINT64_MAX;
     if (front->traffic.peers.count != 0)
         moment = least(moment, front->sweep_at);
-    if (!front->giving_up)
+    if (!front->traffic.giving_up)
         moment = least(moment, atomic_load(&front->stop_at));
     return moment;
 }

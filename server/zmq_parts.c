@@ -5,6 +5,9 @@
 
 #include "server/clock.h"
 
+/* Sent of a stream before it is the turn of others. */
+enum { PARTS_AT_ONCE = 8 };
+
 /* A copy, since the job writes its next part over this one; the peer has as long as it wants. */
 static bool copy_part(const struct zmq_exchange *exchange, const struct job_part *part,
                       struct reply *reply)
@@ -70,13 +73,37 @@ static void cut_off(struct zmq_exchange *exchange)
     zmq_exchange_destroy(exchange);
 }
 
+/* What had not ended is counted by its job. */
+static void end_with(struct zmq_exchange *exchange, const struct fault *fault)
+{
+    struct job *job = exchange->job;
+    struct reply reply;
+    zmq_exchange_leave_job(exchange);
+    job_destroy(job);
+    reply_fault(&reply, fault);
+    zmq_exchange_finish(exchange, &reply, false);
+}
+
+/* Those that wait when the server gives up are told so then; this one had not waited. */
+static void wait_for_part(struct zmq_exchange *exchange)
+{
+    struct fault fault;
+    if (!exchange->traffic->giving_up) {
+        job_wait(exchange->job);
+        return;
+    }
+    fault_set(&fault, 503, "the server is shutting down");
+    end_with(exchange, &fault);
+}
+
+/* A worker that is as fast as this thread would have something to take for ever. */
 void zmq_parts_send(struct zmq_exchange *exchange)
 {
     struct job_part part;
-    for (;;) {
+    for (int sent = 0; sent < PARTS_AT_ONCE; sent++) {
         switch (job_take_part(exchange->job, &part)) {
         case JOB_NO_PART:
-            job_wait(exchange->job);
+            wait_for_part(exchange);
             return;
         case JOB_PART:
             if (send_part(exchange, &part))
@@ -88,4 +115,5 @@ void zmq_parts_send(struct zmq_exchange *exchange)
             return;
         }
     }
+    wait_for_part(exchange);
 }
