@@ -150,6 +150,13 @@ static void expect_last(const char *wanted)
     assert_false(zmq_client_receive(&client, &answer, 0));
 }
 
+/* A request counts once, whatever became of it. */
+static void expect_one_canceled(void)
+{
+    for (size_t i = 0; i < FAILURE_COUNT; i++)
+        assert_int_equal(atomic_load(&stats.failures[i]), i == FAILURE_CANCELED);
+}
+
 /* ---- tests ---- */
 
 static void a_stream_is_sent_to_its_end(void **state)
@@ -176,6 +183,23 @@ static void bug_404_a_stream_does_not_outlive_the_giving_up(void **state)
     assert_null(traffic.all);
     expect_part(0, false);
     expect_last("{\"error\":\"the server is shutting down\",\"status\":503,\"id\":\"p\"}");
+    expect_one_canceled();
+}
+
+static void bug_405_a_stream_for_which_there_is_no_memory_says_so(void **state)
+{
+    (void)state;
+    begin_stream(1000);
+    const size_t rest = BUDGET - atomic_load(&service.budget.used);
+    assert_true(budget_take(&service.budget, rest, 0, &fault));
+    while (traffic.all != NULL)
+        zmq_jobs_take_finished(&traffic);
+    budget_give(&service.budget, rest);
+    expect_last("{\"error\":\"the server's memory budget is used up, try again\",\"status\":503,"
+                "\"id\":\"p\"}");
+    assert_int_equal(status_counts_of(&service.zmq.responses, 503), 1);
+    assert_int_equal(atomic_load(&service.zmq.dropped_no_memory), 0);
+    expect_one_canceled();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -185,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_stream_is_sent_to_its_end),
         TEST(bug_404_a_stream_does_not_outlive_the_giving_up),
+        TEST(bug_405_a_stream_for_which_there_is_no_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
