@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/clock.h"
-
 /* Sent of a stream before it is the turn of others. */
 enum { PARTS_AT_ONCE = 8 };
 
@@ -45,18 +43,16 @@ static void end_with(struct zmq_exchange *exchange, const struct fault *fault)
     zmq_exchange_finish(exchange, &reply, false);
 }
 
-/* A peer that is gone, or reads nothing, is told no more. */
-static void cut_off(struct zmq_exchange *exchange)
+/* The same of a peer that is gone, or reads nothing: it is told no more. */
+static void cut_off(struct zmq_exchange *exchange, enum zeromq_sent sent)
 {
     struct job *job = exchange->job;
     zmq_exchange_leave_job(exchange);
     job_destroy(job);
-    model_stats_failure(exchange->served->lane->stats, FAILURE_CANCELED,
-                        clock_now() - exchange->arrived);
     for (size_t i = 0; i < exchange->route_count; i++)
         zeromq_frame_close(&exchange->route[i]);
     exchange->route_count = 0;
-    zmq_exchange_count(exchange->traffic, 503, ZEROMQ_FULL);
+    zmq_exchange_count(exchange->traffic, 503, sent);
     zmq_exchange_destroy(exchange);
 }
 
@@ -89,7 +85,7 @@ static bool send_part(struct zmq_exchange *exchange, const struct job_part *part
     if (sent == ZEROMQ_NO_MEMORY)
         end_with(exchange, &fault);
     else
-        cut_off(exchange);
+        cut_off(exchange, sent);
     return false;
 }
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/clock.h"
 #include "server/zmq_jobs.h"
@@ -27,6 +28,7 @@ static const struct zmq_config config = {
 static struct zmq_traffic traffic;
 static struct zeromq *context;
 static struct zeromq_socket *router;
+static char endpoint[128];
 static struct zmq_client client;
 static struct fault fault;
 
@@ -55,7 +57,6 @@ static int start(void **state)
 {
     const struct zeromq_socket_options options = {
         .frame_limit = 1 << 20, .receive_limit = 10, .send_limit = 1000};
-    char endpoint[128];
     (void)state;
     if (!start_service() || !zmq_traffic_init(&traffic, &config, &service, &fault) ||
         !zeromq_open(&context, &fault))
@@ -92,6 +93,12 @@ static void wait_for(int descriptor)
     assert_true(poll(&readable, 1, WAIT_MS) > 0);
 }
 
+static void wait_for_mail(void)
+{
+    wait_for(traffic.finished.descriptor);
+    mailbox_settle(&traffic.finished);
+}
+
 /* As many parts of one step each as steps are wanted; takes the request in, and waits until the
  * worker has something for the front. */
 static void begin_stream(size_t steps)
@@ -113,7 +120,7 @@ static void begin_stream(size_t steps)
     zmq_request_take(&traffic, &message);
     zeromq_message_close(&message);
     assert_non_null(traffic.all);
-    wait_for(traffic.finished.descriptor);
+    wait_for_mail();
 }
 
 /* ---- what the client hears ---- */
@@ -164,10 +171,8 @@ static void a_stream_is_sent_to_its_end(void **state)
     (void)state;
     begin_stream(5);
     while (traffic.all != NULL)
-        if (!zmq_jobs_take_finished(&traffic)) {
-            wait_for(traffic.finished.descriptor);
-            mailbox_settle(&traffic.finished);
-        }
+        if (!zmq_jobs_take_finished(&traffic))
+            wait_for_mail();
     for (size_t i = 0; i < 5; i++)
         expect_part(i, i == 4);
 }
@@ -202,6 +207,49 @@ static void bug_405_a_stream_for_which_there_is_no_memory_says_so(void **state)
     expect_one_canceled();
 }
 
+/* Until the router knows that it has left, which it learns where it would receive. */
+static void leave(void)
+{
+    enum zeromq_sent sent = ZEROMQ_SENT;
+    struct zeromq_message message;
+    zmq_client_fini(&client);
+    while (sent != ZEROMQ_GONE) {
+        struct zeromq_frame name;
+        usleep(1000);
+        assert_false(zeromq_receive(router, &message));
+        zeromq_frame_copy(&name, &traffic.all->route[0]);
+        struct zeromq_part parts[] = {{.frame = &name}, {.data = "", .size = 0}};
+        sent = zeromq_send(router, parts, 2);
+    }
+    zmq_client_init(&client, ZMQ_CLIENT_DEALER, endpoint, NULL); /* for stop */
+}
+
+static void bug_406_a_stream_whose_peer_has_left_is_counted_once_as_that(void **state)
+{
+    (void)state;
+    begin_stream(1000);
+    leave();
+    assert_true(zmq_jobs_take_finished(&traffic));
+    assert_null(traffic.all);
+    assert_int_equal(atomic_load(&service.zmq.dropped_gone), 1);
+    assert_int_equal(atomic_load(&service.zmq.dropped_full), 0);
+    expect_one_canceled();
+}
+
+static void bug_407_a_stream_whose_peer_does_not_read_is_counted_once(void **state)
+{
+    (void)state;
+    begin_stream(1000);
+    struct zmq_peer *peer = traffic.all->peer;
+    atomic_fetch_add(&peer->unread, BUDGET);
+    assert_true(zmq_jobs_take_finished(&traffic));
+    assert_null(traffic.all);
+    atomic_fetch_sub(&peer->unread, BUDGET);
+    assert_int_equal(atomic_load(&service.zmq.dropped_gone), 0);
+    assert_int_equal(atomic_load(&service.zmq.dropped_full), 1);
+    expect_one_canceled();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -210,6 +258,8 @@ int main(void)
         TEST(a_stream_is_sent_to_its_end),
         TEST(bug_404_a_stream_does_not_outlive_the_giving_up),
         TEST(bug_405_a_stream_for_which_there_is_no_memory_says_so),
+        TEST(bug_406_a_stream_whose_peer_has_left_is_counted_once_as_that),
+        TEST(bug_407_a_stream_whose_peer_does_not_read_is_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
