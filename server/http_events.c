@@ -36,7 +36,6 @@ static void add_event(struct exchange *exchange, const struct job_part *part, bo
 static void add_refusal(struct exchange *exchange)
 {
     const struct reply *reply = &exchange->reply;
-    http_count_refusal(exchange);
     reply_fault(&exchange->reply, &exchange->refusal);
     const struct job_part part = {
         .status = reply->status, .body = reply->body, .size = reply->size};
@@ -69,7 +68,9 @@ static bool next_event(struct exchange *exchange)
         return false;
     }
     if (exchange->job != NULL)
-        http_infer_drop(exchange);
+        http_infer_drop(exchange); /* which counts what had not ended */
+    else
+        http_count_refusal(exchange);
     add_refusal(exchange);
     return true;
 }
