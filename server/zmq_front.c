@@ -136,10 +136,11 @@ static void sleep_until_something(struct zmq_front *front)
     const struct timespec left = clock_timespec(moment > now ? moment - now : 0);
     if (ppoll(fds, count, moment != UINT64_MAX ? &left : NULL, NULL) <= 0)
         return;
-    if (fds[0].revents != 0)
+    const bool woken = fds[0].revents != 0;
+    if (woken)
         mailbox_settle(&front->traffic.finished);
-    if (fds[1].revents == 0)
-        attend_to_others(front); /* also when only woken: there may be something to publish */
+    if (woken || fds[1].revents == 0)
+        attend_to_others(front); /* there may be something to publish, of which it is told once */
 }
 
 /* Stopping, and nothing is left to answer. */
