@@ -141,8 +141,9 @@ static bool read_admin(struct setup *setup, struct fault *fault)
 
 static size_t files_needed(const struct setup *setup)
 {
+    const bool has_zmq = setup->zmq.endpoint_count != 0 || setup->zmq.has_events;
     return setup->options->connection_limit + ADMIN_CONNECTIONS + SPARE_FILES +
-           (setup->zmq.endpoint_count != 0 ? ZMQ_CONNECTIONS : 0);
+           (has_zmq ? ZMQ_CONNECTIONS : 0);
 }
 
 /* ---- all of it ---- */

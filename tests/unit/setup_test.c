@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "server/setup.h"
 
@@ -166,6 +167,32 @@ static void certificate_and_key_belong_together(void **state)
     end(&options, &setup);
 }
 
+/* The process's limit is low before, and as it was afterwards. */
+static rlim_t files_allowed(const char *flags)
+{
+    struct options options;
+    struct setup setup;
+    struct rlimit before, after;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit low = {.rlim_cur = 64, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    good(flags, &options, &setup);
+    end(&options, &setup);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    return after.rlim_cur;
+}
+
+static void bug_410_who_only_listens_to_events_may_be_connected_too(void **state)
+{
+    (void)state;
+    const rlim_t none = files_allowed("--connection-limit 100");
+    const rlim_t served = files_allowed("--connection-limit 100 --zmq tcp://127.0.0.1:0");
+    assert_true(none >= 100 && served > none);
+    assert_int_equal(files_allowed("--connection-limit 100 --zmq-events tcp://127.0.0.1:0"),
+                     served);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +204,7 @@ int main(void)
         cmocka_unit_test(words_are_known_ones),
         cmocka_unit_test(a_kernel_that_is_not_known_is_told_those_that_are),
         cmocka_unit_test(certificate_and_key_belong_together),
+        cmocka_unit_test(bug_410_who_only_listens_to_events_may_be_connected_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
