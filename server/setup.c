@@ -9,7 +9,8 @@
 #include "server/machine.h"
 
 /* Files open beside the connections': models, logs, epoll, the libraries'. ZeroMQ's connections
- * are not bounded; so many have room beside HTTP's. */
+ * are not bounded; so many have room beside HTTP's, or fewer where the process may not have so many
+ * files. */
 #define SPARE_FILES     64
 #define ZMQ_CONNECTIONS 1024
 
@@ -141,9 +142,10 @@ static bool read_admin(struct setup *setup, struct fault *fault)
 
 static size_t files_needed(const struct setup *setup)
 {
+    const size_t needed = setup->options->connection_limit + ADMIN_CONNECTIONS + SPARE_FILES;
+    const size_t allowed = machine_files(), left = allowed > needed ? allowed - needed : 0;
     const bool has_zmq = setup->zmq.endpoint_count != 0 || setup->zmq.has_events;
-    return setup->options->connection_limit + ADMIN_CONNECTIONS + SPARE_FILES +
-           (has_zmq ? ZMQ_CONNECTIONS : 0);
+    return needed + (!has_zmq ? 0 : left < ZMQ_CONNECTIONS ? left : ZMQ_CONNECTIONS);
 }
 
 /* ---- all of it ---- */

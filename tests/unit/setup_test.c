@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "server/setup.h"
 
@@ -193,6 +195,26 @@ static void bug_410_who_only_listens_to_events_may_be_connected_too(void **state
                      served);
 }
 
+/* In a process of its own: who has lowered the hard limit cannot raise it again. */
+static void bug_411_zeromq_is_served_where_few_files_may_be_open(void **state)
+{
+    int status;
+    (void)state;
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit few = {.rlim_cur = 256, .rlim_max = 1024};
+        struct options options;
+        struct setup setup;
+        struct fault fault;
+        _exit(setrlimit(RLIMIT_NOFILE, &few) == 0 &&
+                      make("--zmq tcp://127.0.0.1:0", &options, &setup, &fault)
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_kernel_that_is_not_known_is_told_those_that_are),
         cmocka_unit_test(certificate_and_key_belong_together),
         cmocka_unit_test(bug_410_who_only_listens_to_events_may_be_connected_too),
+        cmocka_unit_test(bug_411_zeromq_is_served_where_few_files_may_be_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
