@@ -1,6 +1,7 @@
 #include "server/mailbox.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -9,12 +10,15 @@
 bool mailbox_init(struct mailbox *mailbox, struct fault *fault)
 {
     atomic_init(&mailbox->last, NULL);
+    atomic_init(&mailbox->putting, 0);
     mailbox->descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return mailbox->descriptor >= 0 || fault_set(fault, 503, "eventfd: %s", strerror(errno));
 }
 
 void mailbox_fini(struct mailbox *mailbox)
 {
+    while (atomic_load_explicit(&mailbox->putting, memory_order_acquire) != 0)
+        sched_yield();
     close(mailbox->descriptor);
 }
 
@@ -26,8 +30,10 @@ void mailbox_wake(struct mailbox *mailbox)
         continue;
 }
 
+/* The reader may take the mail, and have done with the mailbox, before it is woken for it. */
 void mailbox_put(struct mailbox *mailbox, struct mail *mail)
 {
+    atomic_fetch_add_explicit(&mailbox->putting, 1, memory_order_relaxed);
     struct mail *last = atomic_load_explicit(&mailbox->last, memory_order_relaxed);
     do
         mail->next = last;
@@ -35,6 +41,7 @@ void mailbox_put(struct mailbox *mailbox, struct mail *mail)
                                                   memory_order_relaxed));
     if (last == NULL)
         mailbox_wake(mailbox);
+    atomic_fetch_sub_explicit(&mailbox->putting, 1, memory_order_release);
 }
 
 void mailbox_settle(struct mailbox *mailbox)

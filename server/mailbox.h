@@ -19,10 +19,13 @@ struct mail {
 struct mailbox {
     _Atomic(struct mail *) last; /* put and not taken; each knows the one put before it */
     int descriptor;              /* polls readable once anything is put */
+    atomic_size_t putting;       /* threads in mailbox_put */
 };
 
 /* false, 503. */
 bool mailbox_init(struct mailbox *mailbox, struct fault *fault);
+/* When all that will ever be put was taken. Waits for threads that have put it and are not back
+ * yet. */
 void mailbox_fini(struct mailbox *mailbox);
 
 void mailbox_put(struct mailbox *mailbox, struct mail *mail);

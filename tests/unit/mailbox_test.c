@@ -7,6 +7,8 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "server/mailbox.h"
 
@@ -16,6 +18,20 @@ struct letter {
     struct mail mail; /* first */
     size_t sender, number;
 };
+
+static atomic_bool slow;  /* who wakes the reader is held up */
+static atomic_bool woken; /* and has woken it */
+
+/* In the C library's place. */
+ssize_t write(int descriptor, const void *data, size_t size)
+{
+    if (atomic_load(&slow))
+        usleep(50000);
+    const ssize_t written = syscall(SYS_write, descriptor, data, size);
+    if (atomic_load(&slow))
+        atomic_store(&woken, written == (ssize_t)size);
+    return written;
+}
 
 static struct mailbox mailbox;
 static struct letter letters[THREADS][EACH];
@@ -101,6 +117,28 @@ static void no_letter_is_lost_between_threads(void **state)
         pthread_join(threads[i], NULL);
 }
 
+static void *send_a_letter(void *argument)
+{
+    mailbox_put(&mailbox, argument);
+    return NULL;
+}
+
+static void bug_412_the_mailbox_stays_until_who_has_put_is_back(void **state)
+{
+    struct mail *mail = NULL;
+    pthread_t thread;
+    (void)state;
+    setup(NULL);
+    atomic_store(&slow, true);
+    assert_int_equal(pthread_create(&thread, NULL, send_a_letter, &letters[0][0].mail), 0);
+    while (mail == NULL)
+        mail = mailbox_take(&mailbox);
+    mailbox_fini(&mailbox);
+    pthread_join(thread, NULL);
+    atomic_store(&slow, false);
+    assert_true(atomic_load(&woken));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +146,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(the_first_letter_wakes_the_reader_once, setup, teardown),
         cmocka_unit_test_setup_teardown(no_letter_is_lost_between_threads, setup, teardown),
+        cmocka_unit_test(bug_412_the_mailbox_stays_until_who_has_put_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
