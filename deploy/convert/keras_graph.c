@@ -5,14 +5,10 @@
 #include <string.h>
 
 #include "deploy/convert/keras_layer.h"
+#include "deploy/convert/keras_mask.h"
+#include "deploy/convert/keras_reference.h"
 #include "deploy/convert/keras_slicing.h"
 #include "proto/excerpt.h"
-
-/* One tensor: which output of which layer. */
-struct reference {
-    const char *layer;
-    size_t output;
-};
 
 static const char *class_of(const cJSON *layer)
 {
@@ -58,18 +54,15 @@ const struct cJSON *keras_graph_layers(const struct cJSON *model, struct fault *
     return NULL;
 }
 
-/* ---- references ---- */
-
-/* ["lstm_1", 0, 2, ...]: layer, node, output. */
-static bool read_reference(const cJSON *item, struct reference *reference)
+size_t keras_graph_index(const struct cJSON *layers, const struct cJSON *layer)
 {
-    const cJSON *output = cJSON_GetArrayItem(item, 2);
-    if (!cJSON_IsArray(item) || !cJSON_IsString(item->child) || !cJSON_IsNumber(output) ||
-        !(output->valuedouble >= 0 && output->valuedouble < 1024))
-        return false;
-    *reference = (struct reference){item->child->valuestring, (size_t)output->valuedouble};
-    return true;
+    size_t index = 0;
+    for (const cJSON *other = layers->child; other != layer; other = other->next)
+        index++;
+    return index;
 }
+
+/* ---- references ---- */
 
 /* A list of references, or where there is but one perhaps that alone. */
 static const cJSON *first_reference(const cJSON *list)
@@ -92,8 +85,8 @@ static bool read_outputs(const cJSON *model, const char **layer, size_t *count, 
     *count = reference_count(list);
     const cJSON *item = first_reference(list);
     for (size_t i = 0; i < *count; i++, item = item->next) {
-        struct reference reference;
-        if (!read_reference(item, &reference))
+        struct keras_reference reference;
+        if (!keras_reference_read(item, &reference))
             return fail(fault, model, "output_layers cannot be read");
         if (i == 0)
             *layer = reference.layer;
@@ -107,7 +100,7 @@ static bool read_outputs(const cJSON *model, const char **layer, size_t *count, 
 
 static bool read_input(const cJSON *model, const char **layer, struct fault *fault)
 {
-    struct reference reference;
+    struct keras_reference reference;
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(model, "config");
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(config, "input_layers");
     if (!cJSON_IsArray(list) || list->child == NULL)
@@ -115,7 +108,7 @@ static bool read_input(const cJSON *model, const char **layer, struct fault *fau
     if (reference_count(list) != 1)
         return fault_set(fault, 400, "%.48s %s.input_layers: one input expected, got %zu",
                          class_of(model), excerpt_of(name_of(model)).text, reference_count(list));
-    if (!read_reference(first_reference(list), &reference))
+    if (!keras_reference_read(first_reference(list), &reference))
         return fail(fault, model, "input_layers cannot be read");
     *layer = reference.layer;
     return true;
@@ -124,7 +117,7 @@ static bool read_input(const cJSON *model, const char **layer, struct fault *fau
 /* ---- calls: how a layer was applied ---- */
 
 /* Arguments by name: whether it trains, and masks that are not given, change nothing. read_apart is
- * one that the layer's own parser looks at, or NULL. */
+ * one that is looked at elsewhere, or NULL. */
 static bool check_arguments(const cJSON *layer, const cJSON *arguments, const char *read_apart,
                             struct fault *fault)
 {
@@ -144,37 +137,42 @@ static bool fail_inputs(const cJSON *layer, size_t found, struct fault *fault)
                      excerpt_of(name_of(layer)).text, found);
 }
 
-/* Keras 3: {"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": [...]}}],
- * "kwargs": {...}}; slicing has a second argument, which keras_slicing.c reads. */
-static bool read_call_object(const cJSON *layer, const cJSON *call, struct reference *source,
-                             struct fault *fault)
+/* Keras 3: {"args": [TENSOR], "kwargs": {...}}; slicing has a second argument, which
+ * keras_slicing.c reads. *mask is left as it is when there is none. */
+static bool read_call_object(const cJSON *layer, const cJSON *json, struct keras_reference *source,
+                             const cJSON **mask, struct fault *fault)
 {
-    const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(call, "args");
+    const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(json, "args");
+    const cJSON *named = cJSON_GetObjectItemCaseSensitive(json, "kwargs");
+    const cJSON *given = cJSON_GetObjectItemCaseSensitive(named, "mask");
     if (cJSON_GetArraySize(inputs) == 1 && cJSON_IsArray(inputs->child))
         inputs = inputs->child;
     if (cJSON_GetArraySize(inputs) != (keras_slicing_is_layer(class_of(layer)) ? 2 : 1))
         return fail_inputs(layer, (size_t)cJSON_GetArraySize(inputs), fault);
-    const cJSON *config = cJSON_GetObjectItemCaseSensitive(inputs->child, "config");
-    if (!read_reference(cJSON_GetObjectItemCaseSensitive(config, "keras_history"), source))
+    if (!keras_reference_of_tensor(inputs->child, source))
         return fail(fault, layer, "its input cannot be read");
-    return check_arguments(layer, cJSON_GetObjectItemCaseSensitive(call, "kwargs"), NULL, fault);
+    if (given != NULL && !cJSON_IsNull(given))
+        *mask = given;
+    return check_arguments(layer, named, "mask", fault);
 }
 
 /* Keras 1 and 2: [["lstm_1", 0, 0, {...}]], or that without the outer list. */
-static bool read_call_list(const cJSON *layer, const cJSON *call, struct reference *source,
+static bool read_call_list(const cJSON *layer, const cJSON *call, struct keras_reference *source,
                            struct fault *fault)
 {
     if (call->child == NULL || reference_count(call) != 1)
         return fail_inputs(layer, call->child == NULL ? 0 : reference_count(call), fault);
     const cJSON *item = first_reference(call);
-    if (!read_reference(item, source))
+    if (!keras_reference_read(item, source))
         return fail(fault, layer, "its input cannot be read");
     return check_arguments(layer, cJSON_GetArrayItem(item, 3),
                            keras_slicing_is_layer(class_of(layer)) ? "slice_spec" : NULL, fault);
 }
 
-static bool read_call(const cJSON *layer, struct reference *source, struct fault *fault)
+/* Of call->layer; call->mask becomes the argument, not yet the layer that makes it. */
+static bool read_call(struct keras_call *call, struct keras_reference *source, struct fault *fault)
 {
+    const cJSON *layer = call->layer;
     const cJSON *calls = cJSON_GetObjectItemCaseSensitive(layer, "inbound_nodes");
     const int count = cJSON_GetArraySize(calls);
     if (count != 1)
@@ -182,24 +180,14 @@ static bool read_call(const cJSON *layer, struct reference *source, struct fault
                          excerpt_of(name_of(layer)).text, count);
     if (cJSON_IsArray(calls->child))
         return read_call_list(layer, calls->child, source, fault);
-    return read_call_object(layer, calls->child, source, fault);
+    call->tells_masks = true;
+    return read_call_object(layer, calls->child, source, &call->mask, fault);
 }
 
 /* ---- paths ---- */
 
-static const cJSON *find_layer(const cJSON *layers, const char *name)
-{
-    const cJSON *layer;
-    cJSON_ArrayForEach(layer, layers)
-    {
-        const cJSON *own = cJSON_GetObjectItemCaseSensitive(layer, "name");
-        if (strcmp(cJSON_IsString(own) ? own->valuestring : name_of(layer), name) == 0)
-            return layer;
-    }
-    return NULL;
-}
-
-/* From the output layer back to the input layer, into path from its end. */
+/* From the output layer back to the input layer, into path from its end; then moved to its begin.
+ */
 static bool walk_back(const cJSON *model, const cJSON *layers, struct keras_path *path,
                       struct fault *fault)
 {
@@ -207,23 +195,86 @@ static bool walk_back(const cJSON *model, const cJSON *layers, struct keras_path
     if (!read_input(model, &input, fault) || !read_outputs(model, &name, &path->outputs, fault))
         return false;
     for (size_t at = path->count; at > 0; at--) {
-        struct reference source;
-        const cJSON *layer = find_layer(layers, name);
-        if (layer == NULL)
+        struct keras_reference source;
+        struct keras_call *call = &path->calls[at - 1];
+        *call = (struct keras_call){.layer = keras_reference_find(layers, name), .model = model};
+        if (call->layer == NULL)
             return fail(fault, model, "its graph names a layer that is not in it");
-        path->layers[at - 1] = layer;
-        if (strcmp(name, input) == 0)
-            return at == 1 || fault_set(fault, 400,
-                                        "%.48s %s: a single path of layers expected, got %zu "
-                                        "layers beside it",
-                                        class_of(model), excerpt_of(name_of(model)).text, at - 1);
-        if (!read_call(layer, &source, fault))
+        if (strcmp(name, input) == 0) {
+            path->count -= at - 1;
+            memmove(path->calls, call, path->count * sizeof *call);
+            return true;
+        }
+        if (!read_call(call, &source, fault))
             return false;
         if (source.output != 0)
-            return fail(fault, layer, "its input is a state of the layer before, not its output");
+            return fail(fault, call->layer,
+                        "its input is a state of the layer before, not its output");
         name = source.layer;
     }
     return fail(fault, model, "a single path from input to output expected in its graph");
+}
+
+/* ---- masks, and what else stands beside the path ---- */
+
+/* What comes behind the layer called name, which is given what that puts out; NULL for nothing. */
+static const cJSON *behind(const struct keras_path *path, const cJSON *layers, const char *name)
+{
+    const cJSON *layer = keras_reference_find(layers, name);
+    for (size_t i = 0; i + 1 < path->count; i++)
+        if (path->calls[i].layer == layer)
+            return path->calls[i + 1].layer;
+    return NULL;
+}
+
+/* From the argument to the layer that makes the mask. seen, one for each of layers: the mask's
+ * operations are accounted for. */
+static bool find_mask(const struct keras_path *path, const cJSON *layers, struct keras_call *call,
+                      bool *seen, struct fault *fault)
+{
+    struct keras_mask mask;
+    const cJSON *maker = NULL;
+    if (keras_mask_read(call->mask, layers, &mask))
+        maker = behind(path, layers, mask.of.layer);
+    if (maker == NULL || !keras_mask_is_made_by(&mask, maker))
+        return fail(fault, call->layer,
+                    "called with a mask that no Embedding or Masking before it makes, which cannot "
+                    "be expressed");
+    call->mask = maker;
+    seen[keras_graph_index(layers, mask.not_equal)] = true;
+    if (mask.any != NULL)
+        seen[keras_graph_index(layers, mask.any)] = true;
+    return true;
+}
+
+/* All layers are on the path, or make a mask that one of it is called with. */
+static bool check_beside(const cJSON *model, const cJSON *layers, struct keras_path *path,
+                         bool *seen, struct fault *fault)
+{
+    size_t beside = 0;
+    for (size_t i = 0; i < path->count; i++) {
+        seen[keras_graph_index(layers, path->calls[i].layer)] = true;
+        if (path->calls[i].mask != NULL && !find_mask(path, layers, &path->calls[i], seen, fault))
+            return false;
+    }
+    for (size_t i = 0; i < (size_t)cJSON_GetArraySize(layers); i++)
+        beside += !seen[i];
+    return beside == 0 ||
+           fault_set(fault, 400,
+                     "%.48s %s: a single path of layers expected, got %zu layers beside it",
+                     class_of(model), excerpt_of(name_of(model)).text, beside);
+}
+
+static bool read_graph(const cJSON *model, const cJSON *layers, struct keras_path *path,
+                       struct fault *fault)
+{
+    bool *seen = calloc(path->count, sizeof *seen);
+    if (seen == NULL)
+        return fault_set(fault, 503, "not enough memory for the model's layers");
+    const bool read =
+        walk_back(model, layers, path, fault) && check_beside(model, layers, path, seen, fault);
+    free(seen);
+    return read;
 }
 
 bool keras_graph_path(const struct cJSON *model, struct keras_path *path, struct fault *fault)
@@ -236,15 +287,16 @@ bool keras_graph_path(const struct cJSON *model, struct keras_path *path, struct
                                 .outputs = KERAS_OUTPUTS_ALL};
     if (path->count > KERAS_LAYERS_MAX)
         return fail(fault, model, "at most 1024 layers expected");
-    path->layers = calloc(path->count, sizeof *path->layers);
-    if (path->layers == NULL)
+    path->calls = calloc(path->count, sizeof *path->calls);
+    if (path->calls == NULL)
         return fault_set(fault, 503, "not enough memory for the model's layers");
     if (!is_sequential(model)) {
-        if (walk_back(model, layers, path, fault))
+        if (read_graph(model, layers, path, fault))
             return true;
-        free(path->layers);
+        free(path->calls);
         return false;
     }
-    cJSON_ArrayForEach(layer, layers) path->layers[i++] = layer;
+    cJSON_ArrayForEach(layer, layers) path->calls[i++] =
+        (struct keras_call){.layer = layer, .model = model};
     return true;
 }

@@ -359,6 +359,12 @@ bool keras_layer_parse(struct keras_layer *layer, const struct cJSON *json,
     return parse_plain(layer, config, version, fault);
 }
 
+bool keras_layer_makes_masks(const struct keras_layer *layer)
+{
+    return layer->kind == KERAS_MASKING ||
+           (layer->kind == KERAS_EMBEDDING && layer->as.embedding.mask_zero);
+}
+
 /* ---- weights ---- */
 
 static size_t add_slot(struct keras_slot *slots, size_t count, bool wanted, const char *role)

@@ -114,6 +114,9 @@ bool keras_bidirectional_parse(struct keras_layer *layer, const struct cJSON *co
 bool keras_layer_names(const struct cJSON *json, const char **class_name, const char **name,
                        struct fault *fault);
 
+/* Is it where masks begin? */
+bool keras_layer_makes_masks(const struct keras_layer *layer);
+
 /* One weight of a layer. */
 struct keras_slot {
     const char *role; /* "kernel": the last part of its name from Keras 2 on */

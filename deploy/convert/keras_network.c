@@ -436,12 +436,9 @@ static bool add_node(struct build *build, struct fault *fault)
 
 static bool makes_masks(const struct keras_topology *topology)
 {
-    for (size_t i = 0; i < topology->node_count; i++) {
-        const struct keras_layer *layer = &topology->nodes[i].layer;
-        if (layer->kind == KERAS_MASKING ||
-            (layer->kind == KERAS_EMBEDDING && layer->as.embedding.mask_zero))
+    for (size_t i = 0; i < topology->node_count; i++)
+        if (keras_layer_makes_masks(&topology->nodes[i].layer))
             return true;
-    }
     return false;
 }
 

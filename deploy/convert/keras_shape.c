@@ -129,6 +129,61 @@ static bool check_layer(const struct keras_topology *topology, const struct kera
     return true;
 }
 
+/* ---- masks that are told ---- */
+
+/* The mask that comes along with a tensor. */
+struct carried {
+    const struct keras_node *maker; /* NULL for none */
+    /* It has not left maker's model and come back. Between a model and one in it Keras 3 knows of
+     * no mask when it writes the graphs; it comes along when the model runs. */
+    bool known;
+};
+
+static bool is_known(const struct carried *carried, const struct keras_node *node)
+{
+    return carried->known && carried->maker->call.model == node->call.model;
+}
+
+/* Do its answers depend on its mask? (Softmax is refused where there is one.) */
+static bool looks_at_masks(const struct keras_layer *layer)
+{
+    return layer->kind == KERAS_LSTM ||
+           (layer->kind == KERAS_GLOBAL_POOL1D && layer->as.global_pool1d.average);
+}
+
+/* The graph of a functional model of Keras 3 tells what mask a layer is called with; what is served
+ * is the mask that comes along. */
+static bool check_told(const struct keras_node *node, const struct carried *carried,
+                       struct fault *fault)
+{
+    const struct cJSON *comes = carried->maker == NULL ? NULL : carried->maker->call.layer;
+    if (node->call.mask != NULL && node->call.mask != comes)
+        return fail(&node->layer,
+                    "called with another mask than comes along with its input, which cannot be "
+                    "expressed",
+                    fault);
+    if (node->call.mask == NULL && node->call.tells_masks && is_known(carried, node) &&
+        looks_at_masks(&node->layer))
+        return fail(&node->layer,
+                    "called without the mask that comes along with its input, which cannot be "
+                    "expressed",
+                    fault);
+    return true;
+}
+
+/* Past node, behind which steps are masked or not. */
+static void carry(struct carried *carried, const struct keras_node *node, bool masked)
+{
+    if (!masked)
+        *carried = (struct carried){.maker = NULL};
+    else if (keras_layer_makes_masks(&node->layer))
+        *carried = (struct carried){.maker = node, .known = true};
+    else
+        carried->known = is_known(carried, node);
+}
+
+/* ---- the whole ---- */
+
 /* The first layer that does something takes the model's input. */
 static bool check_input(const struct keras_topology *topology, size_t first, struct fault *fault)
 {
@@ -151,14 +206,19 @@ static bool check_input(const struct keras_topology *topology, size_t first, str
 bool keras_shape_check(const struct keras_topology *topology, size_t *steps, struct fault *fault)
 {
     struct shape shape = {0};
+    struct carried carried = {.maker = NULL};
     size_t first = 0;
     *steps = 0;
     while (first < topology->node_count && topology->nodes[first].layer.kind == KERAS_IDLE)
         first++;
     if (!check_input(topology, first, fault))
         return false;
-    for (size_t i = first; i < topology->node_count; i++)
-        if (!check_layer(topology, &topology->nodes[i].layer, &shape, steps, fault))
+    for (size_t i = 0; i < topology->node_count; i++) {
+        const struct keras_node *node = &topology->nodes[i];
+        if (!check_told(node, &carried, fault) ||
+            !check_layer(topology, &node->layer, &shape, steps, fault))
             return false;
+        carry(&carried, node, shape.masked);
+    }
     return true;
 }

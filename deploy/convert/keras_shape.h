@@ -1,6 +1,7 @@
 /* What passes between the layers of a Keras model: sequences or vectors, of fixed length or not,
  * masked or not. Refuses what depends on it and cannot be expressed: an axis that is not the
- * features', a vector where steps are wanted, a length that is not fixed where it must be. */
+ * features', a vector where steps are wanted, a length that is not fixed where it must be, a
+ * layer that is called with another mask than comes along with its input. */
 #ifndef DEPLOY_CONVERT_KERAS_SHAPE_H
 #define DEPLOY_CONVERT_KERAS_SHAPE_H
 

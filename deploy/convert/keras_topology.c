@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "deploy/convert/keras_graph.h"
 #include "proto/config_json.h"
 #include "proto/excerpt.h"
 
 /* A layer on the path that is not read yet: a model, until it is replaced by its layers. */
 struct pending {
-    const cJSON *json;
+    struct keras_call call;
     size_t top;
     char *prefix, *path; /* as in struct keras_node; owned */
     size_t outputs;      /* how many of its outputs are used */
@@ -86,14 +85,6 @@ static char *store_path(const char *parent, const cJSON *layers, const cJSON *la
 
 /* ---- a model becomes its layers ---- */
 
-static size_t index_of(const cJSON *layers, const cJSON *layer)
-{
-    size_t index = 0;
-    for (const cJSON *other = layers->child; other != layer; other = other->next)
-        index++;
-    return index;
-}
-
 /* How many outputs of its last layer a model is asked for, itself being asked for outputs. */
 static size_t outputs_of_last(size_t own, size_t asked)
 {
@@ -111,16 +102,18 @@ static bool fill(struct pending_list *list, size_t at, const struct pending *par
         return false;
     for (size_t i = 0; i < path->count; i++) {
         struct pending *item = &list->items[at + i];
-        item->json = path->layers[i];
+        item->call = path->calls[i];
         item->outputs = i + 1 < path->count ? 1 : path->outputs;
-        item->top = parent == NULL ? index_of(layers, item->json) : parent->top;
-        item->path = store_path(parent == NULL ? "" : parent->path, layers, item->json);
+        item->top = parent == NULL ? keras_graph_index(layers, item->call.layer) : parent->top;
+        item->path = store_path(parent == NULL ? "" : parent->path, layers, item->call.layer);
         if (parent == NULL)
             item->prefix = strdup("");
         else if (asprintf(&item->prefix, "%s%s.", parent->prefix, name) < 0)
             item->prefix = NULL;
         if (item->prefix == NULL || item->path == NULL)
             return fail_memory(fault);
+        if (i == 0 && parent != NULL)
+            item->call.mask = parent->call.mask;
         if (i + 1 == path->count && parent != NULL)
             item->outputs = outputs_of_last(path->outputs, parent->outputs);
     }
@@ -138,7 +131,7 @@ static bool expand(struct pending_list *list, size_t at, const cJSON *model, str
     const size_t count = list->count + path.count - (outermost ? 0 : 1);
     struct pending *items = count > KERAS_LAYERS_MAX ? NULL : calloc(count, sizeof *items);
     if (items == NULL) {
-        free(path.layers);
+        free(path.calls);
         return count > KERAS_LAYERS_MAX
                    ? fault_set(fault, 400, "at most %d layers expected", KERAS_LAYERS_MAX)
                    : fail_memory(fault);
@@ -153,7 +146,7 @@ static bool expand(struct pending_list *list, size_t at, const cJSON *model, str
     *list = (struct pending_list){count, items};
     const bool filled = fill(list, at, outermost ? NULL : &parent, model, &path, fault);
     pending_fini(&parent);
-    free(path.layers);
+    free(path.calls);
     return filled;
 }
 
@@ -162,9 +155,9 @@ static bool expand_all(struct pending_list *list, const cJSON *model, struct fau
     if (!expand(list, 0, model, fault))
         return false;
     for (size_t i = 0; i < list->count;) {
-        if (!keras_graph_is_model(list->items[i].json))
+        if (!keras_graph_is_model(list->items[i].call.layer))
             i++;
-        else if (!expand(list, i, list->items[i].json, fault))
+        else if (!expand(list, i, list->items[i].call.layer, fault))
             return false;
     }
     return true;
@@ -200,11 +193,12 @@ static bool parse_nodes(struct keras_topology *topology, struct pending_list *li
     for (size_t i = 0; i < list->count; i++) {
         struct pending *item = &list->items[i];
         struct keras_node *node = &topology->nodes[i];
+        node->call = item->call;
         node->top = item->top;
         node->prefix = item->prefix;
         node->path = item->path;
         item->prefix = item->path = NULL;
-        if (!keras_layer_parse(&node->layer, item->json, &topology->version, fault) ||
+        if (!keras_layer_parse(&node->layer, item->call.layer, &topology->version, fault) ||
             !settle_outputs(&node->layer, item->outputs, fault))
             return false;
     }
@@ -268,8 +262,8 @@ static bool read_input_shape(struct keras_topology *topology, const cJSON *model
 static bool check_input_layers(const struct pending_list *list, struct fault *fault)
 {
     for (size_t i = 0; i < list->count; i++) {
-        const cJSON *config = cJSON_GetObjectItemCaseSensitive(list->items[i].json, "config");
-        const bool input = strcmp(class_of(list->items[i].json), "InputLayer") == 0;
+        const cJSON *config = cJSON_GetObjectItemCaseSensitive(list->items[i].call.layer, "config");
+        const bool input = strcmp(class_of(list->items[i].call.layer), "InputLayer") == 0;
         if (input && (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(config, "sparse")) ||
                       cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(config, "ragged"))))
             return fault_set(fault, 400, "InputLayer: sparse and ragged false expected, got true");
@@ -327,7 +321,7 @@ static bool parse_model(struct keras_topology *topology, const cJSON *model,
     if (!expand_all(list, model, fault))
         return false;
     topology->top_count = (size_t)cJSON_GetArraySize(keras_graph_layers(model, fault));
-    return read_input_shape(topology, model, list->items[0].json, fault) &&
+    return read_input_shape(topology, model, list->items[0].call.layer, fault) &&
            check_input_layers(list, fault) && parse_nodes(topology, list, fault);
 }
 

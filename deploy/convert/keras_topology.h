@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "deploy/convert/keras_graph.h"
 #include "deploy/convert/keras_layer.h"
 #include "deploy/convert/keras_version.h"
 #include "proto/fault.h"
@@ -17,6 +18,8 @@ struct cJSON;
 /* A layer and its place among the model's. */
 struct keras_node {
     struct keras_layer layer;
+    /* In its own model; the mask that a model is called with is its first layer's. */
+    struct keras_call call;
     /* Which of the model's own layers it is, or is in, counted in the order of the config. */
     size_t top;
     char *prefix; /* the names of the models it is in, "encoder."; "" for the model's own */
@@ -32,7 +35,7 @@ struct keras_topology {
     /* Of the model's input without the batch, as far as the config says: rank 0 for unknown, steps
      * 0 for any, features 0 where there are none. */
     size_t input_rank, input_steps, input_features;
-    struct cJSON *json; /* what names in nodes point into */
+    struct cJSON *json; /* what names and calls in nodes point into */
 };
 
 /* json[size]: the object with "class_name" and "config", alone or as "model_config" or

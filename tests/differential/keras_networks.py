@@ -1,5 +1,6 @@
-"""Keras' models around LSTM: masks, both directions, what stands before and behind. Sequential, but
-functional where a step is taken by slicing, which is no layer."""
+"""Keras' models around LSTM: masks, both directions, what stands before and behind. Sequential or
+functional, where Keras writes masks into the graph; a step taken by slicing, which is no layer, asks
+for that."""
 
 import os
 
@@ -20,6 +21,13 @@ ACTIVATIONS = ["tanh", "relu", "sigmoid", "softsign", "linear", "elu", "selu", "
 
 def last_step(x):
     return x[:, -1, :]
+
+
+def model_of(begin, inner):
+    x = begin
+    for layer in inner:
+        x = layer(x)
+    return keras.Model(begin, x)
 
 
 class Plan:
@@ -78,7 +86,10 @@ class Plan:
     def add_between(self, sequences):
         random = self.random
         kind = random.choice(["dropout", "layer", "batch", "dense", "activation"])
-        if kind == "dropout":
+        if sequences and often(random, 0.15):
+            self.add(layers.Conv1D(3, 2, padding="same")) # ends masks
+            self.masked = False
+        elif kind == "dropout":
             self.add(layers.Dropout(0.3))
         elif kind == "layer":
             self.add(layers.LayerNormalization())
@@ -97,7 +108,7 @@ class Plan:
         kinds = [layers.GlobalMaxPooling1D, layers.GlobalAveragePooling1D]
         if sequences and often(random, 0.3):
             self.add(last_step)
-        elif sequences and not self.masked and often(random, 0.3):
+        elif sequences and often(random, 0.3):
             self.add(random.choice(kinds + ([layers.Flatten] if self.steps else []))())
         if often(random, 0.6):
             self.add(layers.Dense(2, activation=random.choice([None, "sigmoid", "softmax"])))
@@ -112,15 +123,27 @@ class Plan:
             for _ in range(random.choice([0, 0, 1, 2])):
                 self.add_between(sequences)
         self.add_end(sequences)
-        if last_step not in self.layers:
+        if last_step not in self.layers and often(random, 0.4):
             return keras.Sequential(self.layers)
-        # Up to there a model in the model: Keras 3 writes masks into a functional one's graph as
-        # operations beside the path.
-        at = self.layers.index(last_step)
-        encoder, x = keras.Sequential(self.layers[:at]), self.layers[0]
-        for layer in (encoder, *self.layers[at:]):
-            x = layer(x)
-        return keras.Model(self.layers[0], x)
+        return self.graph()
+
+    def graph(self):
+        """Functional; now and then some layers are a model in it, over whose borders masks go too."""
+        random, (first, *others) = self.random, self.layers
+        x = first
+        while others:
+            count = random.randint(1, len(others)) if often(random, 0.15) else 1
+            inner = others[:count]
+            others = others[count:]
+            if count == 1 or last_step in inner:
+                for layer in inner:
+                    x = layer(x)
+                continue
+            begin = keras.Input(x.shape[1:], dtype=x.dtype)
+            functional = often(random, 0.5)
+            self.told.append(f"{count} of them a {'functional' if functional else 'Sequential'}")
+            x = (model_of(begin, inner) if functional else keras.Sequential([begin, *inner]))(x)
+        return keras.Model(first, x)
 
     def input(self, noise):
         shape = (self.random.choice([1, 2, 5]), self.steps or self.random.choice([3, 4, 7]))

@@ -70,6 +70,17 @@ static void expect_chain(const char *json, const char *version, const char *want
     keras_topology_fini(&topology);
 }
 
+static void expect_taken(const char *json)
+{
+    struct keras_topology topology;
+    struct fault fault = {0};
+    size_t steps;
+    if (!keras_topology_parse(&topology, json, strlen(json), "3.0.0", NULL, &fault) ||
+        !keras_shape_check(&topology, &steps, &fault))
+        fail_msg("%s", fault.text);
+    keras_topology_fini(&topology);
+}
+
 static void expect_refused(const char *json, const char *version, const char *because)
 {
     struct keras_topology topology;
@@ -423,6 +434,121 @@ static void other_graphs_are_refused(void **state)
         expect_refused(cases[i][0], "2.9.0", cases[i][1]);
 }
 
+/* ---- masks in Keras 3's graphs ---- */
+
+#define IDS                                                                                        \
+    "{\"class_name\":\"InputLayer\",\"name\":\"i\",\"config\":{\"name\":\"i\",\"batch_shape\":"    \
+    "[null,7]},\"inbound_nodes\":[]}"
+#define TENSOR(from)                                                                               \
+    "{\"class_name\":\"__keras_tensor__\",\"config\":{\"keras_history\":[\"" from "\",0,0]}}"
+#define MASK(from) "\"mask\":" TENSOR(from)
+#define NO_MASK    "\"mask\":null"
+#define OPERATION(class, name, options, args)                                                      \
+    NODE(class, name, options, "{\"args\":[" args "],\"kwargs\":{}}")
+#define NOT_EQUAL(from, value) OPERATION("NotEqual", "ne", "", TENSOR(from) "," value)
+#define LAST_AXIS              ",\"axis\":-1,\"keepdims\":false"
+#define ANY(options)           OPERATION("Any", "any", options, TENSOR("ne"))
+#define EMBEDDED(more)                                                                             \
+    NODE("Embedding", "e", ",\"input_dim\":9,\"output_dim\":2" more, CALL_3("i", ""))
+#define MASKED(name, from)       NODE("Masking", name, ",\"mask_value\":0.5", CALL_3(from, ""))
+#define SEQUENCE(name, from, kw) NODE("LSTM", name, LSTM_OPTIONS(SEQUENCES), CALL_3(from, kw))
+#define SEQUENTIAL(name, from, kw, layers)                                                         \
+    "{\"class_name\":\"Sequential\",\"name\":\"" name "\",\"config\":{\"name\":\"" name            \
+    "\",\"layers\":[" layers "]},\"inbound_nodes\":[" CALL_3(from, kw) "]}"
+#define CONVOLUTION(from)                                                                          \
+    NODE("Conv1D", "k", ",\"filters\":2,\"kernel_size\":[2]", CALL_3(from, ""))
+#define AVERAGE(from, kw)        NODE("GlobalAveragePooling1D", "g", "", CALL_3(from, kw))
+#define TO(output, layers)       GRAPH(layers, "[\"i\",0,0]", "[\"" output "\",0,0]")
+#define ZEROS                    ",\"mask_zero\":true"
+#define ID_MASK                  NOT_EQUAL("i", "0")
+#define HALF_MASK                NOT_EQUAL("i", "0.5") "," ANY(LAST_AXIS)
+#define FROM_IDS(output, layers) TO(output, IDS "," ID_MASK "," EMBEDDED(ZEROS) "," layers)
+#define FROM_HALF(output, layers)                                                                  \
+    TO(output, INPUT("i") "," HALF_MASK "," MASKED("m", "i") "," layers)
+
+static void masks_that_come_along_are_taken(void **state)
+{
+    static const char *const cases[] = {
+        FROM_IDS("l", SEQUENCE("l", "e", MASK("ne"))),
+        FROM_HALF("l", SEQUENCE("l", "m", MASK("any"))),
+        FROM_HALF("r", SEQUENCE("l", "m", MASK("any")) "," SEQUENCE("r", "l", MASK("any"))),
+        FROM_HALF("g", SEQUENCE("l", "m", MASK("any")) "," AVERAGE("l", MASK("any"))),
+        /* It has ended, and nobody is given it. */
+        FROM_HALF("r", SEQUENCE("l", "m", MASK("any")) "," CONVOLUTION("l") "," SEQUENCE("r", "k",
+                                                                                         NO_MASK)),
+        /* It goes into a model, through it, and comes out of one. */
+        FROM_HALF("s", SEQUENTIAL("s", "m", MASK("any"), LSTM(SEQUENCES) "," LSTM(""))),
+        FROM_HALF("l",
+                  SEQUENTIAL("s", "m", MASK("any"), DENSE("")) "," SEQUENCE("l", "s", NO_MASK)),
+        TO("l",
+           IDS "," SEQUENTIAL("s", "i", NO_MASK, EMBEDDING(ZEROS)) "," SEQUENCE("l", "s", NO_MASK)),
+        /* The second mask is of what the first Masking puts out. */
+        TO("l", INPUT("i") "," MASKED("a", "i") "," NOT_EQUAL("a", "0.5") "," ANY(
+                    LAST_AXIS) "," MASKED("b", "a") "," SEQUENCE("l", "b", MASK("any"))),
+        TO("l", IDS "," EMBEDDED("") "," SEQUENCE("l", "e", NO_MASK)),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_taken(cases[i]);
+}
+
+static void other_masks_are_refused(void **state)
+{
+#define NO_MAKER "LSTM l: called with a mask that no Embedding or Masking before it makes"
+#define ANOTHER  "called with another mask than comes along with its input"
+#define WITHOUT  "called without the mask that comes along with its input"
+#define HALF_OF(operations)                                                                        \
+    TO("l", INPUT("i") "," operations "," MASKED("m", "i") "," SEQUENCE("l", "m", MASK("any")))
+    static const char *const cases[][2] = {
+        /* No layer makes them. */
+        {TO("l", IDS "," ID_MASK "," EMBEDDED("") "," SEQUENCE("l", "e", MASK("ne"))), NO_MAKER},
+        {TO("l", INPUT("i") "," HALF_MASK "," SEQUENCE("l", "i", MASK("any"))), NO_MAKER},
+        {TO("l",
+            IDS "," NOT_EQUAL("i", "1") "," EMBEDDED(ZEROS) "," SEQUENCE("l", "e", MASK("ne"))),
+         NO_MAKER},
+        {HALF_OF(NOT_EQUAL("i", "0.25") "," ANY(LAST_AXIS)), NO_MAKER},
+        {HALF_OF(NOT_EQUAL("m", "0.5") "," ANY(LAST_AXIS)), NO_MAKER},
+        {HALF_OF(NOT_EQUAL("x", "0.5") "," ANY(LAST_AXIS)), NO_MAKER},
+        {HALF_OF(NOT_EQUAL("i", TENSOR("i")) "," ANY(LAST_AXIS)), NO_MAKER},
+        {HALF_OF(NOT_EQUAL("i", "0.5,0") "," ANY(LAST_AXIS)), NO_MAKER},
+        {HALF_OF(NOT_EQUAL("i", "0.5") "," ANY(",\"axis\":1,\"keepdims\":false")), NO_MAKER},
+        {HALF_OF(NOT_EQUAL("i", "0.5") "," ANY(",\"axis\":null,\"keepdims\":false")), NO_MAKER},
+        {HALF_OF(NOT_EQUAL("i", "0.5") "," ANY(",\"axis\":-1,\"keepdims\":true")), NO_MAKER},
+        {HALF_OF(OPERATION("Equal", "ne", "", TENSOR("i") ",0.5") "," ANY(LAST_AXIS)), NO_MAKER},
+        {HALF_OF(OPERATION("NotEqual", "any", "", TENSOR("i") ",0.5")), NO_MAKER},
+        {HALF_OF(OPERATION("Any", "any", LAST_AXIS, "")), NO_MAKER},
+        {HALF_OF(NODE("Any", "any", LAST_AXIS, "")), NO_MAKER},
+        {FROM_HALF("l", SEQUENCE("l", "m", MASK("i"))), NO_MAKER},
+        {FROM_HALF("l", SEQUENCE("l", "m", MASK("x"))), NO_MAKER},
+        {FROM_HALF("l", SEQUENCE("l", "m", "\"mask\":true")), NO_MAKER},
+        /* Of another Masking, of one that comes later, of one whose mask has ended. */
+        {FROM_HALF("l", MASKED("b", "m") "," SEQUENCE("l", "b", MASK("any"))), "LSTM l: " ANOTHER},
+        {TO("m", INPUT("i") "," SEQUENCE("l", "i", MASK("any")) "," NOT_EQUAL("l", "0.5") "," ANY(
+                     LAST_AXIS) "," MASKED("m", "l")),
+         "LSTM l: " ANOTHER},
+        {FROM_HALF("l", CONVOLUTION("m") "," SEQUENCE("l", "k", MASK("any"))), "LSTM l: " ANOTHER},
+        {FROM_HALF("s", CONVOLUTION("m") "," SEQUENTIAL("s", "k", MASK("any"), LSTM(""))),
+         "LSTM a: " ANOTHER},
+        {FROM_HALF("d", CONVOLUTION("m") "," NODE("TimeDistributed", "d", ",\"layer\":" DENSE(""),
+                                                  CALL_3("k", MASK("any")))),
+         "TimeDistributed d: " ANOTHER},
+        /* Not given, though it comes along. */
+        {FROM_HALF("r", SEQUENCE("l", "m", MASK("any")) "," SEQUENCE("r", "l", NO_MASK)),
+         "LSTM r: " WITHOUT},
+        {FROM_HALF("g", SEQUENCE("l", "m", MASK("any")) "," AVERAGE("l", "")),
+         "GlobalAveragePooling1D g: " WITHOUT},
+        {TO("l", IDS "," EMBEDDED(ZEROS) "," SEQUENCE("l", "e", NO_MASK)), "LSTM l: " WITHOUT},
+        /* Beside the path, and no mask of anything on it. */
+        {TO("m", INPUT("i") "," HALF_MASK "," MASKED("m", "i")), "got 2 layers beside it"},
+        {TO("l", INPUT("i") "," HALF_MASK
+                            "," MASKED("m", "i") "," DENSE("") "," SEQUENCE("l", "m", MASK("any"))),
+         "got 1 layers beside it"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "3.0.0", cases[i][1]);
+}
+
 /* ---- layers and options ---- */
 
 static void what_trains_is_looked_over(void **state)
@@ -586,6 +712,8 @@ int main(void)
         cmocka_unit_test(bug_431_every_other_slicing_is_refused),
         cmocka_unit_test(states_are_returned_where_they_are_outputs),
         cmocka_unit_test(other_graphs_are_refused),
+        cmocka_unit_test(masks_that_come_along_are_taken),
+        cmocka_unit_test(other_masks_are_refused),
         cmocka_unit_test(what_trains_is_looked_over),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
         cmocka_unit_test(shapes_decide_too),

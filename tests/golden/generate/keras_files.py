@@ -279,6 +279,54 @@ def last_step_of_both(k):
     return k.Model(i, layers.LayerNormalization()(x[:, -1]))
 
 
+def masked_graph(k):
+    """Masks through every layer that looks at them; Keras 3 writes them into the graph."""
+    layers = k.layers
+    i = layers.Input((None,), dtype="int32")
+    x = layers.Embedding(11, FEATURES, mask_zero=True)(i)
+    x = layers.LSTM(UNITS, return_sequences=True)(layers.Dropout(0.1)(x))
+    x = layers.LayerNormalization()(layers.BatchNormalization()(x))
+    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(x)
+    x = layers.TimeDistributed(layers.Dense(4, activation="tanh"))(x)
+    return k.Model(i, layers.Dense(2)(layers.LSTM(UNITS)(x)))
+
+
+def masking_graph(k):
+    layers = k.layers
+    i = layers.Input((None, FEATURES))
+    x = layers.LSTM(UNITS, return_sequences=True)(layers.Masking(0.25)(i))
+    return k.Model(i, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+
+
+def masking_twice(k):
+    """The second mask replaces the first; steps that one masked are zeros, which the other masks."""
+    layers = k.layers
+    i = layers.Input((None, FEATURES))
+    x = layers.Masking(0.0)(layers.Dropout(0.1)(layers.Masking(0.25)(i)))
+    x = layers.LSTM(UNITS, return_sequences=True)(x)
+    return k.Model(i, layers.LSTM(3, return_sequences=True)(x))
+
+
+def masks_end(k):
+    """A convolution ends the mask: the second LSTM looks at all steps."""
+    layers = k.layers
+    i = layers.Input((None, FEATURES))
+    x = layers.LSTM(UNITS, return_sequences=True)(layers.Masking(0.25)(i))
+    return k.Model(i, layers.LSTM(3)(layers.Conv1D(4, 2, padding="same")(x)))
+
+
+def masks_through_models(k):
+    """Between models Keras 3's graphs say nothing of masks, which come along when it computes."""
+    layers = k.layers
+    i = layers.Input((None, UNITS))
+    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(i)
+    inner = k.Model(i, layers.TimeDistributed(layers.Dense(4))(x), name="inner")
+    both = k.Sequential([layers.Input((None, UNITS)), layers.Dense(UNITS), inner], name="both")
+    i = layers.Input((None, FEATURES))
+    x = layers.LSTM(UNITS, return_sequences=True)(layers.Masking(0.25)(i))
+    return k.Model(i, layers.LSTM(3)(both(x)))
+
+
 def ids():
     """Padding behind, before and within."""
     x = random.integers(1, 11, [ROWS, STEPS])
@@ -290,6 +338,21 @@ def padded():
     x = sequence()
     x[0, 5:], x[1, 0], x[1, 2, :2] = 0.25, 0.25, 0.25
     return x
+
+
+def padded_and_zeros():
+    x = padded()
+    x[2, 3], x[1, 6] = 0, 0
+    return x
+
+
+def masks_in_graphs():
+    for k, old, suffixes in ((keras, "k3", ["keras", "h5"]), (tf_keras, "k2", ["h5"])):
+        both(f"{old}_masked_graph", masked_graph(k), ids().astype(np.int32), suffixes)
+        both(f"{old}_masking_graph", masking_graph(k), padded(), suffixes)
+        both(f"{old}_masking_twice", masking_twice(k), padded_and_zeros(), suffixes[:1])
+        both(f"{old}_masks_end", masks_end(k), padded(), suffixes[:1])
+        both(f"{old}_masks_through_models", masks_through_models(k), padded(), suffixes[:1])
 
 
 def all_models():
@@ -628,7 +691,35 @@ def storage():
     refuse("truncated", content[:len(content) // 2], "h5", "damaged or cut")
 
 
-# ---- layers and options that cannot be expressed ----
+# ---- masks, layers and options that cannot be expressed ----
+
+def refused_masks():
+    layers, ops = keras.layers, keras.ops
+    i, n = layers.Input((None, FEATURES), name="x"), layers.Input((None,), dtype="int32", name="n")
+
+    def one(name, given, x, because):
+        refuse(name, saved(keras.Model(given, x), "keras"), "keras", because)
+
+    one("mask_without_maker", n,
+        layers.LSTM(2, name="odd")(layers.Embedding(9, 4)(n), mask=ops.not_equal(n, 0)),
+        "LSTM odd: called with a mask that no Embedding or Masking before it makes")
+    masking = layers.Masking(0.25, name="masking")
+    masked = masking(i)
+    one("mask_of_another_value", i,
+        layers.LSTM(2, name="odd")(masked, mask=ops.any(ops.not_equal(i, 0.5), axis=-1)),
+        "LSTM odd: called with a mask that no Embedding or Masking before it makes")
+    one("mask_of_another_tensor", i,
+        layers.LSTM(2, name="odd")(masked, mask=ops.any(ops.not_equal(masked, 0.25), axis=-1)),
+        "LSTM odd: called with a mask that no Embedding or Masking before it makes")
+    convolved = layers.Conv1D(3, 2, padding="same")(masked)
+    one("mask_that_ended", i, layers.LSTM(2, name="odd")(convolved, mask=masking.compute_mask(i)),
+        "LSTM odd: called with another mask than comes along with its input")
+    again = layers.Masking(0.0)(masked)
+    one("mask_that_was_replaced", i,
+        layers.LSTM(2, name="odd")(again, mask=masking.compute_mask(i)),
+        "LSTM odd: called with another mask than comes along with its input")
+
+
 
 def refusals():
     layers = keras.layers
@@ -713,12 +804,14 @@ def refusals():
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     all_models()
+    masks_in_graphs()
     weights_alone()
     cudnn()
     keras1()
     keras2_early()
     storage()
     refusals()
+    refused_masks()
     seed()
     users_files()
 

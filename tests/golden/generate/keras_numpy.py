@@ -205,6 +205,8 @@ def normalize(name, config, weights, x):
 
 IDLE = {"InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout",
         "AlphaDropout", "ActivityRegularization"}
+# Keras 3's, beside the path: what the layers that make masks do to them is the same.
+MASK_OPERATIONS = {"NotEqual", "Any"}
 FUNCTION_LAYERS = {"LeakyReLU", "ELU", "ReLU", "ThresholdedReLU", "Softmax"}
 
 
@@ -214,7 +216,7 @@ def apply_layer(layer, weights, x, mask, model):
     if name == "TimeDistributed":
         layer = config["layer"]
         name, config = layer["class_name"], layer["config"]
-    if name in IDLE:
+    if name in IDLE | MASK_OPERATIONS:
         return x, mask, []
     if name in ("LSTM", "CuDNNLSTM"):
         return lstm(config, weights, x, mask, version)
