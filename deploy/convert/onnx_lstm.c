@@ -1,5 +1,6 @@
 /* The operator LSTM: a layer, its outputs' and final states' places. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -120,8 +121,9 @@ static bool read_attributes(struct reading *reading)
     lstm->input_forget = onnx_int(call, "input_forget", 0) != 0;
     /* A clip of 0 would be a cell of constants by the standard, is none in its reference
      * implementation and an error in ONNX Runtime: nobody can mean it. */
-    if (onnx_attribute(call, "clip") != NULL && !(lstm->clip > 0))
-        return onnx_refuse(call, "clip: more than 0 (or no clip) expected, got %g", lstm->clip);
+    if (onnx_attribute(call, "clip") != NULL && !(lstm->clip > 0 && isfinite(lstm->clip)))
+        return onnx_refuse(call, "clip: a finite number above 0 (or no clip) expected, got %g",
+                           lstm->clip);
     return read_direction(reading) && read_activations(reading);
 }
 

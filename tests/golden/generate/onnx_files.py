@@ -153,12 +153,13 @@ def operators():
 
 
 def bad_clips():
-    """ONNX Runtime takes neither; the reference implementation does not look at clip at all."""
+    """ONNX Runtime takes none but the last; the reference implementation does not look at clip at all."""
     ones = {"W": np.ones([1, 4 * UNITS, FEATURES], np.float32),
             "R": np.ones([1, 4 * UNITS, UNITS], np.float32)}
-    for name, clip in (("zero", 0.0), ("nan", np.nan)):
+    for name, clip in (("bug_433_clip_zero", 0.0), ("bug_433_clip_nan", np.nan),
+                       ("clip_infinite", np.inf)):
         model = graph([lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS, clip=clip)], X, {"Y": None}, ones)
-        refuse(f"bug_433_clip_{name}", model, "LSTM 'lstm': clip: more than 0 (or no clip) expected")
+        refuse(name, model, f"LSTM 'lstm': clip: a finite number above 0 (or no clip) expected, got {clip:g}")
 
 
 def everything():
