@@ -233,8 +233,8 @@ struct model_row {
     float *state; /* [model_state_size]: the state before, replaced by the one after */
 };
 
-/* Bytes of scratch that model_run wants for row_count rows of at most max_steps steps each; false
- * when the number does not fit a size_t. */
+/* Bytes of scratch that model_run wants for row_count rows of at most max_steps steps each, enough
+ * for fewer and shorter ones too; false when the number does not fit a size_t. */
 bool model_scratch_size(const struct model *model, size_t row_count, size_t max_steps,
                         size_t *bytes);
 

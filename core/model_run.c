@@ -33,10 +33,15 @@ struct demand {
     size_t window_floats;
 };
 
-static size_t chunk_steps(const struct model *model, size_t row_count, size_t max_steps)
+static size_t chunk_bytes(const struct model *model)
 {
     const size_t large = model->memory / CHUNK_PER_WEIGHTS;
-    const size_t bytes = large > CHUNK_BYTES ? large : CHUNK_BYTES;
+    return large > CHUNK_BYTES ? large : CHUNK_BYTES;
+}
+
+static size_t chunk_steps(const struct model *model, size_t row_count, size_t max_steps)
+{
+    const size_t bytes = chunk_bytes(model);
     size_t bytes_per_step;
     if (!model->causal || model->widest == 0 || row_count == 0)
         return max_steps;
@@ -147,14 +152,30 @@ static struct plan plan_cut(const struct model *model, size_t row_count, size_t 
     return plan;
 }
 
+/* The most rows that go by longer chunks than of so many steps: fewer than those that go by them.
+ */
+static size_t rows_of_longer_chunks(const struct model *model, size_t steps)
+{
+    return chunk_bytes(model) / ((steps + 1) * model->widest * sizeof(float));
+}
+
+/* Fewer rows go by longer chunks, and may want more for that. */
 bool model_team_scratch_size(const struct model *model, size_t team_size, size_t row_count,
                              size_t max_steps, size_t *bytes)
 {
-    struct scratch counting = {0};
     const struct team team = {.size = team_size};
-    plan_cut(model, row_count, max_steps, &(struct share){&team, 0}, &counting);
-    *bytes = counting.used;
-    return !counting.overflow;
+    size_t steps;
+    *bytes = 0;
+    do {
+        struct scratch counting = {0};
+        steps =
+            plan_cut(model, row_count, max_steps, &(struct share){&team, 0}, &counting).chunk_steps;
+        if (counting.overflow)
+            return false;
+        *bytes = larger(*bytes, counting.used);
+        row_count = steps < max_steps ? rows_of_longer_chunks(model, steps) : 0;
+    } while (row_count > 0);
+    return true;
 }
 
 bool model_scratch_size(const struct model *model, size_t row_count, size_t max_steps,

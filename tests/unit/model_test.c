@@ -467,6 +467,44 @@ static void scratch_that_does_not_fit_a_size_is_refused(void **state)
     model_destroy(model);
 }
 
+/* An embedding or dense layer of 600, and an LSTM of 8 behind it. */
+static struct model *make_wide(bool embedding)
+{
+    static const float weights[600 * 10] = {0};
+    const struct lstm_weights cell = {.weight_ih = weights, .weight_hh = weights};
+    const struct layer_spec wide_embedding = {
+        .type = LAYER_EMBEDDING,
+        .as.embedding = {.num_embeddings = 10, .embedding_dim = 600, .weight = weights}};
+    const struct layer_spec wide_dense = {
+        .type = LAYER_DENSE,
+        .as.dense = {.in_features = 8, .out_features = 600, .weight = weights}};
+    const struct layer_spec layers[] = {
+        embedding ? wide_embedding : wide_dense,
+        {.type = LAYER_LSTM,
+         .as.lstm = {.input_size = 600, .hidden_size = 2, .num_layers = 1, .weights = &cell}}};
+    return model_create(layers, 2, kernel_find(NULL));
+}
+
+/* Rows of a strand that are fewer than its widest, or no longer there, went by longer chunks, and
+ * wrote past the block that was sized for all of them. */
+static void bug_427_scratch_is_enough_for_fewer_rows(void **state)
+{
+    (void)state;
+    for (int embedding = 0; embedding < 2; embedding++) {
+        struct model *model = make_wide(embedding == 1);
+        assert_non_null(model);
+        for (size_t steps = 0; steps < 300; steps = steps * 3 / 2 + 1)
+            for (size_t team = 1; team < 4; team++) {
+                size_t before = 0, bytes;
+                for (size_t rows = 0; rows < 130; rows++, before = bytes) {
+                    assert_true(model_team_scratch_size(model, team, rows, steps, &bytes));
+                    assert_true(bytes >= before);
+                }
+            }
+        model_destroy(model);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +516,7 @@ int main(void)
         cmocka_unit_test(a_team_gives_the_bits_of_one),
         cmocka_unit_test(the_model_says_its_sizes),
         cmocka_unit_test(scratch_that_does_not_fit_a_size_is_refused),
+        cmocka_unit_test(bug_427_scratch_is_enough_for_fewer_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
