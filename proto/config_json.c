@@ -246,3 +246,11 @@ bool config_json_choice(const cJSON *object, const char *place, const char *key,
     return fault_set(fault, 400, "%s.%s: %s expected, got \"%s\"", place, key, wanted,
                      excerpt_of(text).text);
 }
+
+bool config_json_has_controls(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
+}

@@ -57,4 +57,7 @@ bool config_json_choice(const struct cJSON *object, const char *place, const cha
 bool config_json_refuse(const struct cJSON *found, const char *place, const char *key,
                         const char *wanted, struct fault *fault);
 
+/* Characters that would do something to the terminal or the log they are shown in. */
+bool config_json_has_controls(const char *text);
+
 #endif

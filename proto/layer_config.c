@@ -56,6 +56,10 @@ static bool read_prefix(struct layer_reader *reader, struct layer_config *layer,
     const char *own = "";
     if (!config_json_string(object, layer->place, "weights", &own, reader->fault))
         return false;
+    if (config_json_has_controls(own))
+        return fault_set(reader->fault, 400,
+                         "%s.weights: no control characters expected, got \"%s\"", layer->place,
+                         excerpt_of(own).text);
     layer->weights_given = own[0] != '\0';
     return set_prefix(reader, layer, own);
 }
@@ -556,6 +560,9 @@ static bool read_name(const struct layer_reader *reader, struct layer_config *la
     if (size > sizeof layer->name)
         return fault_set(reader->fault, 400, "%s.name: at most %d bytes expected, got %zu",
                          layer->place, MODEL_LAYER_NAME_MAX - 1, size - 1);
+    if (config_json_has_controls(name))
+        return fault_set(reader->fault, 400, "%s.name: no control characters expected, got \"%s\"",
+                         layer->place, excerpt_of(name).text);
     memcpy(layer->name, name, size);
     return true;
 }

@@ -114,6 +114,9 @@ static bool read_prefix(struct parser *p, const cJSON *root)
     *prefix = "";
     if (!config_json_string(root, "", "prefix", prefix, p->fault))
         return false;
+    if (config_json_has_controls(*prefix))
+        return fault_set(p->fault, 400, "prefix: no control characters expected, got \"%s\"",
+                         excerpt_of(*prefix).text);
     const size_t size = strlen(*prefix);
     return size < MODEL_PREFIX_MAX ||
            fault_set(p->fault, 400, "prefix: at most %d bytes expected, got %zu",
@@ -138,19 +141,11 @@ static const char *const tensor_keys[MODEL_TENSORS] = {
     [MODEL_C_N] = "c_n",
 };
 
-static bool has_control_characters(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
-    return false;
-}
-
 static bool set_tensor_name(const struct parser *p, const char *key, const char *name,
                             char place[MODEL_TENSOR_NAME_MAX])
 {
     const size_t size = strlen(name) + 1;
-    if (size == 1 || size > MODEL_TENSOR_NAME_MAX || has_control_characters(name))
+    if (size == 1 || size > MODEL_TENSOR_NAME_MAX || config_json_has_controls(name))
         return fault_set(p->fault, 400,
                          "tensors.%s: 1 to %d bytes without control characters expected, got "
                          "\"%s\"",

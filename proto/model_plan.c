@@ -452,6 +452,16 @@ static bool solve_target(const struct planner *p, size_t total, size_t *steps, s
                      config->place, total, p->width_place);
 }
 
+/* Each step becomes so many. */
+static bool cut_steps(struct planner *p, size_t pieces, size_t features)
+{
+    size_t steps;
+    if (!checked_mul(p->steps, pieces, &steps))
+        return fault_set(p->fault, 400, "%s.target_shape: fewer steps expected, got %zu times %zu",
+                         p->layer->config->place, p->steps, pieces);
+    return set_reshape(p, 0, steps, features, false);
+}
+
 static bool plan_reshape(struct planner *p)
 {
     const struct layer_config *config = p->layer->config;
@@ -461,7 +471,7 @@ static bool plan_reshape(struct planner *p)
     features = config->target[1];
     if (!p->vector && config->target_rank == 2 && config->target[0] == 0 &&
         p->width % features == 0) /* each step for itself */
-        return set_reshape(p, 0, p->steps * (p->width / features), features, false);
+        return cut_steps(p, p->width / features, features);
     return count_row(p, &total) && solve_target(p, total, &steps, &features) &&
            set_reshape(p, p->steps, steps, features, config->target_rank == 1);
 }

@@ -23,12 +23,13 @@ static void close_products(struct products *products)
             fclose(files[i]);
 }
 
+/* Names in it are a stranger's, whatever the process that wrote it made of them. */
 static void print_file(FILE *file)
 {
     int c;
     rewind(file);
     while ((c = getc(file)) != EOF)
-        putchar(c);
+        putchar((c < 0x20 && c != '\n') || c == 0x7f ? '?' : c);
 }
 
 static bool run(const struct command_line *line, struct fault *fault)

@@ -476,6 +476,21 @@ static void layers_are_checked(void **state)
     EXPECT_ALL_REFUSED(refusals);
 }
 
+/* They are shown in tables. */
+static void bug_428_names_without_control_characters_are_expected(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {LAYERS("{\"type\":\"dense\",\"name\":\"a\\u001b[31m\"}"),
+         "layers[0].name: no control characters expected, got \"a?[31m\""},
+        {LAYERS("{\"type\":\"dense\",\"weights\":\"a\\nb\"}"),
+         "layers[0].weights: no control characters expected, got \"a?b\""},
+        {"{\"weights\":\"w\",\"prefix\":\"\\u007f.\"}",
+         "prefix: no control characters expected, got \"?.\""},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
 static void dense_activation_and_dropout_are_checked(void **state)
 {
     (void)state;
@@ -669,6 +684,7 @@ int main(void)
         cmocka_unit_test(names_are_tokens),
         cmocka_unit_test(arguments_of_the_lstm_are_checked),
         cmocka_unit_test(layers_are_checked),
+        cmocka_unit_test(bug_428_names_without_control_characters_are_expected),
         cmocka_unit_test(dense_activation_and_dropout_are_checked),
         cmocka_unit_test(options_of_the_lstm_are_read),
         cmocka_unit_test(all_other_layers_are_read),
