@@ -238,12 +238,17 @@ struct model_row {
 bool model_scratch_size(const struct model *model, size_t row_count, size_t max_steps,
                         size_t *bytes);
 
-/* Computes all rows. Cannot fail, takes no memory, no lock, makes no system call. scratch must be
- * aligned to MODEL_SCRATCH_ALIGNMENT and hold model_scratch_size(model, row_count, longest row);
- * its content before and after is meaningless. */
+/* Aligned to MODEL_SCRATCH_ALIGNMENT; what is in it before and after is meaningless. */
 #define MODEL_SCRATCH_ALIGNMENT 64
+struct model_scratch {
+    void *memory;
+    size_t size; /* bytes */
+};
+
+/* Computes all rows. Cannot fail, takes no memory, no lock, makes no system call. The scratch is of
+ * model_scratch_size(model, row_count, longest row), which is checked. */
 void model_run(const struct model *model, const struct model_row *rows, size_t row_count,
-               void *scratch);
+               struct model_scratch scratch);
 
 /* How many of `available` members are worth having for such a call, once they are running: 1 when
  * meeting at every step would cost more than the others' help is worth. */
@@ -256,6 +261,6 @@ size_t model_team_size(const struct model *model, size_t row_count, size_t max_s
 bool model_team_scratch_size(const struct model *model, size_t team_size, size_t row_count,
                              size_t max_steps, size_t *bytes);
 void model_run_member(const struct model *model, const struct model_row *rows, size_t row_count,
-                      void *scratch, const struct share *share);
+                      struct model_scratch scratch, const struct share *share);
 
 #endif

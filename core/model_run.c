@@ -293,15 +293,15 @@ static size_t longest(const struct model_row *rows, size_t row_count)
 }
 
 void model_run_member(const struct model *model, const struct model_row *rows, size_t row_count,
-                      void *scratch, const struct share *share)
+                      struct model_scratch scratch, const struct share *share)
 {
     const size_t max_steps = longest(rows, row_count);
     clear_empty_rows(model, rows, row_count, share);
     if (max_steps == 0)
         return;
-    struct scratch cut = {.base = scratch};
+    struct scratch cut = {.base = scratch.memory};
     const struct plan plan = plan_cut(model, row_count, max_steps, share, &cut);
-    assert(!cut.overflow && share->member < share->team->size);
+    assert(!cut.overflow && cut.used <= scratch.size && share->member < share->team->size);
     order_rows(&plan, rows, row_count);
 
     struct op_call call = plan.call;
@@ -322,7 +322,7 @@ void model_run_member(const struct model *model, const struct model_row *rows, s
 }
 
 void model_run(const struct model *model, const struct model_row *rows, size_t row_count,
-               void *scratch)
+               struct model_scratch scratch)
 {
     const struct team alone = {.size = 1};
     model_run_member(model, rows, row_count, scratch, &(struct share){&alone, 0});

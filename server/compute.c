@@ -85,24 +85,26 @@ static bool wants_scratch(const struct compute *compute)
                tick_rule_steps(&rule, widest_strand(compute->binding.rows), TICK_SHORT);
 }
 
-static void *take_scratch(const struct compute *compute, struct layout *layout, size_t members,
-                          size_t rows)
+static const struct model_scratch no_scratch;
+
+static struct model_scratch take_scratch(const struct compute *compute, struct layout *layout,
+                                         size_t members, size_t rows)
 {
     size_t bytes = 0;
     if (layout->fits &&
         !model_team_scratch_size(compute->model, members, rows, compute->binding.steps, &bytes))
         layout->fits = false;
-    return take_bytes(layout, bytes);
+    return (struct model_scratch){take_bytes(layout, bytes), bytes};
 }
 
 static void lay_out_strands(struct compute *compute, struct layout *layout)
 {
     const size_t rows = compute->binding.rows, widest = widest_strand(rows);
     const bool own = wants_scratch(compute);
-    void *scratch = NULL;
+    struct model_scratch scratch = no_scratch;
     compute->strand_count = count_strands(rows);
     compute->strands = take(layout, compute->strand_count, 1, 1, sizeof *compute->strands);
-    compute->scratch = compute->alone ? take_scratch(compute, layout, 1, widest) : NULL;
+    compute->scratch = compute->alone ? take_scratch(compute, layout, 1, widest) : no_scratch;
     for (size_t i = 0; layout->fits && i < compute->strand_count; i++) {
         const size_t first = i * STRAND_ROWS;
         if (own)

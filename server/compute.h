@@ -32,7 +32,8 @@ struct strand {
     size_t longest; /* so many of them lie before the part's end */
     size_t live;    /* rows with steps left in the part; 0: the strand is finished, or waits for the
                      * next one */
-    void *scratch;  /* where it must be computed, alone; NULL: wherever there is scratch */
+    struct model_scratch scratch; /* where it must be computed, alone; no memory: wherever there is
+                                   * scratch */
 };
 
 /* What compute_decode has come to. */
@@ -69,7 +70,7 @@ struct compute {
     float *states;                  /* [B][S], as the core wants them */
     struct strand *strands;         /* [strand_count], all rows in order */
     size_t strand_count;
-    void *scratch; /* for tick_run_alone; else NULL */
+    struct model_scratch scratch; /* for tick_run_alone, else no memory */
 };
 
 /* Keeps a copy of binding, whose pointers must stay good until it is decoded. compute_answer may be

@@ -371,8 +371,8 @@ static void adopt_scratch(struct pump *pump)
 {
     if (pump->grown == NULL)
         return;
-    free(pump->tick.scratch);
-    pump->tick.scratch = pump->grown;
+    free(pump->tick.scratch.memory);
+    pump->tick.scratch = (struct model_scratch){pump->grown, pump->scheduler->scratch_size};
     pump->grown = NULL;
 }
 
@@ -554,7 +554,7 @@ size_t scheduler_team_size(const struct scheduler *s)
 static void destroy(struct scheduler *s)
 {
     for (size_t i = 0; i < s->config.workers; i++) {
-        free(s->pumps[i].tick.scratch);
+        free(s->pumps[i].tick.scratch.memory);
         free(s->pumps[i].grown);
     }
     pthread_cond_destroy(&s->empty);

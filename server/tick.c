@@ -21,7 +21,8 @@ bool tick_fits(const struct tick *tick, const struct tick_rule *rule, const stru
     const size_t rows = tick->row_count + strand->live;
     if (tick->part_count == 0)
         return true;
-    if (rows > limit || strand->scratch != NULL || tick->parts[0].strand->scratch != NULL)
+    if (rows > limit || strand->scratch.memory != NULL ||
+        tick->parts[0].strand->scratch.memory != NULL)
         return false;
     const size_t left = compute_strand_left(strand);
     const size_t longest = left > tick->longest ? left : tick->longest;
@@ -61,7 +62,7 @@ void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struc
 struct call {
     const struct model *model;
     const struct tick *tick;
-    void *scratch;
+    struct model_scratch scratch;
 };
 
 static void run_share(void *context, const struct share *share)
@@ -80,8 +81,8 @@ static void set_rows(struct tick *tick)
 
 void tick_run(struct tick *tick, const struct model *model, struct pool *pool)
 {
-    void *own = tick->parts[0].strand->scratch;
-    struct call call = {model, tick, own != NULL ? own : tick->scratch};
+    const struct model_scratch own = tick->parts[0].strand->scratch;
+    struct call call = {model, tick, own.memory != NULL ? own : tick->scratch};
     set_rows(tick);
     if (tick->members > 1)
         pool_share(pool, tick->members, run_share, &call);

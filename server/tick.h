@@ -31,7 +31,7 @@ struct tick {
     size_t steps;   /* that each row takes at most */
     size_t members; /* workers wanted for it */
     struct model_row rows[TICK_ROWS];
-    void *scratch; /* the caller's, tick_rule_scratch large */
+    struct model_scratch scratch; /* the caller's, tick_rule_scratch large */
 };
 
 /* Empty again; the scratch stays. */

@@ -7,22 +7,22 @@
 void tick_batch_init(struct tick_batch *batch, size_t row_limit)
 {
     batch->row_limit = row_limit;
-    batch->scratch_size = 0;
-    batch->tick.scratch = NULL;
+    batch->tick.scratch = (struct model_scratch){NULL, 0};
 }
 
 void tick_batch_fini(struct tick_batch *batch)
 {
-    free(batch->tick.scratch);
+    free(batch->tick.scratch.memory);
 }
 
 /* What several light requests want together is not much: it stays. */
 static bool grow(struct tick_batch *batch, size_t bytes)
 {
-    free(batch->tick.scratch);
-    batch->tick.scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
-    batch->scratch_size = batch->tick.scratch != NULL ? bytes : 0;
-    return batch->tick.scratch != NULL;
+    struct model_scratch *scratch = &batch->tick.scratch;
+    free(scratch->memory);
+    scratch->memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
+    scratch->size = scratch->memory != NULL ? bytes : 0;
+    return scratch->memory != NULL;
 }
 
 static bool reserve(struct tick_batch *batch, const struct model *model)
@@ -31,7 +31,7 @@ static bool reserve(struct tick_batch *batch, const struct model *model)
     if (!model_scratch_size(model, batch->tick.row_count, batch->tick.longest, &bytes))
         return false;
     bytes = (bytes + MODEL_SCRATCH_ALIGNMENT - 1) & ~(size_t)(MODEL_SCRATCH_ALIGNMENT - 1);
-    return bytes <= batch->scratch_size || grow(batch, bytes);
+    return bytes <= batch->tick.scratch.size || grow(batch, bytes);
 }
 
 /* Each has scratch of its own for that. */

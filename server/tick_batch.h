@@ -12,7 +12,6 @@
 
 struct tick_batch {
     size_t row_limit; /* most rows that several requests have in a pass */
-    size_t scratch_size;
     struct tick tick; /* its scratch is the batch's; grows with what is asked for */
 };
 

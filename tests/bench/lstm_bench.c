@@ -25,7 +25,7 @@ struct pass {
     float *state_0;         /* [B, model_state_size] */
     float *state;           /* the same, used up by each pass */
     size_t state_bytes;
-    void *scratch;
+    struct model_scratch scratch;
     size_t row_count;
 };
 
@@ -60,16 +60,16 @@ static struct model *create_model(const struct lstm_case *lstm, const struct ker
     return model;
 }
 
-static void *create_scratch(const struct model *model, const struct lstm_shape *shape,
-                            size_t team_size)
+static struct model_scratch create_scratch(const struct model *model,
+                                           const struct lstm_shape *shape, size_t team_size)
 {
-    size_t bytes;
-    if (!model_team_scratch_size(model, team_size, shape->batch, shape->steps, &bytes))
+    struct model_scratch scratch;
+    if (!model_team_scratch_size(model, team_size, shape->batch, shape->steps, &scratch.size))
         die("the scratch's size does not fit a size_t");
-    const size_t lines = bytes / MODEL_SCRATCH_ALIGNMENT + 1;
-    void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, lines * MODEL_SCRATCH_ALIGNMENT);
-    if (scratch == NULL)
-        die("no memory for %zu bytes of scratch", bytes);
+    const size_t lines = scratch.size / MODEL_SCRATCH_ALIGNMENT + 1;
+    scratch.memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, lines * MODEL_SCRATCH_ALIGNMENT);
+    if (scratch.memory == NULL)
+        die("no memory for %zu bytes of scratch", scratch.size);
     return scratch;
 }
 
@@ -127,7 +127,7 @@ static struct pass create_pass(const struct lstm_case *lstm, const struct kernel
 static void destroy_pass(struct pass *pass)
 {
     bench_team_destroy(pass->team);
-    free(pass->scratch);
+    free(pass->scratch.memory);
     free(pass->state);
     free(pass->state_0);
     free(pass->rows);

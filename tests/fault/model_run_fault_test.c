@@ -31,7 +31,7 @@ struct pass {
     struct model_row rows[ROWS];
     float *floats[2 * CELLS + 1 + 3 * ROWS]; /* to be freed */
     size_t float_count;
-    void *scratch;
+    struct model_scratch scratch;
 };
 
 static float *floats(struct pass *pass, size_t count)
@@ -79,11 +79,11 @@ static void pass_init(struct pass *pass, const struct kernel *kernel)
             .ends = true,
             .state = floats(pass, model_state_size(pass->model)),
         };
-    size_t bytes;
-    assert_true(model_scratch_size(pass->model, ROWS, STEPS, &bytes));
-    const size_t lines = bytes / MODEL_SCRATCH_ALIGNMENT + 1;
-    pass->scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, lines * MODEL_SCRATCH_ALIGNMENT);
-    assert_non_null(pass->scratch);
+    struct model_scratch *scratch = &pass->scratch;
+    assert_true(model_scratch_size(pass->model, ROWS, STEPS, &scratch->size));
+    const size_t lines = scratch->size / MODEL_SCRATCH_ALIGNMENT + 1;
+    scratch->memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, lines * MODEL_SCRATCH_ALIGNMENT);
+    assert_non_null(scratch->memory);
 }
 
 static void pass_fini(struct pass *pass)
@@ -91,7 +91,7 @@ static void pass_fini(struct pass *pass)
     model_destroy(pass->model);
     for (size_t i = 0; i < pass->float_count; i++)
         free(pass->floats[i]);
-    free(pass->scratch);
+    free(pass->scratch.memory);
 }
 
 enum { FILTERED_ALREADY = 2 };

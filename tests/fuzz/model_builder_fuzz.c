@@ -38,7 +38,7 @@ static void run_row(const struct model *model, size_t steps)
                                   .steps = steps,
                                   .ends = true,
                                   .state = floats + input * steps + count};
-    model_run(model, &row, 1, scratch);
+    model_run(model, &row, 1, (struct model_scratch){scratch, bytes});
     free(scratch);
     free(floats);
 }

@@ -63,7 +63,7 @@ static void run_frame_by_frame(const struct kernel *kernel, struct run *run)
                                       .output_stride = 1,
                                       .steps = 1,
                                       .state = state};
-        model_run(model, &row, 1, scratch);
+        model_run(model, &row, 1, (struct model_scratch){scratch, bytes});
         memcpy(run->state + t * 2 * SILERO_SIZE, state, sizeof state);
     }
     free(scratch);

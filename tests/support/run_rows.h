@@ -33,7 +33,7 @@ static inline void run_rows(const struct model *model, const struct model_row *r
     const bool fits = model_scratch_size(model, row_count, rows_longest(rows, row_count), &bytes);
     assert(fits);
     struct guarded scratch = rows_scratch(bytes);
-    model_run(model, rows, row_count, scratch.floats);
+    model_run(model, rows, row_count, (struct model_scratch){scratch.floats, bytes});
     assert(guarded_intact(&scratch));
     guarded_destroy(&scratch);
 }
@@ -46,7 +46,7 @@ struct rows_member {
     const struct model *model;
     const struct model_row *rows;
     size_t row_count;
-    void *scratch;
+    struct model_scratch scratch;
     struct share share;
 };
 
@@ -77,7 +77,8 @@ static inline void run_rows_by_team(const struct model *model, const struct mode
     struct guarded scratch = rows_scratch(bytes);
     pthread_barrier_init(&barrier, NULL, (unsigned)size);
     for (size_t m = 0; m < size; m++) {
-        members[m] = (struct rows_member){model, rows, row_count, scratch.floats, {&team, m}};
+        members[m] =
+            (struct rows_member){model, rows, row_count, {scratch.floats, bytes}, {&team, m}};
         const int error = pthread_create(&threads[m], NULL, rows_run_member, &members[m]);
         assert(error == 0);
     }

@@ -337,10 +337,10 @@ static void sizes_that_overflow_are_refused(void **state)
 static void run_in_ticks(size_t steps, size_t members, struct pool *pool)
 {
     struct tick tick = {0};
-    size_t bytes;
-    assert_true(model_team_scratch_size(model, members, STRAND_ROWS, steps, &bytes));
-    tick.scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes + MODEL_SCRATCH_ALIGNMENT);
-    assert_non_null(tick.scratch);
+    size_t *bytes = &tick.scratch.size;
+    assert_true(model_team_scratch_size(model, members, STRAND_ROWS, steps, bytes));
+    tick.scratch.memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, *bytes + MODEL_SCRATCH_ALIGNMENT);
+    assert_non_null(tick.scratch.memory);
     for (size_t i = 0; i < compute.strand_count; i++) {
         struct strand *strand = &compute.strands[i];
         while (strand->live > 0) {
@@ -353,7 +353,7 @@ static void run_in_ticks(size_t steps, size_t members, struct pool *pool)
             assert_int_equal(compute_strand_left(strand), left > steps ? left - steps : 0);
         }
     }
-    free(tick.scratch);
+    free(tick.scratch.memory);
 }
 
 static void pieces_change_no_bit(void **state)

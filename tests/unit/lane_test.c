@@ -204,7 +204,7 @@ static void whole_rows_share_a_tick_while_they_are_short(void **state)
     assert_int_equal(tick.steps, 150);
     tick_clear(&tick);
     give(3, 1, 1, 1000);
-    strands[3][0].scratch = &tick; /* any */
+    strands[3][0].scratch.memory = &tick; /* any */
     lane_put_strands(&lane, &queue, &works[3]);
     fill(SHORT, TICK_ROWS);
     assert_int_equal(tick.part_count, 1); /* work 2 alone, not with one that has its own scratch */

@@ -277,7 +277,7 @@ static void compute_row(const struct question *q, size_t row, float *output, flo
     assert_true(model_scratch_size(model, 1, steps, &bytes));
     void *scratch = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes + MODEL_SCRATCH_ALIGNMENT);
     assert_non_null(scratch);
-    model_run(model, &whole, 1, scratch);
+    model_run(model, &whole, 1, (struct model_scratch){scratch, bytes});
     free(scratch);
 }
 
