@@ -45,6 +45,15 @@ const struct onnx_layer *onnx_chain_add_layer(struct onnx_chain *chain,
     return !has_states || add_states(chain, added, fault) ? added : NULL;
 }
 
+bool onnx_chain_knows_lengths(const struct onnx_chain *chain, uint32_t source)
+{
+    const struct onnx_layer *layer = chain->sources[source].layer;
+    for (; layer != NULL; layer = chain->sources[layer->before].layer)
+        if (layer->kind == ONNX_LAYER_LSTM && layer->lstm.lengths)
+            return true;
+    return false;
+}
+
 /* ---- what features are ---- */
 
 /* While the features of one value are looked at. */
@@ -161,20 +170,10 @@ static bool take_last_outputs(const struct look *look, const struct onnx_layer *
     return become_vector(look, &layer, look->width);
 }
 
-/* Does any LSTM before it know the rows' lengths? */
-static bool knows_lengths(const struct look *look, uint32_t source)
-{
-    const struct onnx_layer *layer = source_of(look, source)->layer;
-    for (; layer != NULL; layer = source_of(look, layer->before)->layer)
-        if (layer->kind == ONNX_LAYER_LSTM && layer->lstm.lengths)
-            return true;
-    return false;
-}
-
 static bool take_last_step(const struct look *look)
 {
     const uint32_t before = look->features->source;
-    if (knows_lengths(look, before))
+    if (onnx_chain_knows_lengths(look->chain, before))
         return fault_set(look->fault, 400,
                          "it takes the step that is last of all, which of shorter rows is none");
     return become_vector(

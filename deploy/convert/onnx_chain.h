@@ -122,6 +122,10 @@ const struct onnx_layer *onnx_chain_add_layer(struct onnx_chain *chain,
                                               const struct onnx_layer *layer, size_t width,
                                               bool vector, struct fault *fault);
 
+/* Is there an LSTM among the layers up to the source that is given the rows' lengths? To the
+ * graph's other operators all rows have all steps, to lstmd's layers those up to their length. */
+bool onnx_chain_knows_lengths(const struct onnx_chain *chain, uint32_t source);
+
 /* A value of places taken as so many features, its last dimension, at each of the places of the
  * others. */
 struct onnx_features {

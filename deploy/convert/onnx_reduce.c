@@ -54,6 +54,9 @@ static bool reduce_steps(struct onnx_call *call, const struct onnx_value *value,
     if (!runs_over_steps(call, value, axis))
         return onnx_refuse(call, "over all steps expected");
     const uint32_t before = value->places[0].source;
+    if (onnx_chain_knows_lengths(call->chain, before))
+        return onnx_refuse(call, "over all steps, those past a row's length among them, which "
+                                 "lstmd leaves out");
     const struct onnx_layer layer = {.kind = mean ? ONNX_LAYER_MEAN_POOL : ONNX_LAYER_MAX_POOL,
                                      .name = call->name,
                                      .before = before};

@@ -150,6 +150,7 @@ def operators():
         {"Y": None}, weights() | {"h": uniform(1, 1, UNITS), "c": uniform(1, 1, UNITS)}),
         "initial_h: zeros or an input of the graph expected")
     bad_clips()
+    lengths()
 
 
 def bad_clips():
@@ -160,6 +161,18 @@ def bad_clips():
                        ("clip_infinite", np.inf)):
         model = graph([lstm(["X", "W", "R"], ["Y"], hidden_size=UNITS, clip=clip)], X, {"Y": None}, ones)
         refuse(name, model, f"LSTM 'lstm': clip: a finite number above 0 (or no clip) expected, got {clip:g}")
+
+
+def lengths():
+    """Steps past a row's length: zeros to the graph's other operators, none to lstmd."""
+    rows = X | {"lens": (TensorProto.INT32, ["B"])}
+    y = [lstm(["X", "W", "R", "B", "lens"], ["Y4"], hidden_size=UNITS),
+         helper.make_node("Squeeze", ["Y4", "one"], ["Y3"])]
+    made = weights() | {"one": np.array([1])}
+    for op, name in (("ReduceMean", "mean"), ("ReduceMax", "max")):
+        pool = helper.make_node(op, ["Y3"], ["Y"], name="pool", axes=[0], keepdims=0)
+        refuse(f"bug_440_{name}_past_lengths", graph(y + [pool], rows, {"Y": None}, made, opset=13),
+               f"{op} 'pool': over all steps, those past a row's length among them")
 
 
 def everything():
