@@ -181,16 +181,28 @@ static bool take_last_step(const struct look *look)
         source_of(look, before)->width);
 }
 
+/* Past a row's length lstmd flattens zeros: what an LSTM that is given the lengths puts out there,
+ * but no layer behind it. */
+static bool is_filled_alike(const struct look *look, uint32_t source)
+{
+    const struct onnx_layer *layer = source_of(look, source)->layer;
+    return !onnx_chain_knows_lengths(look->chain, source) ||
+           (layer->kind == ONNX_LAYER_LSTM && layer->lstm.lengths);
+}
+
 static bool take_flat(const struct look *look)
 {
+    const uint32_t before = look->cells[0].source;
     if (!look->chain->fixed_steps)
         return fault_set(look->fault, 400,
                          "it flattens the steps, of which there may be any number");
-    return become_vector(look,
-                         &(struct onnx_layer){.kind = ONNX_LAYER_FLATTEN,
-                                              .name = "",
-                                              .before = look->cells[0].source},
-                         look->width);
+    if (!is_filled_alike(look, before))
+        return fault_set(look->fault, 400,
+                         "it flattens the steps past a row's length, which are zeros only right "
+                         "behind an LSTM");
+    return become_vector(
+        look, &(struct onnx_layer){.kind = ONNX_LAYER_FLATTEN, .name = "", .before = before},
+        look->width);
 }
 
 static bool fail_mixed(const struct look *look)

@@ -150,7 +150,6 @@ def operators():
         {"Y": None}, weights() | {"h": uniform(1, 1, UNITS), "c": uniform(1, 1, UNITS)}),
         "initial_h: zeros or an input of the graph expected")
     bad_clips()
-    lengths()
 
 
 def bad_clips():
@@ -173,6 +172,19 @@ def lengths():
         pool = helper.make_node(op, ["Y3"], ["Y"], name="pool", axes=[0], keepdims=0)
         refuse(f"bug_440_{name}_past_lengths", graph(y + [pool], rows, {"Y": None}, made, opset=13),
                f"{op} 'pool': over all steps, those past a row's length among them")
+    fixed = {"X": [STEPS, "B", FEATURES], "lens": rows["lens"]}
+    made |= {"K": uniform(UNITS, 2), "k": uniform(2), "flat": np.array([0, -1])}
+    flatten = [helper.make_node("Transpose", ["Z"], ["BTF"], perm=[1, 0, 2]),
+               helper.make_node("Reshape", ["BTF", "flat"], ["F"], name="flatten"),
+               helper.make_node("Relu", ["F"], ["Y"], name="relu")]
+    dense = [helper.make_node("MatMul", ["Y3", "K"], ["D"]),
+             helper.make_node("Add", ["D", "k"], ["Z"])]
+    refuse("bug_441_flatten_past_lengths", graph(y + dense + flatten, fixed, {"Y": None}, made),
+           "Relu 'relu': it flattens the steps past a row's length")
+    # Right behind the LSTM they are zeros here too.
+    y[1] = helper.make_node("Squeeze", ["Y4", "one"], ["Z"])
+    write("bug_441_flatten_of_lengths", graph(y + flatten, fixed, {"Y": None}, made),
+          {"X": sequence(), "lens": np.array([7, 2, 5], np.int32)})
 
 
 def everything():
@@ -495,3 +507,4 @@ files()
 element_types()
 torch_files()
 keras_files()
+lengths()
