@@ -262,7 +262,7 @@ static bool note_unused(const struct search *s)
 {
     const struct listing listing = list_unused(s);
     if (listing.count > 0)
-        network_set_note(s->network, "left aside: %s", listing.text);
+        network_add_note(s->network, "left aside: %s", listing.text);
     return true;
 }
 

@@ -211,7 +211,7 @@ static bool build_lstm(const struct build *build, struct fault *fault)
     if (build->masks && lstm->return_sequences && lstm->zero_output_for_mask)
         network_set_bool(network, build->layer, "zero_output_for_mask", true);
     if (lstm->stateful)
-        network_set_note(network,
+        network_add_note(network,
                          "note: %s is stateful; here the state is kept for requests with a "
                          "sequence_id, each sequence its own",
                          build->node->layer.name);

@@ -36,7 +36,7 @@ void network_fini(struct network *network)
         layer_fini(&network->layers[i]);
     free(network->layers);
     cJSON_Delete(network->options);
-    free(network->note);
+    free(network->notes);
     *network = (struct network){0};
 }
 
@@ -96,16 +96,21 @@ void network_set_string(struct network *network, size_t layer, const char *key, 
     network_set_json(network, layer, key, cJSON_CreateString(value));
 }
 
-void network_set_note(struct network *network, const char *format, ...)
+void network_add_note(struct network *network, const char *format, ...)
 {
+    char *line, *all;
+    const char *before = network->notes != NULL ? network->notes : "";
     va_list arguments;
-    free(network->note);
     va_start(arguments, format);
-    if (vasprintf(&network->note, format, arguments) < 0) {
-        network->note = NULL;
-        network->out_of_memory = true;
-    }
+    const bool made = vasprintf(&line, format, arguments) >= 0;
     va_end(arguments);
+    if (!made || asprintf(&all, "%s%s\n", before, line) < 0)
+        all = NULL;
+    if (made)
+        free(line);
+    free(network->notes);
+    network->notes = all;
+    network->out_of_memory = network->out_of_memory || all == NULL;
 }
 
 static bool shape_elements(size_t rank, const size_t *shape, size_t *elements)

@@ -45,7 +45,7 @@ struct network {
                             * "name", "weights", "prefix", "lstm", "layers" */
     size_t layer_count;
     struct network_layer *layers;
-    char *note; /* what people must know beside the summary, one line; NULL: nothing */
+    char *notes; /* what people must know beside the summary, lines that end; NULL: nothing */
     bool out_of_memory;
 };
 
@@ -66,8 +66,8 @@ void network_set_string(struct network *network, size_t layer, const char *key, 
 /* Any other value: takes json over, NULL (no memory to make it) included. */
 void network_set_json(struct network *network, size_t layer, const char *key, struct cJSON *json);
 
-/* Replaces the note. */
-void network_set_note(struct network *network, const char *format, ...)
+/* One line more of the notes. */
+void network_add_note(struct network *network, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Room for a tensor of the layer, zeroed, to be filled by the caller: it stays the network's. NULL

@@ -326,18 +326,29 @@ static bool set_return_state(struct filling *f)
     return true;
 }
 
-static void set_notes(struct filling *f)
+static bool any_given(const struct filling *f)
+{
+    bool given = false;
+    for (size_t k = 0; k < f->lstm_count; k++)
+        given = given || f->lstms[k]->lstm.h.given || f->lstms[k]->lstm.c.given;
+    return given;
+}
+
+static void add_notes(struct filling *f)
 {
     const struct onnx_source *input = source_of(f, f->input);
     const struct onnx_layer *last = f->layers[f->count - 1];
     const struct onnx_declared declared = onnx_declared_of(input->input);
     if (input->whole_numbers && onnx_declared_is_float(&declared))
-        network_set_note(f->network, "note: %s is INT64 here, whole numbers of the vocabulary",
+        network_add_note(f->network, "note: %s is INT64 here, whole numbers of the vocabulary",
                          excerpt_of(input->input->name).text);
-    else if (f->lstms[0]->lstm.lengths && last->kind != ONNX_LAYER_LSTM &&
-             !source_of(f, last->after)->vector)
-        network_set_note(f->network, "note: past a row's length the output is 0 here, where the "
+    if (f->lstms[0]->lstm.lengths && last->kind != ONNX_LAYER_LSTM &&
+        !source_of(f, last->after)->vector)
+        network_add_note(f->network, "note: past a row's length the output is 0 here, where the "
                                      "graph computes with the LSTM's zeros");
+    if (f->lstms[0]->lstm.lengths && any_given(f))
+        network_add_note(f->network, "note: of a row of length 0 the final states are the initial "
+                                     "ones that were given here, where ONNX Runtime gives zeros");
 }
 
 bool onnx_network_fill(const struct onnx_walk *walk, const struct onnx_outputs *outputs,
@@ -353,6 +364,6 @@ bool onnx_network_fill(const struct onnx_walk *walk, const struct onnx_outputs *
     for (size_t i = 0; i < filling.count; i++)
         if (!add_layer(&filling, filling.layers[i]))
             return false;
-    set_notes(&filling);
+    add_notes(&filling);
     return set_return_state(&filling) && set_tensors(&filling);
 }

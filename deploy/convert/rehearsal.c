@@ -52,9 +52,8 @@ static bool summarise(const struct network *network, const struct model_config *
     if (!model_summary_init(&summary, config, weights, fault))
         return false;
     char *table = model_summary_text(&summary), *whole = NULL;
-    const char *note = network->note != NULL ? network->note : "";
-    const int size =
-        table == NULL ? -1 : asprintf(&whole, "%s%s%s", table, note, note[0] != '\0' ? "\n" : "");
+    const char *notes = network->notes != NULL ? network->notes : "";
+    const int size = table == NULL ? -1 : asprintf(&whole, "%s%s", table, notes);
     free(table);
     model_summary_fini(&summary);
     if (size < 0)

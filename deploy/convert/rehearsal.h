@@ -12,7 +12,7 @@
 /* config and weights are the two files' bytes; the network, which they were written from, gives the
  * layers' names in the texts of faults. *summary becomes text, the caller's to free: a line a layer
  * with the shapes and parameter counts that the framework itself would print, and the network's
- * note. */
+ * notes. */
 bool rehearse(const struct network *network, const struct blob *config, const struct blob *weights,
               struct blob *summary, struct fault *fault);
 

@@ -142,12 +142,12 @@ static void a_stateful_lstm_is_noted(void **state)
     (void)state;
     if (!read_model(STATEFUL("true"), shards, &network, &fault))
         fail_msg("%s", fault.text);
-    assert_non_null(network.note);
-    assert_non_null(strstr(network.note, "l is stateful"));
-    assert_non_null(strstr(network.note, "sequence_id"));
+    assert_non_null(network.notes);
+    assert_non_null(strstr(network.notes, "l is stateful"));
+    assert_non_null(strstr(network.notes, "sequence_id"));
     network_fini(&network);
     assert_true(read_model(STATEFUL("false"), shards, &network, &fault));
-    assert_null(network.note);
+    assert_null(network.notes);
     network_fini(&network);
 }
 

@@ -185,6 +185,13 @@ def lengths():
     y[1] = helper.make_node("Squeeze", ["Y4", "one"], ["Z"])
     write("bug_441_flatten_of_lengths", graph(y + flatten, fixed, {"Y": None}, made),
           {"X": sequence(), "lens": np.array([7, 2, 5], np.int32)})
+    # Two notes; of rows of full length both give the same.
+    given = rows | {"h0": [1, "B", UNITS], "c0": [1, "B", UNITS]}
+    nodes = [lstm(["X", "W", "R", "B", "lens", "h0", "c0"], ["Y4", "Y_h", "Y_c"], hidden_size=UNITS),
+             helper.make_node("Squeeze", ["Y4", "one"], ["Y3"])] + dense
+    write("bug_442_lengths_and_states", graph(nodes, given, {"Z": None, "Y_h": None, "Y_c": None}, made),
+          {"X": sequence(), "lens": np.array([7, 7, 7], np.int32), "h0": uniform(1, ROWS, UNITS),
+           "c0": uniform(1, ROWS, UNITS)})
 
 
 def everything():

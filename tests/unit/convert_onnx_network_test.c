@@ -1,0 +1,56 @@
+/* What is said beside the summary of a converted ONNX graph. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/convert/convert_file.h"
+
+#define FILES "tests/golden/onnx_files/"
+
+/* The summary's lines behind the table are those, and no others. */
+static void expect_notes(const char *path, const char *wanted)
+{
+    struct convert_file file;
+    struct fault fault = {0};
+    if (!convert_file_open(&file, path, NULL, &fault))
+        fail_msg("%s: %s", path, fault.text);
+    const struct blob *summary = &file.converted.summary;
+    const char *total = memmem(summary->bytes, summary->size, "\ntotal ", 7);
+    assert_non_null(total);
+    const char *table_end = strchr(total + 1, '\n') + 1;
+    const size_t size = summary->size - (size_t)(table_end - (const char *)summary->bytes);
+    char *notes = strndup(table_end, size);
+    assert_string_equal(notes, wanted);
+    free(notes);
+    convert_file_close(&file);
+}
+
+#define PAST_LENGTH                                                                                \
+    "note: past a row's length the output is 0 here, where the graph computes with the LSTM's "    \
+    "zeros\n"
+#define LENGTH_0                                                                                   \
+    "note: of a row of length 0 the final states are the initial ones that were given here, "      \
+    "where ONNX Runtime gives zeros\n"
+
+static void bug_442_what_differs_at_length_0_is_said_beside_other_notes(void **state)
+{
+    (void)state;
+    expect_notes(FILES "bug_442_lengths_and_states/model.onnx", PAST_LENGTH LENGTH_0);
+    expect_notes(FILES "everything/model.onnx", LENGTH_0);
+    expect_notes(FILES "layout_1/model.onnx", "");              /* states without lengths */
+    expect_notes(FILES "torch_script17_packed/model.onnx", ""); /* lengths without states */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bug_442_what_differs_at_length_0_is_said_beside_other_notes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
