@@ -11,6 +11,7 @@
 
 enum { TO_FLOAT = 1, TO_INT32 = 6, TO_INT64 = 7, TO_BOOL = 9, TO_DOUBLE = 11 };
 
+/* To a bool every number but 0 is true, those that are no integer too. */
 static bool to_integers(struct onnx_call *call, const struct onnx_value *value, bool boolean)
 {
     struct onnx_value *cast = onnx_value_make(&call->chain->arena, ONNX_INTEGERS, value->rank,
@@ -18,6 +19,8 @@ static bool to_integers(struct onnx_call *call, const struct onnx_value *value, 
     for (size_t i = 0; cast != NULL && i < cast->elements; i++) {
         if (value->content == ONNX_INTEGERS)
             cast->integers[i] = value->integers[i];
+        else if (boolean)
+            cast->integers[i].value = value->floats[i] != 0.0f;
         else if (fabsf(value->floats[i]) < 0x1p62f)
             cast->integers[i].value = (int64_t)value->floats[i];
         else

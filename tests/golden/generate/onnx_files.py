@@ -504,6 +504,24 @@ def keras_files():
             write(f"tf2onnx_{opset}_{name}", converted, {"x": x})
 
 
+# ---- arithmetic on what is known ----
+
+def truths():
+    """0.5, infinity and NaN are true: the branch that is taken says what a float is cast to."""
+    def branch(name, op):
+        return helper.make_graph([helper.make_node(op, ["Y3"], [name])], name, [],
+                                 [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)])
+    nodes = [lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+             helper.make_node("Squeeze", ["Y4", "one"], ["Y3"]),
+             helper.make_node("Cast", ["number"], ["truth"], to=TensorProto.BOOL),
+             helper.make_node("If", ["truth"], ["Y"], name="by_truth", then_branch=branch("yes", "Tanh"),
+                              else_branch=branch("no", "Sigmoid"))]
+    made = weights() | {"one": np.array([1])}
+    for name, number in (("half", 0.5), ("infinity", np.inf), ("nan", np.nan), ("zero", -0.0)):
+        write(f"bug_443_{name}_as_a_bool", graph(
+            nodes, X, {"Y": None}, made | {"number": np.array(number, np.float32)}), {"X": sequence()})
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -515,3 +533,4 @@ element_types()
 torch_files()
 keras_files()
 lengths()
+truths()
