@@ -294,19 +294,31 @@ bool onnx_fold_unary(struct onnx_call *call)
 
 /* ---- ReduceProd, ReduceSum and their like, of a vector of integers ---- */
 
-bool onnx_fold_reduce(struct onnx_call *call)
+static bool find_reduction(const char *name, enum binary *what)
 {
-    const struct onnx_value *value = onnx_need(call, 0);
-    const char *op = call->node->op_type;
-    const enum binary what = strcmp(op, "ReduceProd") == 0  ? MUL
-                             : strcmp(op, "ReduceSum") == 0 ? ADD
-                             : strcmp(op, "ReduceMin") == 0 ? MIN
-                                                            : MAX;
-    const size_t one = 1;
-    if (value == NULL)
+    *what = strcmp(name, "ReduceProd") == 0  ? MUL
+            : strcmp(name, "ReduceSum") == 0 ? ADD
+            : strcmp(name, "ReduceMin") == 0 ? MIN
+                                             : MAX;
+    return *what != MAX || strcmp(name, "ReduceMax") == 0;
+}
+
+/* Over the one axis, which need not be named: unless that is to mean none. */
+static bool read_axes(struct onnx_call *call, bool *none)
+{
+    struct onnx_integers axes;
+    size_t axis;
+    if (!onnx_integers(call, "axes", 1, &axes))
         return false;
-    if (value->content != ONNX_INTEGERS || value->rank != 1 || value->elements == 0)
-        return onnx_refuse(call, "of what comes from a request it is no layer");
+    if (axes.count > 1)
+        return onnx_refuse(call, "axes: the one of a vector expected, got %zu", axes.count);
+    *none = axes.count == 0 && onnx_int(call, "noop_with_empty_axes", 0) != 0;
+    return axes.count == 0 || onnx_axis(call, axes.list[0].value, 1, &axis);
+}
+
+static bool fold_vector(struct onnx_call *call, enum binary what, const struct onnx_value *value)
+{
+    const size_t one = 1;
     struct onnx_value *result =
         onnx_value_make(&call->chain->arena, ONNX_INTEGERS,
                         onnx_int(call, "keepdims", 1) != 0 ? 1 : 0, &one, NULL, call->fault);
@@ -320,4 +332,20 @@ bool onnx_fold_reduce(struct onnx_call *call)
         sum->sized = sum->sized || value->integers[i].sized;
     }
     return onnx_give(call, result);
+}
+
+bool onnx_fold_reduce(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_need(call, 0);
+    enum binary what;
+    bool none = false;
+    if (value == NULL)
+        return false;
+    if (value->content != ONNX_INTEGERS || value->rank != 1 || value->elements == 0)
+        return onnx_refuse(call, "of what comes from a request it is no layer");
+    if (!find_reduction(call->node->op_type, &what))
+        return onnx_refuse(call, "of known integers it is not computed");
+    if (!read_axes(call, &none))
+        return false;
+    return none ? onnx_give(call, value) : fold_vector(call, what, value);
 }

@@ -522,6 +522,35 @@ def truths():
             nodes, X, {"Y": None}, made | {"number": np.array(number, np.float32)}), {"X": sequence()})
 
 
+def reductions():
+    """What a Reshape goes to is computed from a shape: without axes that may be nothing at all."""
+    made = weights() | {"one": np.array([1]), "sizes": np.array([-1, 1, UNITS]), "axis": np.array([0]),
+                        "far": np.array([1]), "twice": np.array([0, -1]),
+                        "any": np.array([-1, 1]), "ends": np.array([1, UNITS])}
+    nodes = [lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+             helper.make_node("Squeeze", ["Y4", "one"], ["Y3"]),
+             helper.make_node("Reshape", ["Y3", "to"], ["Y"], name="reshape")]
+
+    def model(op, inputs, opset=18, output="to", **attributes):
+        reduce = [helper.make_node(op, inputs, [output], name="reduce", **attributes)]
+        if output != "to":
+            reduce.append(helper.make_node("Concat", ["any", output], ["to"], axis=0))
+        return graph(nodes[:2] + reduce + nodes[2:], {"X": [STEPS, 1, FEATURES]}, {"Y": None}, made,
+                     opset=opset)
+    feed = {"X": sequence(rows=1)}
+    write("bug_444_noop_without_axes", model("ReduceSum", ["sizes"], noop_with_empty_axes=1), feed)
+    write("bug_444_noop_of_the_axis",
+          model("ReduceProd", ["ends", "axis"], output="units", noop_with_empty_axes=1), feed)
+    refuse("bug_444_axis_of_none", model("ReduceSum", ["sizes", "far"]),
+           "ReduceSum 'reduce': axis 1 of a value of 1 dimensions")
+    refuse("bug_444_axis_of_none_before_18", model("ReduceMax", ["sizes"], opset=13, axes=[-2]),
+           "ReduceMax 'reduce': axis -2 of a value of 1 dimensions")
+    refuse("bug_444_axis_twice", model("ReduceMin", ["sizes", "twice"]),
+           "ReduceMin 'reduce': axes: the one of a vector expected, got 2")
+    refuse("bug_444_mean_of_integers", model("ReduceMean", ["sizes"]),
+           "ReduceMean 'reduce': of known integers it is not computed")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -534,3 +563,4 @@ torch_files()
 keras_files()
 lengths()
 truths()
+reductions()
