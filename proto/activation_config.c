@@ -8,7 +8,8 @@
 #include "proto/config_json.h"
 #include "proto/excerpt.h"
 
-#define PARAMETER_MAX 1e30 /* a float's, and its square's with some room */
+#define PARAMETER_MAX 1e30         /* a float's, and its square's with some room */
+#define BOUND_MAX     3.4028235e38 /* FLT_MAX as it is written, which as a float it is */
 
 static void list_activations(char *out, size_t capacity)
 {
@@ -32,13 +33,15 @@ static bool read_name(const char *name, const char *place, const char *key,
                      excerpt_of(name).text, known);
 }
 
+/* With those of clip nothing is computed, and the largest float stands for no bound. */
 static bool read_parameter(const cJSON *object, const char *place, const char *key, bool has_it,
-                           float *parameter, struct fault *fault)
+                           enum activation kind, float *parameter, struct fault *fault)
 {
+    const double most = kind == ACTIVATION_CLIP ? BOUND_MAX : PARAMETER_MAX;
     double value = (double)*parameter;
     if (!has_it && cJSON_GetObjectItemCaseSensitive(object, key) != NULL)
         return fault_set(fault, 400, "%s.%s: the function has no such parameter", place, key);
-    if (!config_json_number(object, place, key, -PARAMETER_MAX, PARAMETER_MAX, &value, fault))
+    if (!config_json_number(object, place, key, -most, most, &value, fault))
         return false;
     *parameter = (float)value;
     return true;
@@ -55,8 +58,10 @@ bool activation_config_read_object(const cJSON *object, const char *place,
     if (!read_name(name, place, "function", function, fault))
         return false;
     const int parameters = activation_parameters(function->kind);
-    return read_parameter(object, place, "alpha", parameters > 0, &function->alpha, fault) &&
-           read_parameter(object, place, "beta", parameters > 1, &function->beta, fault);
+    return read_parameter(object, place, "alpha", parameters > 0, function->kind, &function->alpha,
+                          fault) &&
+           read_parameter(object, place, "beta", parameters > 1, function->kind, &function->beta,
+                          fault);
 }
 
 bool activation_config_read(const cJSON *found, const char *place, const char *key,

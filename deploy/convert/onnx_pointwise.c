@@ -92,7 +92,8 @@ bool onnx_activation(struct onnx_call *call)
     return onnx_refuse(call, "no such activation");
 }
 
-/* A bound of Clip: an attribute until version 11, an input since; infinite when it is not said. */
+/* A bound of Clip: an attribute until version 11, an input since. Where there is none it is the
+ * largest float, as in ONNX Runtime; in a config that stands for infinity too. */
 static bool read_bound(const struct onnx_call *call, const char *name, size_t i, double otherwise,
                        double *bound)
 {
@@ -113,8 +114,13 @@ bool onnx_clip(struct onnx_call *call)
     if (value == NULL || !read_bound(call, "min", 1, -(double)FLT_MAX, &low) ||
         !read_bound(call, "max", 2, (double)FLT_MAX, &high))
         return false;
-    if (!(low <= high))
-        return onnx_refuse(call, "min: at most %.9g, which is max, expected, got %.9g", high, low);
+    if (!(low <= high) || low > (double)FLT_MAX || high < -(double)FLT_MAX)
+        return onnx_refuse(call,
+                           "min: at most %.9g, which is max, and finite numbers between them "
+                           "expected, got %.9g",
+                           high, low);
+    low = fmax(low, -(double)FLT_MAX);
+    high = fmin(high, (double)FLT_MAX);
     return give_function(call, value, (struct onnx_function){"clip", true, true, low, high});
 }
 

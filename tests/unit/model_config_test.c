@@ -5,6 +5,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -646,6 +647,28 @@ static void the_number_of_layers_is_bounded(void **state)
     free(text);
 }
 
+static void bug_445_clip_may_be_on_one_side_alone(void **state)
+{
+    (void)state;
+    struct model_config config = parse(LAYERS(
+        "{\"type\":\"activation\",\"function\":\"clip\",\"alpha\":0,\"beta\":3.4028235e38}"));
+    assert_true(config.layers[0].activation.alpha == 0 &&
+                config.layers[0].activation.beta == FLT_MAX);
+    model_config_fini(&config);
+    config = parse(LAYERS("{\"type\":\"dense\",\"activation\":{\"function\":\"clip\","
+                          "\"alpha\":-3.4028234663852886e38,\"beta\":6}}"));
+    assert_true(config.layers[0].activation.alpha == -FLT_MAX &&
+                config.layers[0].activation.beta == 6);
+    model_config_fini(&config);
+    static const struct refusal refusals[] = {
+        {LAYERS("{\"type\":\"activation\",\"function\":\"clip\",\"beta\":3.4028236e38}"),
+         "layers[0].beta: a number from -3.40282e+38 to 3.40282e+38 expected, got 3.4028236e+38"},
+        {LAYERS("{\"type\":\"activation\",\"function\":\"affine\",\"alpha\":2e30}"),
+         "layers[0].alpha: a number from -1e+30 to 1e+30 expected, got 2e+30"},
+    };
+    EXPECT_ALL_REFUSED(refusals);
+}
+
 static void prefixes_leave_room_for_the_names(void **state)
 {
     (void)state;
@@ -692,6 +715,7 @@ int main(void)
         cmocka_unit_test(tensors_labels_and_service_are_read),
         cmocka_unit_test(options_that_contradict_each_other_are_refused),
         cmocka_unit_test(parameters_of_layers_are_checked),
+        cmocka_unit_test(bug_445_clip_may_be_on_one_side_alone),
         cmocka_unit_test(tensors_labels_and_service_are_checked),
         cmocka_unit_test(the_number_of_layers_is_bounded),
         cmocka_unit_test(prefixes_leave_room_for_the_names),

@@ -551,6 +551,29 @@ def reductions():
            "ReduceMean 'reduce': of known integers it is not computed")
 
 
+# ---- Clip ----
+
+def clips():
+    """On one side alone, with bounds that are left out or infinite."""
+    squeeze = helper.make_node("Squeeze", ["Y4", "one"], ["Y3"])
+    made = weights() | {"one": np.array([1]), "low": np.float32(-0.1), "high": np.float32(0.05),
+                        "inf": np.float32(np.inf), "-inf": np.float32(-np.inf), "nan": np.float32(np.nan)}
+    made = {k: np.array(v) for k, v in made.items()}
+
+    def model(inputs, squeeze=squeeze, opset=13, **attributes):
+        clip = helper.make_node("Clip", ["Y3"] + inputs, ["Y"], name="clip", **attributes)
+        return graph([lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS), squeeze, clip], X,
+                     {"Y": None}, made, opset)
+    for name, inputs in (("min", ["low"]), ("max", ["", "high"]), ("neither", []),
+                         ("infinite_max", ["low", "inf"]), ("infinite_min", ["-inf", "high"])):
+        write(f"bug_445_clip_{name}", model(inputs), {"X": sequence()})
+    write("bug_445_clip_min_attribute",
+          model([], helper.make_node("Squeeze", ["Y4"], ["Y3"], axes=[1]), 9, min=-0.1),
+          {"X": sequence()})
+    for name, inputs in (("nan", ["nan"]), ("all_infinite", ["inf", "inf"]), ("all_low", ["-inf", "-inf"])):
+        refuse(f"bug_445_clip_{name}", model(inputs), "Clip 'clip': min: at most ")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -564,3 +587,4 @@ keras_files()
 lengths()
 truths()
 reductions()
+clips()
