@@ -71,6 +71,17 @@ bool onnx_integers(const struct onnx_call *call, const char *name, size_t i,
     return true;
 }
 
+void onnx_want_width(const struct onnx_call *call, const struct onnx_value *value, size_t width)
+{
+    if (value->content != ONNX_PLACES || value->elements == 0)
+        return;
+    const struct onnx_source *source = &call->chain->sources[value->places[0].source];
+    while (source->layer != NULL && source->layer->kind == ONNX_LAYER_ACTIVATION)
+        source = &call->chain->sources[source->layer->before];
+    if (source->kind == ONNX_SOURCE_INPUT && !source->whole_numbers)
+        *call->wanted_width = width;
+}
+
 bool onnx_axis(const struct onnx_call *call, int64_t axis, size_t rank, size_t *result)
 {
     const int64_t count = (int64_t)rank;

@@ -36,21 +36,13 @@ static bool check_matrix(const struct onnx_call *call, const struct onnx_value *
     return true;
 }
 
-/* The graph's input has too many features, or too few: the walk is to be tried again. */
-static void want_width(const struct onnx_call *call, const struct onnx_value *value, size_t width)
-{
-    if (value != NULL && is_places(value) && value->elements > 0 &&
-        call->chain->sources[value->places[0].source].kind == ONNX_SOURCE_INPUT)
-        *call->wanted_width = width;
-}
-
 bool onnx_matmul(struct onnx_call *call)
 {
     const struct onnx_value *value = onnx_need(call, 0), *matrix = onnx_need(call, 1);
     if (value == NULL || matrix == NULL)
         return false;
     if (matrix->rank == 2)
-        want_width(call, value, matrix->dims[0]);
+        onnx_want_width(call, value, matrix->dims[0]);
     if (!check_matrix(call, value, matrix, matrix->dims[0]))
         return false;
     struct onnx_layer layer = {.kind = ONNX_LAYER_DENSE};

@@ -64,12 +64,21 @@ static struct onnx_value *unknown(struct onnx_walk *walk, const OnnxValueInfo *i
     return onnx_value_unknown(&walk->chain.arena, &why, fault);
 }
 
+/* Features of a step: one for a first walk that does not know better, for without any the layer
+ * that could tell would not find its input. */
+static size_t width_of(const struct onnx_declared *declared, const struct onnx_sizes *sizes)
+{
+    if (declared->rank == 3 && declared->dims[2] > 0)
+        return (size_t)declared->dims[2];
+    return declared->rank == 3 && sizes->width > 0 ? sizes->width : 1;
+}
+
 static struct onnx_value *main_input(struct onnx_walk *walk, const OnnxValueInfo *info,
                                      const struct onnx_declared *declared, struct fault *fault)
 {
     const struct onnx_sizes *sizes = &walk->sizes;
     const bool ids = declared->rank == 2;
-    const size_t width = ids ? 1 : declared->dims[2] > 0 ? (size_t)declared->dims[2] : sizes->width;
+    const size_t width = width_of(declared, sizes);
     const struct onnx_source source = {.kind = ONNX_SOURCE_INPUT,
                                        .input = info,
                                        .width = width,

@@ -265,13 +265,9 @@ static bool read_input(struct reading *reading)
     struct onnx_features features;
     if (value == NULL)
         return false;
-    const struct onnx_source *source = value->content == ONNX_PLACES && value->elements > 0
-                                           ? &call->chain->sources[value->places[0].source]
-                                           : NULL;
-    if (source == NULL || value->rank != 3)
+    if (value->content != ONNX_PLACES || value->elements == 0 || value->rank != 3)
         return onnx_refuse(call, "X: steps of what comes from a request expected");
-    if (source->kind == ONNX_SOURCE_INPUT && !source->whole_numbers)
-        *call->wanted_width = reading->layer.lstm.input_size;
+    onnx_want_width(call, value, reading->layer.lstm.input_size);
     if (value->dims[2] != reading->layer.lstm.input_size)
         return onnx_refuse(call, "X: %zu features expected from W, got %s",
                            reading->layer.lstm.input_size, onnx_shape_of(value).text);

@@ -19,7 +19,8 @@ struct onnx_sizes {
     bool batch_first;         /* its dimensions are rows, steps rather than steps, rows */
     size_t steps, rows;       /* of this walk */
     bool any_steps, any_rows; /* stand for any number */
-    size_t width;             /* features of a step where the graph does not say; 0: not known */
+    size_t width;             /* features of a step where the graph does not say; 0: not known,
+                               * the walk is with one */
 };
 
 struct onnx_walk {

@@ -551,6 +551,25 @@ def reductions():
            "ReduceMean 'reduce': of known integers it is not computed")
 
 
+# ---- inputs ----
+
+def unknown_features():
+    """The weights of the first layer say how many features there are."""
+    x = {"X": ["t", "b", "f"]}
+    y = [helper.make_node("Squeeze", ["Y4", "one"], ["Y"])]
+    made = weights() | {"one": np.array([1])}
+    write("bug_446_unknown_features", graph([lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS)] + y, x,
+                                            {"Y": None}, made), {"X": sequence()})
+    write("bug_446_unknown_feature", graph([lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS)] + y, x,
+                                           {"Y": None}, made | weights(features=1)),
+          {"X": sequence(features=1)})
+    nodes = [helper.make_node("Tanh", ["X"], ["tanh"]), helper.make_node("MatMul", ["tanh", "K"], ["D"]),
+             lstm(["D", "W", "R", "B"], ["Y4"], hidden_size=UNITS)]
+    write("bug_446_unknown_features_of_dense", graph(nodes + y, x, {"Y": None},
+                                                     made | {"K": uniform(6, FEATURES)}),
+          {"X": sequence(features=6)})
+
+
 # ---- Clip ----
 
 def clips():
@@ -588,3 +607,4 @@ lengths()
 truths()
 reductions()
 clips()
+unknown_features()
