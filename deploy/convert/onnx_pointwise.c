@@ -251,11 +251,18 @@ static bool combine(struct onnx_call *call, const struct onnx_value *a, const st
     return onnx_refuse(call, "joins two branches: a chain of layers expected");
 }
 
+/* A layer takes the last dimension for features: there must be one. */
+static bool has_features(const struct onnx_call *call, const struct onnx_value *value)
+{
+    return value->content != ONNX_PLACES || value->rank > 0 ||
+           onnx_refuse(call, "features of what comes from a request expected, got one of them");
+}
+
 bool onnx_arithmetic(struct onnx_call *call)
 {
     const struct onnx_value *a = onnx_need(call, 0), *b = onnx_need(call, 1);
     const char *op = call->node->op_type;
-    if (a == NULL || b == NULL)
+    if (a == NULL || b == NULL || !has_features(call, a) || !has_features(call, b))
         return false;
     if (a->content != ONNX_PLACES && b->content != ONNX_PLACES)
         return onnx_fold_binary(call);

@@ -136,15 +136,23 @@ static int64_t opset_of(const OnnxModel *model)
     return 1;
 }
 
+/* known: names with spaces around each. */
+static bool is_known(const char *name, const char *known)
+{
+    const size_t size = strlen(name);
+    if (size == 0 || strchr(name, ' ') != NULL)
+        return false;
+    const char *found = strstr(known, name);
+    while (found != NULL && (found[-1] != ' ' || found[size] != ' '))
+        found = strstr(found + 1, name);
+    return found != NULL;
+}
+
 static bool check_attributes(const OnnxNode *node, const char *known, struct fault *why)
 {
     for (size_t i = 0; i < node->n_attribute; i++) {
         const char *name = node->attribute[i]->name != NULL ? node->attribute[i]->name : "";
-        const char *found = strstr(known, name);
-        const size_t size = strlen(name);
-        while (found != NULL && size > 0 && (found[-1] != ' ' || found[size] != ' '))
-            found = strstr(found + 1, name);
-        if (found == NULL || size == 0)
+        if (!is_known(name, known))
             return fault_set(why, 400, "attribute '%s' is unknown", excerpt_of(name).text);
     }
     return true;

@@ -551,6 +551,28 @@ def reductions():
            "ReduceMean 'reduce': of known integers it is not computed")
 
 
+# ---- graphs made to harm ----
+
+def scalars():
+    """One number of a step is no layer's input. An attribute's name is taken as it stands."""
+    made = weights() | {"one": np.array([1]), "zero": np.array(0), "two": np.array(2, np.float32)}
+    y = [lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+         helper.make_node("Squeeze", ["Y4", "one"], ["Y3"]),
+         helper.make_node("ReduceMean", ["Y3"], ["M3"], axes=[-1], keepdims=1)]
+    for name in "YM":
+        y += [helper.make_node("Gather", [f"{name}{n}", "zero"], [f"{name}{n - 1}"], axis=0)
+              for n in (3, 2, 1)]
+    nodes = {"scalar_minus_mean": helper.make_node("Sub", ["Y0", "M0"], ["Y"], name="sub"),
+             "scalar_minus_number": helper.make_node("Sub", ["Y0", "two"], ["Y"], name="sub"),
+             "number_times_scalar": helper.make_node("Mul", ["two", "Y0"], ["Y"], name="mul"),
+             "space_in_a_name": helper.make_node("Cast", ["Y3"], ["Y"], name="cast", **{" to": 1})}
+    becauses = {"Sub": "Sub 'sub': features of what comes from a request expected",
+                "Mul": "Mul 'mul': features of what comes from a request expected",
+                "Cast": "Cast 'cast': attribute ' to' is unknown"}
+    for name, node in nodes.items():
+        refuse(f"bug_447_{name}", graph(y + [node], X, {"Y": None}, made), becauses[node.op_type])
+
+
 # ---- inputs ----
 
 def unknown_features():
@@ -608,3 +630,4 @@ truths()
 reductions()
 clips()
 unknown_features()
+scalars()
