@@ -149,11 +149,24 @@ static bool is_at_last_step(const struct look *look)
     return true;
 }
 
+/* The same picked before: two values of it are of one layer. */
+static const struct onnx_layer *find_alike(const struct look *look, const struct onnx_layer *layer)
+{
+    for (size_t i = 0; i < look->chain->source_count; i++) {
+        const struct onnx_source *source = source_of(look, (uint32_t)i);
+        if (source->kind == ONNX_SOURCE_LAYER && source->layer->kind == layer->kind &&
+            source->layer->before == layer->before && source->layer->original == layer->original)
+            return source->layer;
+    }
+    return NULL;
+}
+
 /* From here on the features are the vector that the layer makes of each row. */
 static bool become_vector(const struct look *look, const struct onnx_layer *layer, size_t width)
 {
-    const struct onnx_layer *added =
-        onnx_chain_add_layer(look->chain, layer, width, true, look->fault);
+    const struct onnx_layer *added = find_alike(look, layer);
+    if (added == NULL)
+        added = onnx_chain_add_layer(look->chain, layer, width, true, look->fault);
     if (added == NULL)
         return false;
     look->features->source = added->after;

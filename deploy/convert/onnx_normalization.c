@@ -92,14 +92,20 @@ bool onnx_add_epsilon(struct onnx_call *call, const struct onnx_value *value,
     return !*done || give_part(call, value, ONNX_PART_VARIANCE, 1, (double)operand->floats[0]);
 }
 
-/* x - mean of x */
+/* x - mean of x, where x may be what the mean's layer has picked: the last step, for instance. */
 static bool center(struct onnx_call *call, const struct onnx_value *a, const struct onnx_value *b,
                    bool *done)
 {
     const struct onnx_layer *mean = part_of(call, b, ONNX_PART_MEAN);
-    *done =
-        mean != NULL && a->elements > 0 && mean->before == a->places[0].source && same_places(a, b);
-    return !*done || give_part(call, a, ONNX_PART_CENTERED, 0, 0);
+    struct onnx_features features;
+    if (mean == NULL || a->elements == 0)
+        return true;
+    if (!onnx_chain_features(call->chain, a, &features, call->fault))
+        return false;
+    const struct onnx_value *x =
+        onnx_chain_places(call->chain, a, &features, features.source, call->fault);
+    *done = x != NULL && mean->before == features.source && same_places(x, b);
+    return x != NULL && (!*done || give_part(call, x, ONNX_PART_CENTERED, 0, 0));
 }
 
 /* What the deviation is of: the part before it that is centered; NULL where it is another. */

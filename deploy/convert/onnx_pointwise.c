@@ -239,8 +239,10 @@ static bool is_swish(const struct onnx_call *call, const struct onnx_value *x,
 static bool combine(struct onnx_call *call, const struct onnx_value *a, const struct onnx_value *b)
 {
     bool done = false;
-    if (!onnx_normalization_step(call, a, b, &done) || done)
-        return done;
+    if (!onnx_normalization_step(call, a, b, &done))
+        return false;
+    if (done)
+        return true;
     if (strcmp(call->node->op_type, "Mul") == 0 && a->elements > 0 && b->elements > 0) {
         const struct onnx_function swish = {.name = "swish"};
         if (is_swish(call, a, b))
@@ -280,8 +282,10 @@ bool onnx_arithmetic(struct onnx_call *call)
         return onnx_refuse(call, "of a known number by what comes from a request it is no layer");
     if (value->elements == 0 || !read_operand(call, operand, value))
         return false;
-    if (what == ADD && (!onnx_add_epsilon(call, value, operand, &done) || done))
-        return done;
+    if (what == ADD && !onnx_add_epsilon(call, value, operand, &done))
+        return false;
+    if (done)
+        return true;
     if ((what == ADD || what == MUL) && !give_weight(call, value, operand, what == ADD, &done))
         return false;
     return done || give_scale(call, value, operand, what);

@@ -551,6 +551,35 @@ def reductions():
            "ReduceMean 'reduce': of known integers it is not computed")
 
 
+# ---- LayerNormalization in parts ----
+
+def norms_in_parts():
+    """Behind what picks a vector of each row, and of each step; of one thing less another's mean."""
+    made = weights() | {
+        "one": np.array([1]), "last": np.array(-1), "two": np.array(2, np.float32),
+        "epsilon": np.array(1e-5, np.float32), "scale": uniform(UNITS), "shift": uniform(UNITS)}
+
+    def parts(x, mean_of=None):
+        node = helper.make_node
+        return [node("ReduceMean", [mean_of or x], ["mean"], axes=[-1], keepdims=1),
+                node("Sub", [x, "mean"], ["centered"], name="center"),
+                node("Pow", ["centered", "two"], ["square"]),
+                node("ReduceMean", ["square"], ["variance"], axes=[-1], keepdims=1),
+                node("Add", ["variance", "epsilon"], ["sum"]), node("Sqrt", ["sum"], ["deviation"]),
+                node("Div", ["centered", "deviation"], ["normal"]),
+                node("Mul", ["normal", "scale"], ["scaled"]), node("Add", ["scaled", "shift"], ["Y"])]
+    y = [lstm(["X", "W", "R", "B"], ["Y4", "Y_h"], hidden_size=UNITS),
+         helper.make_node("Squeeze", ["Y4", "one"], ["Y3"]),
+         helper.make_node("Gather", ["Y3", "last"], ["Y2"], axis=0),
+         helper.make_node("Gather", ["Y_h", "last"], ["H2"], axis=0)]
+    for name, nodes in (("last_step", parts("Y2")), ("final_state", parts("H2")), ("every_step", parts("Y3"))):
+        write(f"bug_448_norm_in_parts_of_{name}", graph(y + nodes, X, {"Y": None}, made, opset=13),
+              {"X": sequence()})
+    tanh = helper.make_node("Tanh", ["Y2"], ["T2"])
+    refuse("bug_448_mean_of_another", graph(y + [tanh] + parts("Y2", "T2"), X, {"Y": None}, made, opset=13),
+           "Sub 'center': joins two branches")
+
+
 # ---- graphs made to harm ----
 
 def scalars():
@@ -631,3 +660,4 @@ reductions()
 clips()
 unknown_features()
 scalars()
+norms_in_parts()
