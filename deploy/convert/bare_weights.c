@@ -14,7 +14,8 @@ struct search {
     struct state_dict *dict;
     const struct read_options *options;
     struct network *network;
-    bool *used; /* [dict->count]: a layer took it */
+    const char *root; /* the prefix of a layer that names no weights of its own, or NULL */
+    bool *used;       /* [dict->count]: a layer took it */
     struct fault *fault;
 };
 
@@ -79,6 +80,13 @@ static bool copy_array(struct search *s, size_t layer, const struct array *array
     return values != NULL && array_read(array, values, s->fault);
 }
 
+/* Of all types with weights only a layer norm computes without them, where it names none. */
+static bool needs_tensors(const struct search *s, const struct network_layer *layer)
+{
+    return strcmp(layer->type, "layer_norm") != 0 || s->root == NULL ||
+           strcmp(layer->prefix, s->root) != 0;
+}
+
 /* Gives the layer all the tensors of its type under its prefix. */
 static bool take_tensors(struct search *s, size_t layer)
 {
@@ -95,7 +103,7 @@ static bool take_tensors(struct search *s, size_t layer)
         s->used[i] = true;
         taken++;
     }
-    return taken > 0 ||
+    return taken > 0 || !needs_tensors(s, &s->network->layers[layer]) ||
            fault_set(s->fault, 400, "layer '%s': no weights '%s%s' found",
                      excerpt_of(s->network->layers[layer].name).text, excerpt_of(prefix).text,
                      strcmp(type, "lstm") == 0 ? "weight_ih_l0" : "weight");
@@ -304,20 +312,13 @@ static bool make_chain(struct search *s)
     return chain_parse(s->options->layers, s->network, s->fault) && fill_layers(s);
 }
 
-/* make on a search of the dict. */
-static bool search_for(bool (*make)(struct search *), struct state_dict *dict,
-                       const struct read_options *options, struct network *network,
-                       struct fault *fault)
+/* make on a search of its dict. */
+static bool run(struct search *search, bool (*make)(struct search *))
 {
-    struct search search = {
-        .dict = dict,
-        .options = options,
-        .network = network,
-        .used = calloc(dict->count > 0 ? dict->count : 1, sizeof(bool)),
-        .fault = fault,
-    };
-    const bool made = search.used != NULL ? make(&search) : fault_set(fault, 503, "out of memory");
-    free(search.used);
+    search->used = calloc(search->dict->count > 0 ? search->dict->count : 1, sizeof(bool));
+    const bool made =
+        search->used != NULL ? make(search) : fault_set(search->fault, 503, "out of memory");
+    free(search->used);
     return made;
 }
 
@@ -330,14 +331,17 @@ bool bare_weights_to_network(struct state_dict *dict, const struct read_options 
     if (!gates_apart_join(dict, options->gate_columns, &gates, fault))
         return false;
     network_set_bool(network, NETWORK_ROOT, "batch_first", options->batch_first);
-    const bool done =
-        search_for(options->layers != NULL ? make_chain : make_lstm, dict, options, network, fault);
+    struct search search = {.dict = dict, .options = options, .network = network, .fault = fault};
+    const bool done = run(&search, options->layers != NULL ? make_chain : make_lstm);
     free(gates);
     return done;
 }
 
-bool bare_weights_to_layers(struct state_dict *dict, struct network *network, struct fault *fault)
+bool bare_weights_to_layers(struct state_dict *dict, const char *root, struct network *network,
+                            struct fault *fault)
 {
     static const struct read_options none = {.lstm_only = false};
-    return search_for(fill_layers, dict, &none, network, fault);
+    struct search search = {
+        .dict = dict, .options = &none, .network = network, .root = root, .fault = fault};
+    return run(&search, fill_layers);
 }

@@ -22,7 +22,9 @@ bool bare_weights_to_network(struct state_dict *dict, const struct read_options 
                              struct network *network, struct fault *fault);
 
 /* Gives the network's layers, which are there already, the tensors of their types that stand under
- * their prefixes; what is left aside is the network's note. The dict is sorted. */
-bool bare_weights_to_layers(struct state_dict *dict, struct network *network, struct fault *fault);
+ * their prefixes; what is left aside is the network's note. root is the prefix of a layer that has
+ * none of its own: a layer norm of which needs no tensors. The dict is sorted. */
+bool bare_weights_to_layers(struct state_dict *dict, const char *root, struct network *network,
+                            struct fault *fault);
 
 #endif

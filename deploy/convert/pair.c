@@ -89,5 +89,6 @@ bool pair_to_network(const cJSON *config, struct state_dict *dict, struct networ
 {
     static const char *const own[] = {"name", "weights", "prefix", "lstm", "layers", NULL};
     copy_options(network, NETWORK_ROOT, config, own);
-    return add_layers(network, config, fault) && bare_weights_to_layers(dict, network, fault);
+    return add_layers(network, config, fault) &&
+           bare_weights_to_layers(dict, text(config, "prefix", ""), network, fault);
 }

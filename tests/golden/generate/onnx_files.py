@@ -575,6 +575,10 @@ def norms_in_parts():
     for name, nodes in (("last_step", parts("Y2")), ("final_state", parts("H2")), ("every_step", parts("Y3"))):
         write(f"bug_448_norm_in_parts_of_{name}", graph(y + nodes, X, {"Y": None}, made, opset=13),
               {"X": sequence()})
+    bare = parts("Y3")[:-2]
+    bare[-1].output[0] = "Y"
+    write("bug_449_norm_without_weights", graph(y + bare, X, {"Y": None}, made, opset=13),
+          {"X": sequence()})
     tanh = helper.make_node("Tanh", ["Y2"], ["T2"])
     refuse("bug_448_mean_of_another", graph(y + [tanh] + parts("Y2", "T2"), X, {"Y": None}, made, opset=13),
            "Sub 'center': joins two branches")
