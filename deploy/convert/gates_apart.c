@@ -20,14 +20,20 @@ static char letter_of(const char *name, char kind)
     return name[0] == kind && name[at] != '\0' && name[at + 1] == '\0' ? name[at] : '\0';
 }
 
-static struct array *find(const struct state_dict *dict, char kind, size_t gate)
+/* The first one from array `from` on. */
+static struct array *find_from(const struct state_dict *dict, size_t from, char kind, size_t gate)
 {
-    for (size_t i = 0; i < dict->count; i++) {
+    for (size_t i = from; i < dict->count; i++) {
         const char letter = letter_of(dict->arrays[i].name, kind);
         if (letter != '\0' && strchr(letters[gate], letter) != NULL)
             return &dict->arrays[i];
     }
     return NULL;
+}
+
+static struct array *find(const struct state_dict *dict, char kind, size_t gate)
+{
+    return find_from(dict, 0, kind, gate);
 }
 
 /* Are there Wi, Wf, Wo and Wc or Wg (or W_i...)? */
@@ -65,6 +71,16 @@ static bool check_bias(const struct array *array, size_t hidden, struct fault *f
                      excerpt_of(array->name).text, hidden, array_shape(array).text);
 }
 
+/* With "Wc" and "Wg", or "Wi" and "W_i", any could be meant. */
+static bool check_single(const struct state_dict *dict, char kind, size_t gate, struct fault *fault)
+{
+    const struct array *first = find(dict, kind, gate);
+    const struct array *other =
+        first != NULL ? find_from(dict, (size_t)(first - dict->arrays) + 1, kind, gate) : NULL;
+    return other == NULL || fault_set(fault, 400, "'%s' and '%s': one array for each gate expected",
+                                      excerpt_of(first->name).text, excerpt_of(other->name).text);
+}
+
 /* All four matrices, and all four biases or none. */
 static bool check(const struct state_dict *dict, bool *biased, struct fault *fault)
 {
@@ -72,7 +88,8 @@ static bool check(const struct state_dict *dict, bool *biased, struct fault *fau
     size_t biases = 0;
     for (size_t gate = 0; gate < GATES; gate++) {
         const struct array *bias = find(dict, 'b', gate);
-        if (!check_matrix(find(dict, 'W', gate), first, fault) ||
+        if (!check_single(dict, 'W', gate, fault) || !check_single(dict, 'b', gate, fault) ||
+            !check_matrix(find(dict, 'W', gate), first, fault) ||
             (bias != NULL && !check_bias(bias, first->shape[0], fault)))
             return false;
         biases += bias != NULL;

@@ -14,8 +14,8 @@
  * Elsewhere it stays as it is. columns, --gate-columns, says what the matrices' columns belong to:
  * "hx", h first, or "xh"; the file cannot tell. *memory is what the new arrays lie in, the caller's
  * to free after the dict, NULL where there are none and on failure. Refused (400): columns that are
- * neither, gates without columns, columns without gates, gates of different or impossible shapes.
- */
+ * neither, gates without columns, columns without gates, a gate that is there twice, gates of
+ * different or impossible shapes. */
 bool gates_apart_join(struct state_dict *dict, const char *columns, float **memory,
                       struct fault *fault);
 

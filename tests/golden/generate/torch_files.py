@@ -322,6 +322,11 @@ def gates_apart():
            "'W_f': a gate's [H,H+I] expected", ["--gate-columns", "xh"], suffix="npz")
     refuse("npz_gate_without_bias", npz({n: a for n, a in hx.items() if n != "bf"}),
            "a bias for each of the four gates expected, got 3", ["--gate-columns", "hx"], "npz")
+    for name, twice, because in (("c_and_g", {"Wg": hx["Wc"]}, "'Wc' and 'Wg'"),
+                                 ("spelt_twice", {"W_i": hx["Wi"]}, "'W_i' and 'Wi'"),
+                                 ("bias_twice", {"bg": hx["bc"]}, "'bc' and 'bg'")):
+        refuse(f"bug_450_{name}", npz(hx | twice), f"{because}: one array for each gate expected",
+               ["--gate-columns", "hx", "--layers", "lstm lstm, linear y"], "npz")
     refuse("npz_gate_columns", npz(xh), "hx or xh expected, got 'ih'", ["--gate-columns", "ih"], "npz")
     refuse("gate_columns_of_none", saved(lstm.state_dict()), "weights 'Wi', 'Wf', 'Wc' and 'Wo'",
            ["--gate-columns", "hx"])
