@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* A sanitizer's shadow memory is as large as the address space. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -29,17 +30,17 @@ static const struct {
 };
 
 static const int allowed[] = {
-    SCMP_SYS(read),         SCMP_SYS(write),          SCMP_SYS(readv),
-    SCMP_SYS(writev),       SCMP_SYS(pread64),        SCMP_SYS(lseek),
-    SCMP_SYS(_llseek),      SCMP_SYS(fstat),          SCMP_SYS(fstat64),
-    SCMP_SYS(close),        SCMP_SYS(sendto),         SCMP_SYS(sendmsg),
-    SCMP_SYS(recvfrom),     SCMP_SYS(recvmsg),        SCMP_SYS(brk),
-    SCMP_SYS(munmap),       SCMP_SYS(mremap),         SCMP_SYS(madvise),
-    SCMP_SYS(futex),        SCMP_SYS(getrandom),      SCMP_SYS(clock_gettime),
-    SCMP_SYS(gettimeofday), SCMP_SYS(time),           SCMP_SYS(getpid),
-    SCMP_SYS(gettid),       SCMP_SYS(tgkill),         SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack),
-    SCMP_SYS(sched_yield),  SCMP_SYS(exit),           SCMP_SYS(exit_group),
+    SCMP_SYS(read),           SCMP_SYS(write),        SCMP_SYS(readv),
+    SCMP_SYS(writev),         SCMP_SYS(pread64),      SCMP_SYS(lseek),
+    SCMP_SYS(_llseek),        SCMP_SYS(fstat),        SCMP_SYS(fstat64),
+    SCMP_SYS(close),          SCMP_SYS(sendto),       SCMP_SYS(sendmsg),
+    SCMP_SYS(recvfrom),       SCMP_SYS(recvmsg),      SCMP_SYS(brk),
+    SCMP_SYS(munmap),         SCMP_SYS(mremap),       SCMP_SYS(madvise),
+    SCMP_SYS(futex),          SCMP_SYS(getrandom),    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),   SCMP_SYS(time),         SCMP_SYS(getpid),
+    SCMP_SYS(gettid),         SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack),  SCMP_SYS(sched_yield),
+    SCMP_SYS(exit),           SCMP_SYS(exit_group),
 };
 
 static bool set_limits(struct fault *fault)
@@ -69,7 +70,21 @@ static int allow_some(scmp_filter_ctx filter)
     for (size_t i = 0; error == 0 && i < sizeof mapping / sizeof mapping[0]; i++)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, mapping[i], 1,
                                  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (error == 0) /* abort's */
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
     return error;
+}
+
+/* Input and output: whatever they are, a terminal perhaps, they are the caller's. */
+static bool close_standard(void)
+{
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const bool closed =
+        nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0;
+    if (nothing > STDERR_FILENO)
+        close(nothing);
+    return closed;
 }
 
 static int load_filter(void)
@@ -88,6 +103,8 @@ static int load_filter(void)
 
 bool confine(struct fault *fault)
 {
+    if (!close_standard())
+        return fault_set(fault, 503, "/dev/null: %s", strerror(errno));
     if (!set_limits(fault))
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)

@@ -1,6 +1,8 @@
 /* lstm-convert: from what a framework saved to what lstmd serves. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "deploy/convert/command_line.h"
 #include "deploy/convert/confined.h"
@@ -47,10 +49,23 @@ static bool run(const struct command_line *line, struct fault *fault)
     return done;
 }
 
+/* Where the caller has closed them no file of ours gets the numbers 0 to 2, which are not for files
+ * (confine.h). Reading the first or writing the others still fails. */
+static bool take_standard(void)
+{
+    bool taken = true;
+    for (int fd = STDIN_FILENO; taken && fd <= STDERR_FILENO; fd++)
+        taken = fcntl(fd, F_GETFD) >= 0 ||
+                open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == fd;
+    return taken;
+}
+
 int main(int argc, char **argv)
 {
     struct command_line line;
     struct fault fault = {0};
+    if (!take_standard())
+        return 1;
     if (!command_line_parse(&line, argc, argv, &fault)) {
         fprintf(stderr, "lstm-convert: %s\n", fault.text);
         return 2;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,45 @@ static void a_confined_process_opens_sends_and_starts_nothing(void **state)
 {
     (void)state;
     assert_int_equal(in_child(try_the_forbidden), 0);
+}
+
+static int try_to_signal(void)
+{
+    struct fault fault;
+    if (!confine(&fault))
+        return 100;
+    if (!refused(tgkill(getppid(), getppid(), 0)))
+        return 1;
+    if (!refused(kill(getpid(), 0)))
+        return 2;
+    return tgkill(getpid(), gettid(), 0) == 0 ? 0 : 3;
+}
+
+/* The others of the user are none of its business; abort still ends it. */
+static void bug_451_a_confined_process_signals_itself_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(try_to_signal), 0);
+}
+
+/* A byte waits at standard input, another is written to standard output. */
+static int use_the_callers(void)
+{
+    char byte = 'x';
+    struct fault fault;
+    int in[2], out[2];
+    if (pipe(in) != 0 || pipe(out) != 0 || write(in[1], &byte, 1) != 1 || dup2(in[0], 0) != 0 ||
+        dup2(out[1], 1) != 1 || close(out[1]) != 0 || !confine(&fault))
+        return 100;
+    if (read(0, &byte, 1) != 0)
+        return 1;
+    return write(1, &byte, 1) == 1 && read(out[0], &byte, 1) == 0 ? 0 : 2;
+}
+
+static void bug_451_a_confined_process_has_not_the_callers_input_and_output(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(use_the_callers), 0);
 }
 
 static int read_and_write(void)
@@ -177,6 +217,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_confined_process_opens_sends_and_starts_nothing),
+        cmocka_unit_test(bug_451_a_confined_process_signals_itself_alone),
+        cmocka_unit_test(bug_451_a_confined_process_has_not_the_callers_input_and_output),
         cmocka_unit_test(what_is_open_can_still_be_read_and_written),
         cmocka_unit_test(a_file_beside_the_input_can_be_asked_for),
         cmocka_unit_test(nothing_else_can_be_asked_for),

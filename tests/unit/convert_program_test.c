@@ -315,6 +315,27 @@ static void the_end_of_the_reading_process_is_contained(void **state)
     assert_int_equal(rmdir(dir.path), 0);
 }
 
+/* Then its own files have other numbers, which the process that reads would lose. */
+static void bug_451_closed_input_and_output_are_no_files_of_its_own(void **state)
+{
+    char command[512];
+    struct temp_dir dir, plain;
+    (void)state;
+    temp_dir_create(&dir);
+    temp_dir_create(&plain);
+    snprintf(command, sizeof command, "exec %s %s --out %s --name mine <&- >&-", program_path(),
+             FILES "half/model.pt", dir.path);
+    const char *const arguments[] = {"/bin/sh", "-c", command, NULL};
+    struct run done = run(arguments);
+    assert_int_equal(done.exit_status, 1); /* the summary could not be printed */
+    assert_string_equal(done.errors, "");
+    must_convert(&plain, FILES "half/model.pt", "mine");
+    assert_same_pair(&dir, &plain, "mine");
+    run_fini(&done);
+    temp_dir_remove(&dir);
+    temp_dir_remove(&plain);
+}
+
 static void a_folder_that_cannot_be_written_is_named(void **state)
 {
     const char *const arguments[] = {program_path(), FILES "half/model.pt", "--out",
@@ -338,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_bad_command_line_exits_2),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(the_end_of_the_reading_process_is_contained),
+        cmocka_unit_test(bug_451_closed_input_and_output_are_no_files_of_its_own),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
