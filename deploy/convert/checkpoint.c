@@ -7,6 +7,14 @@
 #include "proto/excerpt.h"
 
 #define DEPTH_MAX 4 /* {"model": {"state_dict": ...}} */
+#define STEPS_MAX PICKLE_ITEMS_MAX
+
+/* A walk through the values. A dict that holds another many times, or itself, could be walked for
+ * ever: each item that is looked at is a step, of all there may be as many as a pickle's items. */
+struct walk {
+    const struct pickle *pickle;
+    size_t steps;
+};
 
 /* A dict's key as a C string. */
 struct key {
@@ -30,12 +38,21 @@ static bool read_key(const struct pickle *pickle, pickle_ref ref, struct key *ke
 
 /* ---- which dict ---- */
 
-static bool holds_tensors(const struct pickle *pickle, const struct pickle_value *value)
+static bool check_steps(const struct walk *walk, struct fault *fault)
 {
-    if (value->type == PICKLE_DICT)
-        for (size_t i = 1; i < value->as.items.count; i += 2)
-            if (pickle_get(pickle, value->as.items.refs[i])->type == PICKLE_TENSOR)
-                return true;
+    return walk->steps < STEPS_MAX ||
+           fault_set(fault, 400, "pickle: a dict of tensors expected, not found in %zu steps",
+                     STEPS_MAX);
+}
+
+/* Not found either when there are no steps left. */
+static bool holds_tensors(struct walk *walk, const struct pickle_value *value)
+{
+    if (value->type != PICKLE_DICT)
+        return false;
+    for (size_t i = 1; i < value->as.items.count && walk->steps < STEPS_MAX; i += 2, walk->steps++)
+        if (pickle_get(walk->pickle, value->as.items.refs[i])->type == PICKLE_TENSOR)
+            return true;
     return false;
 }
 
@@ -55,23 +72,24 @@ static const struct pickle_value *well_known(const struct pickle *pickle,
 
 /* The only entry that is a dict of tensors; where several are, the dict of them all. An optimizer's
  * state is none. */
-static bool find_inner(const struct pickle *pickle, const struct pickle_value *dict,
+static bool find_inner(struct walk *walk, const struct pickle_value *dict,
                        const struct pickle_value **found, struct fault *fault)
 {
     size_t count = 0;
     for (size_t i = 1; i < dict->as.items.count; i += 2) {
-        const struct pickle_value *value = pickle_get(pickle, dict->as.items.refs[i]);
-        if (holds_tensors(pickle, value) && ++count == 1)
+        const struct pickle_value *value = pickle_get(walk->pickle, dict->as.items.refs[i]);
+        if (holds_tensors(walk, value) && ++count == 1)
             *found = value;
     }
     if (count > 1)
         *found = dict;
-    return count > 0 || fault_set(fault, 400, "no state_dict found: a dict of tensors expected");
+    return check_steps(walk, fault) &&
+           (count > 0 || fault_set(fault, 400, "no state_dict found: a dict of tensors expected"));
 }
 
-static bool find_dict(const struct pickle *pickle, const struct pickle_value **found,
-                      struct fault *fault)
+static bool find_dict(struct walk *walk, const struct pickle_value **found, struct fault *fault)
 {
+    const struct pickle *pickle = walk->pickle;
     const struct pickle_value *dict = pickle_get(pickle, pickle->root);
     if (dict->type != PICKLE_DICT)
         return fault_set(fault, 400, "a dict of tensors expected, got another object");
@@ -82,7 +100,7 @@ static bool find_dict(const struct pickle *pickle, const struct pickle_value **f
         dict = inner;
     }
     *found = dict;
-    return holds_tensors(pickle, dict) || find_inner(pickle, dict, found, fault);
+    return holds_tensors(walk, dict) || find_inner(walk, dict, found, fault);
 }
 
 /* ---- its tensors ---- */
@@ -139,13 +157,15 @@ static bool join_keys(const struct key *outer, const struct key *inner, struct k
 }
 
 /* The tensors right in value; outer: what stands before their names, or NULL. */
-static bool add_tensors(const struct pickle *pickle, const struct storage_source *source,
+static bool add_tensors(struct walk *walk, const struct storage_source *source,
                         const struct pickle_value *value, const struct key *outer,
                         struct state_dict *dict, struct fault *fault)
 {
-    for (size_t i = 0; i < value->as.items.count; i += 2) {
+    const struct pickle *pickle = walk->pickle;
+    for (size_t i = 0; i < value->as.items.count && walk->steps < STEPS_MAX; i += 2) {
         const struct pickle_value *item = pickle_get(pickle, value->as.items.refs[i + 1]);
         struct key key, joined;
+        walk->steps++;
         if (item->type != PICKLE_TENSOR)
             continue;
         if (!read_key(pickle, value->as.items.refs[i], &key, fault) ||
@@ -154,22 +174,23 @@ static bool add_tensors(const struct pickle *pickle, const struct storage_source
                         fault))
             return false;
     }
-    return true;
+    return check_steps(walk, fault);
 }
 
 bool checkpoint_read(const struct pickle *pickle, const struct storage_source *source,
                      struct state_dict *dict, struct fault *fault)
 {
     const struct pickle_value *found = NULL;
-    if (!find_dict(pickle, &found, fault) || !add_tensors(pickle, source, found, NULL, dict, fault))
+    struct walk walk = {.pickle = pickle};
+    if (!find_dict(&walk, &found, fault) || !add_tensors(&walk, source, found, NULL, dict, fault))
         return false;
     for (size_t i = 0; i < found->as.items.count; i += 2) {
         const struct pickle_value *inner = pickle_get(pickle, found->as.items.refs[i + 1]);
         struct key key;
-        if (holds_tensors(pickle, inner) &&
+        if (holds_tensors(&walk, inner) &&
             (!read_key(pickle, found->as.items.refs[i], &key, fault) ||
-             !add_tensors(pickle, source, inner, &key, dict, fault)))
+             !add_tensors(&walk, source, inner, &key, dict, fault)))
             return false;
     }
-    return state_dict_sort(dict, fault);
+    return check_steps(&walk, fault) && state_dict_sort(dict, fault);
 }

@@ -21,7 +21,8 @@ struct storage_source {
 };
 
 /* Adds the state_dict's tensors to dict, and sorts it. Refused (400): a pickle without one, tensors
- * that PyTorch marked as negated or conjugated views. */
+ * that PyTorch marked as negated or conjugated views, dicts in dicts that take more steps to look
+ * through than a pickle has items. */
 bool checkpoint_read(const struct pickle *pickle, const struct storage_source *source,
                      struct state_dict *dict, struct fault *fault);
 

@@ -153,8 +153,11 @@ static void assert_archive_refused(const struct entry *entries, size_t count, co
     "(X\x07\0\0\0storagectorch\nFloatStorage\nX" key_size "\0\0\0" key "X\x03\0\0\0cpu" numel "tQ"
 #define TENSOR(storage, offset, shape, strides) TENSOR_WITH(storage, offset, shape, strides, "")
 #define TENSOR_WITH(storage, offset, shape, strides, metadata)                                     \
-    "\x80\x02}X\x0c\0\0\0weight_ih_l0ctorch._utils\n_rebuild_tensor_v2\n(" storage offset shape    \
-        strides "\x89}" metadata "tRs."
+    "\x80\x02}" ENTRY_OF_TENSOR(storage, offset, shape, strides, metadata) "."
+/* Put into the dict on the stack. */
+#define ENTRY_OF_TENSOR(storage, offset, shape, strides, metadata)                                 \
+    "X\x0c\0\0\0weight_ih_l0ctorch._utils\n_rebuild_tensor_v2\n(" storage offset shape strides     \
+    "\x89}" metadata "tRs"
 
 static void a_bomb_is_refused_before_it_is_unpacked(void **state)
 {
@@ -259,6 +262,64 @@ static void an_object_that_holds_itself_is_refused(void **state)
     /* l = [l] */
     assert_archive_refused((const struct entry[]){ENTRY("a/data.pkl", "\x80\x02]q\0h\0a.")}, 1,
                            "a dict of tensors expected");
+}
+
+/* A text that grows. */
+struct text {
+    char *bytes; /* [TEXT_MAX] */
+    size_t size;
+};
+#define TEXT_MAX ((size_t)4 << 20)
+
+static void put(struct text *text, const void *bytes, size_t size)
+{
+    assert_true(size <= TEXT_MAX - text->size);
+    memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
+}
+
+/* count entries of the dict on the stack, the remembered value 1 under the key 'k'. */
+static void put_entries(struct text *text, size_t count)
+{
+    put(text, "(", 1);
+    for (size_t i = 0; i < count; i++)
+        put(text, "h\0h\1", 4);
+    put(text, "u", 1);
+}
+
+static void assert_pickle_refused(const struct text *text, const char *because)
+{
+    static const char storage[16];
+    assert_archive_refused((const struct entry[]){{"a/data.pkl", text->bytes, text->size},
+                                                  {"a/data/0", storage, sizeof storage}},
+                           2, because);
+    free(text->bytes);
+}
+
+/* Walked by whoever reads it, as pickle.h says: each of so many entries is all of them again. */
+static void bug_452_dicts_in_dicts_are_not_walked_for_ever(void **state)
+{
+    static const char begin[] = "\x80\x02X\1\0\0\0kq\0";
+    static const char tensor[] =
+        ENTRY_OF_TENSOR(STORAGE("\1", "0", "K\x04"), "K\0", "K\x04\x85", "K\1\x85", "");
+    (void)state;
+    /* d[k] = d, again and again */
+    struct text text = {.bytes = must_allocate(TEXT_MAX)};
+    put(&text, begin, sizeof begin - 1);
+    put(&text, "}q\1", 3);
+    put_entries(&text, (size_t)1 << 17);
+    put(&text, ".", 1);
+    assert_pickle_refused(&text, "a dict of tensors expected, not found in 16777216 steps");
+    /* one tensor in each, and 2^15 others: {k: d, k: d...} */
+    text = (struct text){.bytes = must_allocate(TEXT_MAX)};
+    put(&text, begin, sizeof begin - 1);
+    put(&text, "Nq\1}", 4);
+    put(&text, tensor, sizeof tensor - 1);
+    put_entries(&text, (size_t)1 << 15);
+    put(&text, "q\1}", 3);
+    put_entries(&text, (size_t)1 << 10);
+    put(&text, ".", 1);
+    assert_pickle_refused(&text, "a dict of tensors expected, not found in 16777216 steps");
 }
 
 static void a_pickle_with_holes_is_refused(void **state)
@@ -382,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_bomb_is_refused_before_it_is_unpacked),
         cmocka_unit_test(views_beyond_their_storage_are_refused),
         cmocka_unit_test(bug_430_a_marked_view_is_not_taken_for_its_storage),
+        cmocka_unit_test(bug_452_dicts_in_dicts_are_not_walked_for_ever),
         cmocka_unit_test(names_are_keys_and_not_paths),
         cmocka_unit_test(an_object_that_holds_itself_is_refused),
         cmocka_unit_test(a_pickle_with_holes_is_refused),
