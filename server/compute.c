@@ -229,10 +229,19 @@ static void copy_out(const struct state_copy *copy, size_t begin, size_t end)
                    copy->n * sizeof(float));
 }
 
-static struct state_copy state_copy(const struct compute *compute, size_t i, bool is_c)
+/* Cells that are answered each by itself, [B,n], stand one behind the other. */
+static bool answers_cells(const struct signature *signature)
+{
+    for (size_t i = 0; i < signature->output_count; i++)
+        if (signature->outputs[i].role != ROLE_OUTPUT && signature->outputs[i].rank == 2)
+            return true;
+    return false;
+}
+
+static struct state_copy state_copy(const struct compute *compute, size_t i, bool is_c,
+                                    bool rows_first)
 {
     const struct signature_state *state = &compute->signature->states[i];
-    const bool rows_first = compute->signature->states_batch_first;
     const size_t n = is_c ? state->c_size : state->h_size;
     return (struct state_copy){
         .tensor = is_c ? compute->c[i] : compute->h[i],
@@ -257,8 +266,10 @@ static void read_states(const struct strand *strand)
         memcpy(compute->states + begin * size, compute->initial + begin * size, bytes);
     else
         memset(compute->states + begin * size, 0, bytes);
+    const bool rows_first = compute->signature->states_batch_first;
     for (size_t i = 0; i < compute->signature->state_count; i++) {
-        const struct state_copy h = state_copy(compute, i, false), c = state_copy(compute, i, true);
+        const struct state_copy h = state_copy(compute, i, false, rows_first);
+        const struct state_copy c = state_copy(compute, i, true, rows_first);
         if (compute->binding.h_0[i] != NULL)
             copy_in(&h, begin, end);
         if (compute->binding.c_0[i] != NULL)
@@ -266,12 +277,17 @@ static void read_states(const struct strand *strand)
     }
 }
 
+/* To where h_0 and c_0 of all strands were read from, which may stand otherwise: when all have
+ * begun. */
 static void write_states(const struct strand *strand)
 {
     const struct compute *compute = strand->compute;
+    const struct signature *signature = compute->signature;
+    const bool rows_first = signature->states_batch_first && !answers_cells(signature);
     const size_t begin = strand->first_row, end = begin + strand->row_count;
-    for (size_t i = 0; i < compute->signature->state_count; i++) {
-        const struct state_copy h = state_copy(compute, i, false), c = state_copy(compute, i, true);
+    for (size_t i = 0; i < signature->state_count; i++) {
+        const struct state_copy h = state_copy(compute, i, false, rows_first);
+        const struct state_copy c = state_copy(compute, i, true, rows_first);
         copy_out(&h, begin, end);
         copy_out(&c, begin, end);
     }
@@ -364,9 +380,16 @@ static size_t begin_strand(struct strand *strand)
     }
     read_states(strand);
     begin_part(strand);
-    if (strand->steps == 0)
-        write_states(strand);
     return floats;
+}
+
+/* Of a strand without steps the states are there already. Returns how many floats were written. */
+static size_t end_if_empty(const struct strand *strand)
+{
+    if (strand->steps > 0)
+        return 1;
+    write_states(strand);
+    return strand->row_count * model_state_size(strand->compute->model);
 }
 
 size_t compute_strand_left(const struct strand *strand)
@@ -442,6 +465,8 @@ void compute_clear(struct compute *compute)
     set_full_lengths(compute);
     for (size_t i = 0; i < compute->strand_count; i++)
         begin_strand(&compute->strands[i]);
+    for (size_t i = 0; i < compute->strand_count; i++)
+        end_if_empty(&compute->strands[i]);
     compute->progress.stage = DECODED;
 }
 
@@ -589,6 +614,7 @@ static size_t things_in(const struct compute *compute)
     case READ_STATES:
         return 2 * compute->signature->state_count;
     case BEGIN_STRANDS:
+    case END_EMPTY:
         return compute->strand_count;
     default:
         return 1;
@@ -609,6 +635,9 @@ static bool do_some(struct compute *compute, size_t *left, struct fault *fault)
         return read_state(compute, index, left, fault);
     case BEGIN_STRANDS:
         use(left, begin_strand(&compute->strands[index]));
+        return true;
+    case END_EMPTY:
+        use(left, end_if_empty(&compute->strands[index]));
         return true;
     case DECODED:
         break;

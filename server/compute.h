@@ -38,7 +38,15 @@ struct strand {
 
 /* What compute_decode has come to. */
 struct compute_progress {
-    enum { READ_INPUT, READ_LENGTHS, TAKE_TOKENS, READ_STATES, BEGIN_STRANDS, DECODED } stage;
+    enum {
+        READ_INPUT,
+        READ_LENGTHS,
+        TAKE_TOKENS,
+        READ_STATES,
+        BEGIN_STRANDS,
+        END_EMPTY,
+        DECODED
+    } stage;
     size_t index;               /* of the stage's next thing: slice, state tensor, strand */
     bool reading;               /* in the middle of a tensor */
     struct infer_cursor cursor; /* then */

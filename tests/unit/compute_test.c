@@ -502,6 +502,68 @@ static void what_is_read_in_slices_is_the_same(void **state)
     assert_int_equal(compute.strands[0].live, STRAND_ROWS - 1); /* row 0 has no steps */
 }
 
+enum { CELL_ROWS = STRAND_ROWS + 3 };
+
+/* Both directions of a row's state: the row's number and the direction. */
+static void states_text(char *text, bool rows_first)
+{
+    char *at = text;
+    for (int i = 0; i < 2 * CELL_ROWS; i++) {
+        const int row = rows_first ? i / 2 : i % CELL_ROWS;
+        const int direction = rows_first ? i % 2 : i / CELL_ROWS;
+        at += sprintf(at, "%c0.%02d%d", i == 0 ? '[' : ',', row, direction);
+    }
+    strcpy(at, "]");
+}
+
+/* forward_h, forward_c, backward_h, backward_c [B] of 2 steps; the first strand's rows have none.
+ */
+static void run_cells(bool rows_first, float answers[4][CELL_ROWS])
+{
+    static const char *const names[] = {"forward_h", "forward_c", "backward_h", "backward_c"};
+    static char states[2 * CELL_ROWS * 8], values[2 * CELL_ROWS * 2 + 2], counts[CELL_ROWS * 2 + 2];
+    struct layer_config layer = {.kind = LAYER_KIND_LSTM, .return_state = true};
+    const struct model_config config = {
+        .layers = &layer, .layer_count = 1, .tensors.states_batch_first = rows_first};
+    struct fault fault;
+    states_text(states, rows_first);
+    for (int i = 0; i < 2 * CELL_ROWS; i++)
+        sprintf(values + 2 * i, "%c%d", i == 0 ? '[' : ',', i % 7);
+    for (int b = 0; b < CELL_ROWS; b++)
+        sprintf(counts + 2 * b, "%c%d", b == 0 ? '[' : ',', b < STRAND_ROWS ? 0 : 2);
+    strcat(values, "]");
+    strcat(counts, "]");
+    make_model(true, false);
+    if (!signature_init(&signature, model, &config, &fault))
+        fail_msg("%s", fault.text);
+    const struct infer_input input = tensor("input", DATATYPE_FP32, 2 * CELL_ROWS, values);
+    const struct infer_input h = tensor("h_0", DATATYPE_FP32, 2 * CELL_ROWS, states);
+    const struct infer_input lengths = tensor("lengths", DATATYPE_INT64, CELL_ROWS, counts);
+    struct binding binding = {.steps = 2,
+                              .rows = CELL_ROWS,
+                              .input = &input,
+                              .h_0 = {&h},
+                              .c_0 = {&h},
+                              .lengths = &lengths};
+    want_all_outputs(&binding);
+    run(&binding);
+    for (int i = 0; i < 4; i++)
+        memcpy(answers[i], output_named(names[i]), sizeof answers[i]);
+    clean_up(NULL);
+}
+
+/* With h_0 as [B,cells,n] the cells' own [B,n] were cut out of that. */
+static void bug_429_cells_are_answered_whatever_the_layout_of_states(void **state)
+{
+    static float usual[4][CELL_ROWS], rows_first[4][CELL_ROWS];
+    (void)state;
+    run_cells(false, usual);
+    run_cells(true, rows_first);
+    assert_true(usual[0][0] == 0.0f && usual[2][0] == 0.001f); /* no steps: as they were */
+    assert_true(usual[0][5] == 0.05f && usual[3][5] == 0.051f);
+    assert_memory_equal(usual, rows_first, sizeof usual);
+}
+
 static void cleared_inputs_are_zeros_of_full_length(void **state)
 {
     (void)state;
@@ -726,6 +788,7 @@ int main(void)
         TEST(what_has_no_steps_to_give_has_no_parts),
         TEST(rows_are_cut_into_strands_evenly),
         TEST(what_is_read_in_slices_is_the_same),
+        TEST(bug_429_cells_are_answered_whatever_the_layout_of_states),
         TEST(cleared_inputs_are_zeros_of_full_length),
         TEST(a_vector_comes_out_at_each_row_s_end),
         TEST(numbers_an_embedding_does_not_have_are_named),
