@@ -337,7 +337,7 @@ static void show_part(const struct job_parts_slot *slot, struct job_part *part)
         .status = 200,
         .body = writer->text,
         .size = writer->size,
-        .json_size = slot->json_size < writer->size ? slot->json_size : 0,
+        .json_size = slot->json_size,
         .tensor_count = slot->tensor_count,
         .tensor_sizes = slot->tensor_sizes,
     };

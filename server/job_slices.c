@@ -58,17 +58,10 @@ static enum work_next decode(struct job *job)
     return WORK_TICKS;
 }
 
-/* 0 in replies: all of it. */
-static size_t json_size_of(const struct job *job)
-{
-    return job->json_size < job->writer.size ? job->json_size : 0;
-}
-
 static enum work_next reply_as_written(struct job *job)
 {
-    const size_t json_size = json_size_of(job);
     reply_json(&job->reply, 200, &job->writer);
-    job->reply.json_size = json_size;
+    job->reply.json_size = job->json_size;
     return WORK_DONE;
 }
 
@@ -95,7 +88,7 @@ static enum work_next pack(struct job *job)
         return reply_as_written(job);
     job->reply = (struct reply){
         .status = 200,
-        .json_size = json_size_of(job),
+        .json_size = job->json_size,
         .coding = job->coding,
     };
     deflater_take(job->deflater, &job->reply.body, &job->reply.size, &charge);
@@ -154,6 +147,7 @@ static enum work_next encode(struct job *job)
     struct json_writer *writer =
         job->in_parts ? &job_parts_slot(&job->parts)->writer : &job->writer;
     struct infer_answer answer;
+    size_t sizes[INFER_TENSOR_MAX];
     if (job->stage == JOB_COMPUTED) {
         compute_finish(&job->compute);
         codec->begin(&job->message);
@@ -163,6 +157,8 @@ static enum work_next encode(struct job *job)
     compute_answer(&job->compute, &answer);
     if (!codec->write(&job->message, writer, &answer, SLICE_NUMBERS, &job->json_size))
         return WORK_SLICE;
+    if (infer_answer_tensors(&answer, sizes) == 0)
+        job->json_size = 0; /* as replies say that all is JSON; binary tensors may be empty */
     return (job->in_parts ? part_written : answer_written)(job, &answer);
 }
 

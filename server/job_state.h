@@ -30,7 +30,7 @@ struct job {
     void *block;
     size_t block_size;
     struct json_writer writer;
-    size_t json_size; /* of the last answer that was written */
+    size_t json_size; /* of the last answer that was written, as a reply's */
     enum content_coding coding;
     size_t coding_from;
     struct deflater *deflater; /* JOB_PACKING */

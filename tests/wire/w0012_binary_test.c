@@ -135,6 +135,21 @@ static void outputs_may_differ_in_form(void **state)
     http_response_fini(&response);
 }
 
+/* Of no steps; clients look for the header where they asked for binary tensors. */
+static void bug_460_binary_outputs_may_be_empty(void **state)
+{
+    static const char json[] =
+        "{\"inputs\":[{\"name\":\"input\",\"shape\":[0,1,1],"
+        "\"datatype\":\"FP32\"," BINARY("0") "}],\"outputs\":[{\"name\":"
+                                             "\"output\",\"parameters\":{\"binary_data\":true}}]}";
+    struct http_response response;
+    (void)state;
+    post(json, "", 0, &response);
+    expect_headers(&response, "application/octet-stream", response.body_size);
+    assert_non_null(strstr(response.body, "\"binary_data_size\":0"));
+    http_response_fini(&response);
+}
+
 static void bytes_too_few_or_too_many_are_refused(void **state)
 {
     static const struct {
@@ -179,6 +194,7 @@ int main(void)
         cmocka_unit_test(binary_in_is_answered_in_json_when_not_asked_otherwise),
         cmocka_unit_test(binary_out_follows_the_json),
         cmocka_unit_test(outputs_may_differ_in_form),
+        cmocka_unit_test(bug_460_binary_outputs_may_be_empty),
         cmocka_unit_test(bytes_too_few_or_too_many_are_refused),
         cmocka_unit_test(json_may_not_end_past_the_body),
     };
