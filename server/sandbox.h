@@ -15,8 +15,8 @@
 struct sandbox_plan {
     int ruleset;    /* the kernel's, -1 where it has no Landlock */
     uint64_t files; /* what the ruleset forbids where it does not allow it */
-    struct fault
-        fault; /* the first path that could not be added; status 0: all of them are there */
+    /* Of the first path that could not be added; status 0: all of them are there. */
+    struct fault fault;
 };
 
 /* With the few places that the machine itself is asked in. sandbox_enter is due. */
