@@ -41,14 +41,16 @@ static void destroy(struct job *job)
     free(job);
 }
 
-/* Of a waiter that is not to be woken any more, wherever the job is. true: it had not ended. */
+/* Of a waiter that is not to be woken any more, wherever the job is. true: nobody had said how it
+ * ended. */
 static bool leave_parts(struct job *job)
 {
+    bool settled;
     if (scheduler_abandon(job->scheduler, &job->work))
         return true;
-    if (job_parts_leave(&job->parts))
+    if (job_parts_leave(&job->parts, &settled))
         destroy(job);
-    return false;
+    return !settled;
 }
 
 /* What was refused or given up while nobody held it is counted by those who did that. */
@@ -129,11 +131,18 @@ static void fail_late(struct job *job)
     job_fail(job, &fault);
 }
 
+/* What was given up is counted by who did that, even where the work ended by itself meanwhile. */
+static bool is_given_up(struct job *job)
+{
+    return job->in_parts && !job_parts_settle(&job->parts);
+}
+
 /* The sequence goes on from this job's states only if they are answered. */
-static void leave_sequence(struct job *job)
+static void settle(struct job *job)
 {
     const bool good = job->reply.status == 200;
     job_turn_leave(&job->turn, good ? job->compute.states : NULL, job->compute.binding.steps);
+    count(job);
 }
 
 /* What is left of the charge is that of the parts. */
@@ -156,8 +165,10 @@ static void finish(struct job *job)
     }
     if (job->how == WORK_LATE)
         fail_late(job);
-    leave_sequence(job);
-    count(job);
+    if (is_given_up(job))
+        job_turn_leave(&job->turn, NULL, 0);
+    else
+        settle(job);
     release_inputs(job);
     if (job->in_parts) {
         end_parts(job);
@@ -253,8 +264,7 @@ static uint64_t run_after(struct job *job, uint64_t now)
         now = written;
     }
     times->total = now - times->accepted;
-    leave_sequence(job);
-    count(job);
+    settle(job);
     release_inputs(job);
     move_charge(job);
     return now;

@@ -65,6 +65,15 @@ bool job_parts_put(struct job_parts *parts, size_t json_size, bool *wake)
     return room;
 }
 
+bool job_parts_settle(struct job_parts *parts)
+{
+    pthread_mutex_lock(&parts->lock);
+    const bool first = !parts->settled;
+    parts->settled = true;
+    pthread_mutex_unlock(&parts->lock);
+    return first;
+}
+
 bool job_parts_end(struct job_parts *parts, size_t json_size, bool *wake)
 {
     pthread_mutex_lock(&parts->lock);
@@ -120,14 +129,17 @@ bool job_parts_wait(struct job_parts *parts)
 bool job_parts_stop_waiting(struct job_parts *parts)
 {
     pthread_mutex_lock(&parts->lock);
-    const bool waited = take_wake(parts);
+    const bool waited = !parts->settled && take_wake(parts);
+    parts->settled = parts->settled || waited;
     pthread_mutex_unlock(&parts->lock);
     return waited;
 }
 
-bool job_parts_leave(struct job_parts *parts)
+bool job_parts_leave(struct job_parts *parts, bool *settled)
 {
     pthread_mutex_lock(&parts->lock);
+    *settled = parts->settled;
+    parts->settled = true;
     const bool ended = parts->ended;
     parts->left = true;
     pthread_mutex_unlock(&parts->lock);

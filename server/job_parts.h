@@ -31,6 +31,7 @@ struct job_parts {
     bool held;             /* the last one taken has not been given back */
     bool stopped;          /* the worker waits for room */
     bool waits;            /* the waiter wants to be woken */
+    bool settled;          /* the worker or the waiter has said how the answer ended */
     bool ended, left;      /* the worker has written the last part; the waiter is gone */
 };
 
@@ -51,6 +52,10 @@ struct job_parts_slot *job_parts_slot(struct job_parts *parts);
  * job_parts_take says that the worker is to be resumed. */
 bool job_parts_put(struct job_parts *parts, size_t json_size, bool *wake);
 
+/* The work is over, and the worker is about to say how. false: the waiter has said it, and nobody
+ * will take another part. */
+bool job_parts_settle(struct job_parts *parts);
+
 /* The last one is written, or will not be. false: the waiter has left; nobody else looks at the
  * parts any more. true, and not *wake: the waiter may destroy them at any moment. */
 bool job_parts_end(struct job_parts *parts, size_t json_size, bool *wake);
@@ -67,10 +72,12 @@ enum job_parts_taken job_parts_take(struct job_parts *parts, const struct job_pa
 /* From now on the waiter waits. false: it need not, there is something to take. */
 bool job_parts_wait(struct job_parts *parts);
 
-/* true: the waiter waited, and will not be woken any more. By any thread. */
+/* true: the waiter waited, will not be woken any more, and has to say how the answer ended. false:
+ * it does not wait, or it will be woken for the end that the worker has said. By any thread. */
 bool job_parts_stop_waiting(struct job_parts *parts);
 
-/* The waiter goes. true: the worker has ended; false: job_parts_end will say it. */
-bool job_parts_leave(struct job_parts *parts);
+/* The waiter goes. true: the worker has ended; false: job_parts_end will say it. *settled: how the
+ * answer ended had been said; else the waiter has to. */
+bool job_parts_leave(struct job_parts *parts, bool *settled);
 
 #endif

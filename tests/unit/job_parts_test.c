@@ -103,17 +103,38 @@ static void who_stops_waiting_is_not_woken(void **state)
     assert_false(wake);
 }
 
+static void the_first_of_the_waiter_and_the_worker_says_how_it_ended(void **state)
+{
+    bool settled;
+    (void)state;
+    assert_true(job_parts_stop_waiting(&parts));
+    assert_false(job_parts_settle(&parts));
+    end(NULL);
+    begin(NULL);
+    assert_true(job_parts_settle(&parts));
+    assert_false(job_parts_stop_waiting(&parts));
+    assert_true(job_parts_end(&parts, 0, &wake));
+    assert_true(wake);
+    end(NULL);
+    begin(NULL);
+    assert_false(job_parts_leave(&parts, &settled));
+    assert_false(settled);
+    assert_false(job_parts_settle(&parts));
+}
+
 static void of_the_waiter_and_the_worker_the_second_to_go_knows(void **state)
 {
     (void)state;
+    bool settled;
     assert_true(job_parts_stop_waiting(&parts));
-    assert_false(job_parts_leave(&parts));
+    assert_false(job_parts_leave(&parts, &settled));
+    assert_true(settled);
     assert_false(job_parts_end(&parts, 0, &wake));
     end(NULL);
     begin(NULL);
     assert_true(job_parts_end(&parts, 0, &wake));
     assert_true(wake);
-    assert_true(job_parts_leave(&parts));
+    assert_true(job_parts_leave(&parts, &settled));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -124,6 +145,7 @@ int main(void)
         TEST(parts_are_taken_in_order_and_the_worker_stops_without_room),
         TEST(the_waiter_is_woken_once_for_every_wait),
         TEST(who_stops_waiting_is_not_woken),
+        TEST(the_first_of_the_waiter_and_the_worker_says_how_it_ended),
         TEST(of_the_waiter_and_the_worker_the_second_to_go_knows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

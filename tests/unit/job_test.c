@@ -836,6 +836,37 @@ static void parts_can_be_given_up_at_any_time(void **state)
     wait_until_nothing_is_held();
 }
 
+static uint64_t counted_ends(void)
+{
+    struct histogram_counts answered;
+    histogram_read(&stats.request, &answered);
+    uint64_t ends = answered.count;
+    for (int reason = 0; reason < FAILURE_COUNT; reason++)
+        ends += atomic_load(&stats.failures[reason]);
+    return ends;
+}
+
+/* The deadline that the scheduler holds a job to is its waiter's too. Whoever of the two counts its
+ * end, the other one does not. */
+static void bug_461_what_ends_late_and_is_given_up_is_counted_once(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i <= 2000; i++) {
+        const uint64_t deadline = clock_now() + i % 100 * 1000;
+        struct job *job = submit_in_parts_until(deadline, IN_PARTS("", "[1,2,3]"));
+        while (clock_now() < deadline + i % 7 * 500)
+            continue;
+        if (job_abandon(job)) {
+            model_stats_failure(&stats, FAILURE_TIMEOUT, 0);
+        } else {
+            wait_done();
+            job_destroy(job);
+        }
+        wait_until_nothing_is_held();
+        assert_int_equal(counted_ends(), i);
+    }
+}
+
 /* Four durations are parts of the fifth. */
 static void answers_and_failures_are_counted(void **state)
 {
@@ -902,6 +933,7 @@ int main(void)
         TEST(a_sequence_has_the_state_after_the_last_part),
         TEST(an_error_is_the_last_part),
         TEST(parts_can_be_given_up_at_any_time),
+        TEST(bug_461_what_ends_late_and_is_given_up_is_counted_once),
         TEST(abandoning_races_with_the_worker_and_one_of_them_wins),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);
