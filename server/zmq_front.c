@@ -47,7 +47,8 @@ struct zmq_front {
 static bool take_requests(struct zmq_front *front)
 {
     size_t taken = 0;
-    while (taken < TAKEN_AT_ONCE && zeromq_receive(front->router, &front->message)) {
+    while (taken < TAKEN_AT_ONCE && !zmq_jobs_light_is_due(&front->traffic) &&
+           zeromq_receive(front->router, &front->message)) {
         zmq_request_take(&front->traffic, &front->message);
         zeromq_message_close(&front->message);
         taken++;

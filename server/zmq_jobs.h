@@ -12,6 +12,8 @@
  * peer. */
 void zmq_jobs_add(struct zmq_exchange *exchange);
 
+/* So much was kept for this thread that nothing more is to be taken in before it is computed. */
+bool zmq_jobs_light_is_due(const struct zmq_traffic *traffic);
 /* Computes what was kept for this thread, and answers it. Others of the same peers may then have
  * been kept. */
 void zmq_jobs_run_light(struct zmq_traffic *traffic);
