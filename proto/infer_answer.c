@@ -76,17 +76,17 @@ size_t infer_answer_tensors(const struct infer_answer *answer, size_t sizes[INFE
 static void write_head(struct json_writer *writer, const struct infer_answer *answer)
 {
     json_open_object(writer);
-    json_key(writer, "model_name");
+    JSON_KEY(writer, "model_name");
     json_string(writer, answer->model_name);
-    json_key(writer, "model_version");
+    JSON_KEY(writer, "model_version");
     json_string(writer, answer->model_version);
     if (answer->id != NULL && answer->id[0] != '\0') {
-        json_key(writer, "id");
+        JSON_KEY(writer, "id");
         json_string(writer, answer->id);
     }
     if (infer_answer_has_parameters(answer))
         infer_answer_write_parameters(answer, writer);
-    json_key(writer, "outputs");
+    JSON_KEY(writer, "outputs");
     json_open_array(writer);
 }
 
@@ -94,23 +94,23 @@ static void write_head(struct json_writer *writer, const struct infer_answer *an
 static void write_tensor_head(struct json_writer *writer, const struct infer_answer_tensor *tensor)
 {
     json_open_object(writer);
-    json_key(writer, "name");
+    JSON_KEY(writer, "name");
     json_string(writer, tensor->name);
-    json_key(writer, "datatype");
+    JSON_KEY(writer, "datatype");
     json_string(writer, datatype_name(tensor->datatype));
-    json_key(writer, "shape");
+    JSON_KEY(writer, "shape");
     json_open_array(writer);
     for (size_t i = 0; i < tensor->rank; i++)
         json_uint64(writer, tensor->shape[i]);
     json_close_array(writer);
     if (tensor->form == TENSOR_JSON) {
-        json_key(writer, "data");
+        JSON_KEY(writer, "data");
         json_open_array(writer);
         return;
     }
-    json_key(writer, "parameters");
+    JSON_KEY(writer, "parameters");
     json_open_object(writer);
-    json_key(writer, "binary_data_size");
+    JSON_KEY(writer, "binary_data_size");
     json_uint64(writer, binary_size(tensor));
     json_close_object(writer);
     json_close_object(writer);

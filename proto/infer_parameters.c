@@ -97,18 +97,18 @@ bool infer_answer_has_parameters(const struct infer_answer *answer)
 
 void infer_answer_write_parameters(const struct infer_answer *answer, struct json_writer *writer)
 {
-    json_key(writer, "parameters");
+    JSON_KEY(writer, "parameters");
     json_open_object(writer);
     if (is_of_sequence(answer)) {
-        json_key(writer, "sequence_id");
+        JSON_KEY(writer, "sequence_id");
         sequence_id_write(answer->sequence_id, writer);
-        json_key(writer, "steps");
+        JSON_KEY(writer, "steps");
         json_uint64(writer, answer->steps);
     }
     if (answer->part.given) {
-        json_key(writer, "first_step");
+        JSON_KEY(writer, "first_step");
         json_uint64(writer, answer->part.first_step);
-        json_key(writer, "final");
+        JSON_KEY(writer, "final");
         json_bool(writer, answer->part.final);
     }
     json_close_object(writer);

@@ -23,7 +23,7 @@ bool json_place_element(struct json_reader *reader, size_t index)
 static size_t find(const struct json_member *members, size_t count, const char *key)
 {
     size_t i = 0;
-    while (i < count && strcmp(members[i].key, key) != 0)
+    while (i < count && (*members[i].key != *key || strcmp(members[i].key, key) != 0))
         i++;
     return i;
 }

@@ -25,8 +25,6 @@ static bool take_unsigned(struct json_reader *reader)
 
 bool json_take_number(struct json_reader *reader, const char **text)
 {
-    if (!json_expect(reader, JSON_NUMBER))
-        return false;
     *text = reader->at;
     if (reader->words && json_take_word(reader, "NaN"))
         return true;
@@ -60,7 +58,7 @@ bool json_read_uint64(struct json_reader *reader, uint64_t *value)
 {
     const char *text;
     uint64_t number;
-    if (!json_take_number(reader, &text))
+    if (!json_expect(reader, JSON_NUMBER) || !json_take_number(reader, &text))
         return false;
     if (!whole_number(text, reader->at, &number))
         return fail_number(reader, text, "a whole number from 0 to 2^64-1");

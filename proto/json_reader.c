@@ -1,6 +1,7 @@
 #include "proto/json_reader.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,11 +41,17 @@ bool json_fail_wanted(struct json_reader *reader, const char *wanted)
     return json_fail(reader, "%s is wanted, got %s", wanted, found);
 }
 
-static void skip_space(struct json_reader *reader)
+static inline bool is_space(char c)
 {
-    while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' ||
-                                        *reader->at == '\r' || *reader->at == '\t'))
-        reader->at++;
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static inline void skip_space(struct json_reader *reader)
+{
+    const char *at = reader->at;
+    while (at < reader->end && is_space(*at))
+        at++;
+    reader->at = at;
 }
 
 bool json_take_word(struct json_reader *reader, const char *word)
@@ -63,30 +70,28 @@ void json_reader_init(struct json_reader *reader, const char *text, size_t size,
     *reader = (struct json_reader){.begin = text, .at = text, .end = text + size, .fault = fault};
 }
 
+/* By a value's first byte; all others are 0, JSON_ERROR. */
+static const unsigned char types[UCHAR_MAX + 1] = {
+    ['{'] = JSON_OBJECT, ['['] = JSON_ARRAY,  ['"'] = JSON_STRING, ['t'] = JSON_BOOL,
+    ['f'] = JSON_BOOL,   ['n'] = JSON_NULL,   ['-'] = JSON_NUMBER, ['0'] = JSON_NUMBER,
+    ['1'] = JSON_NUMBER, ['2'] = JSON_NUMBER, ['3'] = JSON_NUMBER, ['4'] = JSON_NUMBER,
+    ['5'] = JSON_NUMBER, ['6'] = JSON_NUMBER, ['7'] = JSON_NUMBER, ['8'] = JSON_NUMBER,
+    ['9'] = JSON_NUMBER,
+};
+
 enum json_type json_peek(struct json_reader *reader)
 {
     if (reader->failed)
         return JSON_ERROR;
     skip_space(reader);
     const char byte = json_byte(reader);
-    if (byte == '-' || json_is_digit(byte) || (reader->words && (byte == 'N' || byte == 'I')))
+    const unsigned char type = types[(unsigned char)byte];
+    if (type != JSON_ERROR)
+        return (enum json_type)type;
+    if (reader->words && (byte == 'N' || byte == 'I'))
         return JSON_NUMBER;
-    switch (byte) {
-    case '{':
-        return JSON_OBJECT;
-    case '[':
-        return JSON_ARRAY;
-    case '"':
-        return JSON_STRING;
-    case 't':
-    case 'f':
-        return JSON_BOOL;
-    case 'n':
-        return JSON_NULL;
-    default:
-        json_fail_wanted(reader, "a value");
-        return JSON_ERROR;
-    }
+    json_fail_wanted(reader, "a value");
+    return JSON_ERROR;
 }
 
 bool json_expect(struct json_reader *reader, enum json_type wanted)
@@ -101,10 +106,9 @@ bool json_expect(struct json_reader *reader, enum json_type wanted)
     return json_fail(reader, "%s is wanted, got %s", names[wanted], names[found]);
 }
 
+/* The opening bracket is reached. */
 static bool enter(struct json_reader *reader, enum json_type type)
 {
-    if (!json_expect(reader, type))
-        return false;
     if (reader->depth == JSON_DEPTH_MAX)
         return json_fail(reader, "at most %d levels of nesting are wanted, got more",
                          JSON_DEPTH_MAX);
@@ -136,12 +140,12 @@ static bool next(struct json_reader *reader, bool object)
 
 bool json_enter_object(struct json_reader *reader)
 {
-    return enter(reader, JSON_OBJECT);
+    return json_expect(reader, JSON_OBJECT) && enter(reader, JSON_OBJECT);
 }
 
 bool json_enter_array(struct json_reader *reader)
 {
-    return enter(reader, JSON_ARRAY);
+    return json_expect(reader, JSON_ARRAY) && enter(reader, JSON_ARRAY);
 }
 
 bool json_next_element(struct json_reader *reader)
@@ -175,12 +179,15 @@ static bool take_literal(struct json_reader *reader, const char *literal)
            json_fail(reader, "%s is wanted, got another word", literal);
 }
 
-bool json_read_bool(struct json_reader *reader, bool *value)
+static bool take_bool(struct json_reader *reader, bool *value)
 {
-    if (!json_expect(reader, JSON_BOOL))
-        return false;
     *value = *reader->at == 't';
     return take_literal(reader, *value ? "true" : "false");
+}
+
+bool json_read_bool(struct json_reader *reader, bool *value)
+{
+    return json_expect(reader, JSON_BOOL) && take_bool(reader, value);
 }
 
 /* Takes a scalar, or enters a container. */
@@ -192,7 +199,7 @@ static bool skip_one(struct json_reader *reader)
     case JSON_NULL:
         return take_literal(reader, "null");
     case JSON_BOOL:
-        return json_read_bool(reader, &truth);
+        return take_bool(reader, &truth);
     case JSON_NUMBER:
         return json_take_number(reader, &text);
     case JSON_STRING:

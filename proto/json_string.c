@@ -90,11 +90,49 @@ static bool put(struct json_reader *reader, struct string_sink *sink, const char
     return true;
 }
 
+static inline bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight bytes, the first one lowest. */
+static inline uint64_t eight_at(const char *at)
+{
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap64(bytes);
+#endif
+    return bytes;
+}
+
+/* How many of eight bytes are plain before the first one that is not. The highest bit of a byte is
+ * set by a subtraction where the byte is less, or where one before it was: so the lowest such bit
+ * is right, unless bytes had it before, and those are not plain anyway. */
+static inline unsigned plain_of_eight(const char *at)
+{
+    const uint64_t bytes = eight_at(at);
+    const uint64_t control = bytes - EIGHT(0x20);
+    const uint64_t quote = (bytes ^ EIGHT('"')) - EIGHT(1);
+    const uint64_t escape = (bytes ^ EIGHT('\\')) - EIGHT(1);
+    const uint64_t marks = (bytes | control | quote | escape) & EIGHT(0x80);
+    return marks == 0 ? 8 : (unsigned)__builtin_ctzll(marks) / 8;
+}
+
 static void skip_plain(struct json_reader *reader)
 {
-    while (reader->at < reader->end && *reader->at != '"' && *reader->at != '\\' &&
-           (unsigned char)*reader->at >= 0x20 && (unsigned char)*reader->at < 0x80)
-        reader->at++;
+    const char *at = reader->at; /* else it is stored at every byte, which might be a part of it */
+    while (reader->end - at >= 8) {
+        const unsigned plain = plain_of_eight(at);
+        at += plain;
+        if (plain < 8)
+            break;
+    }
+    while (at < reader->end && is_plain(*at))
+        at++;
+    reader->at = at;
 }
 
 static bool put_escape(struct json_reader *reader, struct string_sink *sink)

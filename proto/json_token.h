@@ -36,7 +36,8 @@ bool json_expect(struct json_reader *reader, enum json_type wanted);
  * string is checked, not kept. */
 bool json_take_string(struct json_reader *reader, char *out, size_t capacity);
 
-/* Takes a number of any kind; *text gets its first byte, the last one is before reader->at. */
+/* Takes the number, of any kind, that is reached; *text gets its first byte, the last one is before
+ * reader->at. */
 bool json_take_number(struct json_reader *reader, const char **text);
 
 #endif

@@ -92,13 +92,31 @@ static inline void put_byte(struct json_writer *writer, char byte)
         writer->text[writer->size++] = byte;
 }
 
-/* One value, whole: the comma due before it, its text, and from now on one is due again. */
+/* One value of that many bytes at most: the comma due before it, and from now on one is due again.
+ * Returns where it is to be written, or NULL when the writer has failed; end_at tells its end. */
+static inline char *begin_value(struct json_writer *writer, size_t bytes)
+{
+    if (!room(writer, bytes + 1))
+        return NULL;
+    char *at = writer->text + writer->size;
+    if (writer->comma)
+        *at++ = ',';
+    writer->comma = true;
+    return at;
+}
+
+static inline void end_at(struct json_writer *writer, const char *at)
+{
+    writer->size = (size_t)(at - writer->text);
+}
+
 static void put_value(struct json_writer *writer, const char *bytes, size_t size)
 {
-    if (writer->comma)
-        put_byte(writer, ',');
-    put(writer, bytes, size);
-    writer->comma = true;
+    char *at = begin_value(writer, size);
+    if (at == NULL)
+        return;
+    memcpy(at, bytes, size);
+    end_at(writer, at + size);
 }
 
 static void open_container(struct json_writer *writer, char bracket)
@@ -142,10 +160,24 @@ void json_key(struct json_writer *writer, const char *key)
     writer->comma = false;
 }
 
+void json_key_text(struct json_writer *writer, const char *text, size_t size)
+{
+    put_value(writer, text, size);
+    writer->comma = false;
+}
+
 /* Must this byte be escaped? RFC 8259, section 7; UTF-8 stands as it is. */
-static bool is_special(char c)
+static inline bool is_special(char c)
 {
     return (unsigned char)c < 0x20 || c == '"' || c == '\\';
+}
+
+static size_t plain_size(const char *value, size_t size)
+{
+    size_t i = 0;
+    while (i < size && !is_special(value[i]))
+        i++;
+    return i;
 }
 
 static void put_escaped(struct json_writer *writer, char c)
@@ -164,14 +196,17 @@ static void put_escaped(struct json_writer *writer, char c)
 
 void json_string_n(struct json_writer *writer, const char *value, size_t size)
 {
-    put_value(writer, "\"", 1);
-    for (size_t i = 0; i < size;) {
-        const size_t plain = i;
-        while (i < size && !is_special(value[i]))
-            i++;
-        put(writer, value + plain, i - plain);
-        if (i < size)
-            put_escaped(writer, value[i++]);
+    size_t plain = plain_size(value, size);
+    char *at = begin_value(writer, plain + 2);
+    if (at == NULL)
+        return;
+    *at++ = '"';
+    memcpy(at, value, plain);
+    end_at(writer, at + plain);
+    for (size_t i = plain; i < size; i += plain) {
+        put_escaped(writer, value[i++]);
+        plain = plain_size(value + i, size - i);
+        put(writer, value + i, plain);
     }
     put_byte(writer, '"');
 }

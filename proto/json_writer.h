@@ -28,6 +28,9 @@ void json_close_object(struct json_writer *writer);
 void json_open_array(struct json_writer *writer);
 void json_close_array(struct json_writer *writer);
 void json_key(struct json_writer *writer, const char *key);
+/* The same, faster, of a literal without anything to escape. */
+#define JSON_KEY(writer, key) json_key_text(writer, "\"" key "\":", sizeof "\"" key "\":" - 1)
+void json_key_text(struct json_writer *writer, const char *text, size_t size);
 
 void json_string(struct json_writer *writer, const char *value); /* UTF-8, NUL-terminated */
 void json_string_n(struct json_writer *writer, const char *value, size_t size);
