@@ -79,38 +79,42 @@ static size_t widest_strand(size_t rows)
 static bool wants_scratch(const struct compute *compute)
 {
     struct tick_rule rule;
+    if (compute->members == 0 || model_is_causal(compute->model))
+        return false;
     tick_rule_init(&rule, compute->model);
-    return compute->members > 0 && !rule.causal &&
-           compute->binding.steps >
-               tick_rule_steps(&rule, widest_strand(compute->binding.rows), TICK_SHORT);
+    return compute->binding.steps >
+           tick_rule_steps(&rule, widest_strand(compute->binding.rows), TICK_SHORT);
 }
 
-static const struct model_scratch no_scratch;
-
-static struct model_scratch take_scratch(const struct compute *compute, struct layout *layout,
-                                         size_t members, size_t rows)
+/* false: more than a size_t holds. */
+static bool plan_scratch(struct compute *compute)
 {
-    size_t bytes = 0;
-    if (layout->fits &&
-        !model_team_scratch_size(compute->model, members, rows, compute->binding.steps, &bytes))
-        layout->fits = false;
-    return (struct model_scratch){take_bytes(layout, bytes), bytes};
+    const struct model *model = compute->model;
+    const size_t rows = widest_strand(compute->binding.rows), steps = compute->binding.steps;
+    compute->scratch_size = compute->strand_scratch_size = 0;
+    if (compute->alone && !model_team_scratch_size(model, 1, rows, steps, &compute->scratch_size))
+        return false;
+    return !wants_scratch(compute) || model_team_scratch_size(model, compute->members, rows, steps,
+                                                              &compute->strand_scratch_size);
+}
+
+/* Of no bytes: none. */
+static struct model_scratch take_scratch(struct layout *layout, size_t bytes)
+{
+    return (struct model_scratch){bytes != 0 ? take_bytes(layout, bytes) : NULL, bytes};
 }
 
 static void lay_out_strands(struct compute *compute, struct layout *layout)
 {
-    const size_t rows = compute->binding.rows, widest = widest_strand(rows);
-    const bool own = wants_scratch(compute);
-    struct model_scratch scratch = no_scratch;
+    const size_t rows = compute->binding.rows;
     compute->strand_count = count_strands(rows);
     compute->strands = take(layout, compute->strand_count, 1, 1, sizeof *compute->strands);
-    compute->scratch = compute->alone ? take_scratch(compute, layout, 1, widest) : no_scratch;
+    compute->scratch = take_scratch(layout, compute->scratch_size);
+    if (layout->base == NULL && compute->strand_scratch_size == 0)
+        return;
     for (size_t i = 0; layout->fits && i < compute->strand_count; i++) {
         const size_t first = i * STRAND_ROWS;
-        if (own)
-            scratch = take_scratch(compute, layout, compute->members, widest);
-        else if (layout->base == NULL)
-            break;
+        const struct model_scratch scratch = take_scratch(layout, compute->strand_scratch_size);
         if (layout->base != NULL)
             compute->strands[i] = (struct strand){
                 .compute = compute,
@@ -188,6 +192,8 @@ bool compute_plan(struct compute *compute, size_t members, bool alone, size_t *b
     struct layout layout = {.fits = true};
     compute->members = members;
     compute->alone = alone;
+    if (!plan_scratch(compute))
+        return false;
     lay_out(compute, &layout);
     *bytes = layout.size != 0 ? layout.size : MODEL_SCRATCH_ALIGNMENT;
     return layout.fits;

@@ -62,6 +62,7 @@ struct compute {
     size_t part_begin, part_end; /* the output steps of this part */
     size_t members;              /* that its strands' own scratch is for; 0: it is run alone only */
     bool alone;                  /* it may be run alone */
+    size_t scratch_size, strand_scratch_size; /* bytes, of its own and of each strand's, or 0 */
     struct compute_progress progress;
     const float *initial; /* [B][S], set before anything is decoded: states to begin with; NULL:
                              zeros, where no h_0 and c_0 were sent */

@@ -7,6 +7,10 @@
 #include "server/job_state.h"
 #include "server/tick.h"
 
+/* Bytes of a reply's room that go back to the allocator: cutting off less costs more than a small
+ * model's pass brings. */
+#define WORTH_TRIMMING ((size_t)4 << 10)
+
 static void end(struct work *work, enum work_end how);
 
 const struct work_type job_work_type = {.slice = job_slice, .end = end};
@@ -112,14 +116,24 @@ static void note_end(const struct job *job)
                        scheduler_load(job->scheduler, job->served->lane).requests);
 }
 
-/* The reply keeps of the job's charge what its text really takes. */
+/* Gives back the room that the reply does not need, where there is enough to be worth it; what it
+ * holds after that. */
+static size_t trim(const struct job *job, struct reply *reply)
+{
+    if (job->room < reply->size + WORTH_TRIMMING)
+        return reply->size > job->room ? reply->size : job->room;
+    char *exact = realloc(reply->body, reply->size);
+    if (exact != NULL)
+        reply->body = exact;
+    return reply->size;
+}
+
+/* The reply keeps of the job's charge what it holds. */
 static void move_charge(struct job *job)
 {
     struct reply *reply = &job->reply;
-    char *exact = reply->body != NULL ? realloc(reply->body, reply->size) : NULL;
-    if (exact != NULL)
-        reply->body = exact;
-    reply->charge = reply->size < job->charge ? reply->size : job->charge;
+    const size_t held = trim(job, reply);
+    reply->charge = held < job->charge ? held : job->charge;
     reply->budget = job->budget;
     job->charge -= reply->charge;
 }

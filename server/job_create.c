@@ -209,6 +209,7 @@ static struct job *allocate(struct served_model *served, struct budget *budget, 
     job->budget = budget;
     job->charge = sizeof *job;
     job->reply = (struct reply){0};
+    job->room = 0;
     json_writer_init(&job->writer);
     if (in_parts)
         job_parts_init(&job->parts);

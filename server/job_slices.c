@@ -60,6 +60,7 @@ static enum work_next decode(struct job *job)
 
 static enum work_next reply_as_written(struct job *job)
 {
+    job->room = job->writer.capacity;
     reply_json(&job->reply, 200, &job->writer);
     job->reply.json_size = job->json_size;
     return WORK_DONE;

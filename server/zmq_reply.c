@@ -17,12 +17,14 @@
 
 _Static_assert(ZMQ_ROUTE_MAX + 1 + INFER_TENSOR_MAX <= ZEROMQ_FRAMES_MAX, "a reply is one message");
 
-/* A reply whose bytes the library has. */
+/* What is left of a reply whose bytes the library has. */
 struct sent_reply {
     atomic_size_t frames; /* that are not released yet */
     struct zmq_peer *peer;
     size_t size;
-    struct reply reply;
+    char *body;
+    struct budget *budget; /* as the reply's */
+    size_t charge;
 };
 
 /* From the last frame's on nothing of the peer may be touched. */
@@ -33,25 +35,30 @@ static void release(void *data, void *hint)
     TAKE_OVER(sent);
     if (atomic_fetch_sub(&sent->frames, 1) != 1)
         return;
-    reply_fini(&sent->reply);
+    free(sent->body);
+    if (sent->charge != 0)
+        budget_give(sent->budget, sent->charge);
     atomic_fetch_sub(&sent->peer->unread, sent->size);
     free(sent);
 }
 
-static struct sent_reply *hold(struct zmq_peer *peer, struct reply *reply)
+static struct sent_reply *hold(struct zmq_peer *peer, const struct reply *reply)
 {
     struct sent_reply *sent = malloc(sizeof *sent);
-    if (sent == NULL)
-        return NULL;
-    *sent = (struct sent_reply){.peer = peer, .size = reply->size, .reply = *reply};
-    *reply = (struct reply){0};
+    if (sent != NULL)
+        *sent = (struct sent_reply){
+            .peer = peer,
+            .size = reply->size,
+            .body = reply->body,
+            .budget = reply->budget,
+            .charge = reply->charge,
+        };
     return sent;
 }
 
 /* The JSON, then the tensors. Returns how many parts they are. */
-static size_t cut(struct sent_reply *sent, struct zeromq_part *parts)
+static size_t cut(struct sent_reply *sent, const struct reply *reply, struct zeromq_part *parts)
 {
-    const struct reply *reply = &sent->reply;
     const size_t json_size = reply->json_size != 0 ? reply->json_size : reply->size;
     size_t at = json_size, count = 0;
     parts[count++] = (struct zeromq_part){
@@ -70,12 +77,15 @@ static size_t cut(struct sent_reply *sent, struct zeromq_part *parts)
 }
 
 static enum zeromq_sent send_held(struct zeromq_socket *router, struct sent_reply *sent,
-                                  struct zeromq_frame *route, size_t route_count)
+                                  struct zeromq_frame *route, size_t route_count,
+                                  struct reply *reply)
 {
     struct zeromq_part parts[ZMQ_ROUTE_MAX + 1 + INFER_TENSOR_MAX];
     for (size_t i = 0; i < route_count; i++)
         parts[i] = (struct zeromq_part){.frame = &route[i]};
-    return zeromq_send(router, parts, route_count + cut(sent, parts + route_count));
+    const size_t count = route_count + cut(sent, reply, parts + route_count);
+    *reply = (struct reply){0};
+    return zeromq_send(router, parts, count);
 }
 
 static void drop(struct zeromq_frame *route, size_t route_count, struct reply *reply)
@@ -97,5 +107,5 @@ enum zeromq_sent zmq_reply_send(struct zeromq_socket *router, struct zmq_peer *p
         return full ? ZEROMQ_FULL : ZEROMQ_NO_MEMORY;
     }
     atomic_fetch_add(&peer->unread, sent->size);
-    return send_held(router, sent, route, route_count);
+    return send_held(router, sent, route, route_count, reply);
 }
