@@ -21,11 +21,13 @@ ifeq ($(SAN),)
   BIN := build
   SANFLAGS :=
   HARDENING := -D_FORTIFY_SOURCE=3
+  ALLOCATOR_LIBS = $(shell $(PKG_CONFIG) --libs jemalloc)
 else ifneq ($(filter $(SAN),address undefined thread),)
   FLAVOUR := $(SAN)
   BIN := build/$(SAN)
   SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
   HARDENING :=
+  ALLOCATOR_LIBS :=
 else
   $(error SAN is address, undefined or thread, got '$(SAN)')
 endif
@@ -96,10 +98,13 @@ PACKAGES := $(sort $(foreach goal,$(MAKECMDGOALS),$(addprefix deps-,$(PACKAGES_$
 
 all: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/lstm-bench
 
+# What one thread takes and another gives back, as every message over ZeroMQ is, libc's allocator
+# locks and joins to its neighbours each time; jemalloc does not, and gives memory back after a burst.
+# The sanitizers have allocators of their own.
 $(BIN)/lstmd: $(O)/server/main.o $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SERVER_LIBS)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(ALLOCATOR_LIBS) $(SERVER_LIBS)
 
 $(BIN)/lstm-convert: $(O)/deploy/convert/main.o $(CONVERT_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
