@@ -121,18 +121,18 @@ static inline unsigned plain_of_eight(const char *at)
     return marks == 0 ? 8 : (unsigned)__builtin_ctzll(marks) / 8;
 }
 
-static void skip_plain(struct json_reader *reader)
+/* Where the plain bytes from `at` on end. */
+static inline const char *end_of_plain(const char *at, const char *end)
 {
-    const char *at = reader->at; /* else it is stored at every byte, which might be a part of it */
-    while (reader->end - at >= 8) {
+    while (end - at >= 8) {
         const unsigned plain = plain_of_eight(at);
         at += plain;
         if (plain < 8)
-            break;
+            return at;
     }
-    while (at < reader->end && is_plain(*at))
+    while (at < end && is_plain(*at))
         at++;
-    reader->at = at;
+    return at;
 }
 
 static bool put_escape(struct json_reader *reader, struct string_sink *sink)
@@ -165,7 +165,7 @@ static bool take_string(struct json_reader *reader, struct string_sink *sink)
     reader->at++;
     for (;;) {
         const char *plain = reader->at;
-        skip_plain(reader);
+        reader->at = end_of_plain(plain, reader->end);
         if (!put(reader, sink, plain, (size_t)(reader->at - plain)))
             return false;
         if (json_take_byte(reader, '"'))
@@ -175,13 +175,28 @@ static bool take_string(struct json_reader *reader, struct string_sink *sink)
     }
 }
 
-bool json_take_string(struct json_reader *reader, char *out, size_t capacity)
+static bool take_any_string(struct json_reader *reader, char *out, size_t capacity)
 {
     struct string_sink sink = {out, capacity, 0};
     const bool taken = take_string(reader, &sink);
     if (out != NULL)
         out[taken ? sink.size : 0] = '\0';
     return taken;
+}
+
+/* Nearly all strings are plain and fit. */
+bool json_take_string(struct json_reader *reader, char *out, size_t capacity)
+{
+    const char *begin = reader->at + 1, *end = end_of_plain(begin, reader->end);
+    const size_t size = (size_t)(end - begin);
+    if (end == reader->end || *end != '"' || (out != NULL && size >= capacity))
+        return take_any_string(reader, out, capacity);
+    if (out != NULL) {
+        memcpy(out, begin, size);
+        out[size] = '\0';
+    }
+    reader->at = end + 1;
+    return true;
 }
 
 bool json_read_string(struct json_reader *reader, char *out, size_t capacity)
