@@ -12,9 +12,8 @@
 #include <string.h>
 
 #include "core/model.h"
-#include "tests/support/guarded.h"
 #include "tests/support/random.h"
-#include "tests/support/run_rows.h"
+#include "tests/support/row_batch.h"
 
 enum {
     CASES = 1500,
@@ -324,16 +323,11 @@ static void network_fini(struct network *n)
 
 /* ---- batches ---- */
 
-struct batch {
-    size_t row_count;
-    struct model_row rows[ROWS_MAX];
-    struct guarded input[ROWS_MAX], output[ROWS_MAX], state[ROWS_MAX];
-};
-
 /* Inputs that the first layer has use for: numbers of embeddings, steps to be masked. */
-static void fill_input(const struct model *model, struct random *random, float *input, size_t width,
+static void fill_input(const struct model *model, struct random *random, float *input,
                        size_t stride, size_t steps)
 {
+    const size_t width = model_input_size(model);
     for (size_t t = 0; t < steps; t++, input += stride) {
         random_floats(random, input, stride, 1.5f);
         const bool masked = random_size(random, 0, 2) == 0;
@@ -354,41 +348,14 @@ static void fill_state(const struct model *model, struct random *random, float *
     }
 }
 
-static void batch_init(struct batch *b, const struct model *model, struct random *random)
+static void fill(const struct model *model, struct random *random, float *input, size_t stride,
+                 size_t steps, float *state)
 {
-    const size_t in = model_input_size(model), out = model_output_size(model);
-    b->row_count = random_size(random, 1, ROWS_MAX);
-    for (size_t r = 0; r < b->row_count; r++) {
-        const size_t steps = random_size(random, 0, STEPS_MAX);
-        const size_t in_stride = in + random_size(random, 0, 3);
-        const size_t out_stride = out + random_size(random, 0, 1) * 3;
-        b->input[r] = guarded_create(steps * in_stride, random_size(random, 0, 15));
-        b->output[r] = guarded_create(model_output_steps(model, steps) * out_stride,
-                                      random_size(random, 0, 15));
-        b->state[r] = guarded_create(model_state_size(model), random_size(random, 0, 15));
-        fill_input(model, random, b->input[r].floats, in, in_stride, steps);
-        fill_state(model, random, b->state[r].floats);
-        memset(b->output[r].floats, 0x55, b->output[r].count * sizeof(float));
-        b->rows[r] = (struct model_row){
-            .input = b->input[r].floats,
-            .output = b->output[r].floats,
-            .input_stride = in_stride,
-            .output_stride = out_stride,
-            .steps = steps,
-            .ends = true,
-            .state = b->state[r].floats,
-        };
-    }
+    fill_input(model, random, input, stride, steps);
+    fill_state(model, random, state);
 }
 
-static void batch_fini(struct batch *b)
-{
-    for (size_t r = 0; r < b->row_count; r++) {
-        guarded_destroy(&b->input[r]);
-        guarded_destroy(&b->output[r]);
-        guarded_destroy(&b->state[r]);
-    }
-}
+static const struct row_batch_rule rule = {ROWS_MAX, STEPS_MAX, fill};
 
 /* ---- the reference ---- */
 
@@ -854,12 +821,12 @@ static void every_layer_is_what_its_equations_say(void **state)
         struct model *model =
             model_create(network.layers, network.layer_count, kernel_find("scalar"));
         assert_non_null(model);
-        struct batch batch;
+        struct row_batch batch;
         struct random random = {seed + 99};
-        batch_init(&batch, model, &random);
+        row_batch_init(&batch, &rule, model, &random);
         for (size_t r = 0; r < batch.row_count && !masks_computed_numbers(&network); r++)
             check_row(&network, model, &batch.rows[r], seed);
-        batch_fini(&batch);
+        row_batch_fini(&batch);
         model_destroy(model);
         network_fini(&network);
     }
@@ -867,112 +834,14 @@ static void every_layer_is_what_its_equations_say(void **state)
 
 /* ---- bits ---- */
 
-static void assert_same_answers(const struct batch *a, const struct batch *b, uint64_t seed)
-{
-    for (size_t r = 0; r < a->row_count; r++) {
-        assert_true(guarded_intact(&b->output[r]) && guarded_intact(&b->state[r]));
-        assert_true(guarded_intact(&b->input[r]));
-        if (a->output[r].count > 0)
-            assert_memory_equal(a->output[r].floats, b->output[r].floats,
-                                a->output[r].count * sizeof(float));
-        if (memcmp(a->state[r].floats, b->state[r].floats, a->state[r].count * sizeof(float)) != 0)
-            fail_msg("seed %llu, row %zu: states differ", (unsigned long long)seed, r);
-    }
-}
-
 /* Runs case `seed` as scalar batch, and again the way `again` does; the bits must agree. */
 static void compare(uint64_t seed,
-                    void (*again)(const struct model *, struct batch *, struct random *))
+                    void (*again)(const struct model *, struct row_batch *, struct random *))
 {
     struct network network;
     network_init(&network, seed);
-    for (const struct kernel *const *k = kernel_table; *k != NULL; k++) {
-        if (!(*k)->supported())
-            continue;
-        struct model *truth =
-            model_create(network.layers, network.layer_count, kernel_find("scalar"));
-        struct model *model = model_create(network.layers, network.layer_count, *k);
-        assert_true(truth != NULL && model != NULL);
-        struct batch expected, found;
-        struct random first = {seed * 31 + 7}, second = first;
-        batch_init(&expected, truth, &first);
-        batch_init(&found, model, &second);
-        run_rows(truth, expected.rows, expected.row_count);
-        again(model, &found, &second);
-        assert_same_answers(&expected, &found, seed);
-        batch_fini(&expected);
-        batch_fini(&found);
-        model_destroy(truth);
-        model_destroy(model);
-    }
+    compare_ways(network.layers, network.layer_count, &rule, seed, again);
     network_fini(&network);
-}
-
-static void all_at_once(const struct model *model, struct batch *batch, struct random *random)
-{
-    (void)random;
-    run_rows(model, batch->rows, batch->row_count);
-}
-
-static void one_by_one(const struct model *model, struct batch *batch, struct random *random)
-{
-    (void)random;
-    for (size_t r = batch->row_count; r-- > 0;)
-        run_rows(model, &batch->rows[r], 1);
-}
-
-/* The next piece of a row that has done so many steps. */
-static struct model_row piece_of(const struct model *model, const struct model_row *whole,
-                                 size_t done, size_t steps)
-{
-    struct model_row piece = *whole;
-    piece.input += done * whole->input_stride;
-    if (!model_output_is_vector(model))
-        piece.output += done * whole->output_stride;
-    piece.steps = steps;
-    piece.ends = done + steps == whole->steps && (steps > 0 || whole->steps == 0);
-    return piece;
-}
-
-/* A vector is written in the call that ends its row, not before. */
-static void check_untouched(const struct model *model, const struct batch *batch, size_t r,
-                            size_t done)
-{
-    if (!model_output_is_vector(model) || done == batch->rows[r].steps)
-        return;
-    for (size_t i = 0; i < batch->output[r].count * sizeof(float); i++)
-        assert_int_equal(((const unsigned char *)batch->output[r].floats)[i], 0x55);
-}
-
-/* Every call takes some rows a few steps further, until all have arrived. */
-static void in_pieces(const struct model *model, struct batch *batch, struct random *random)
-{
-    size_t done[ROWS_MAX] = {0};
-    if (!model_is_causal(model)) {
-        run_rows(model, batch->rows, batch->row_count);
-        return;
-    }
-    for (bool more = true; more;) {
-        struct model_row rows[ROWS_MAX];
-        size_t count = 0;
-        more = false;
-        for (size_t r = 0; r < batch->row_count; r++) {
-            const size_t left = batch->rows[r].steps - done[r];
-            size_t steps = random_size(random, 0, 6);
-            steps = steps < left ? steps : left;
-            rows[count++] = piece_of(model, &batch->rows[r], done[r], steps);
-            done[r] += steps;
-            more = more || done[r] < batch->rows[r].steps;
-        }
-        run_rows(model, rows, count);
-        for (size_t r = 0; r < batch->row_count; r++)
-            check_untouched(model, batch, r, done[r]);
-    }
-}
-
-static void by_a_team(const struct model *model, struct batch *batch, struct random *random)
-{
-    run_rows_by_team(model, batch->rows, batch->row_count, random_size(random, 2, 4));
 }
 
 static void every_kernel_gives_the_scalar_bits(void **state)
@@ -1012,7 +881,7 @@ static void assert_near_floats(const struct guarded *a, const struct guarded *b,
         assert_near((double)a->floats[i], (double)b->floats[i], seed, what, i);
 }
 
-static void assert_near_answers(const struct batch *a, const struct batch *b, uint64_t seed)
+static void assert_near_answers(const struct row_batch *a, const struct row_batch *b, uint64_t seed)
 {
     for (size_t r = 0; r < a->row_count; r++) {
         assert_near_floats(&a->output[r], &b->output[r], seed, "output");
@@ -1040,15 +909,15 @@ static void zero_peepholes_change_a_plain_lstm_by_roundings_only(void **state)
         layer.as.lstm.weights = &other;
         struct model *b = model_create(&layer, 1, kernel_find(NULL));
         assert_true(a != NULL && b != NULL);
-        struct batch first, second;
+        struct row_batch first, second;
         struct random one = {seed}, two = {seed};
-        batch_init(&first, a, &one);
-        batch_init(&second, b, &two);
+        row_batch_init(&first, &rule, a, &one);
+        row_batch_init(&second, &rule, b, &two);
         run_rows(a, first.rows, first.row_count);
         run_rows(b, second.rows, second.row_count);
         assert_near_answers(&first, &second, seed);
-        batch_fini(&first);
-        batch_fini(&second);
+        row_batch_fini(&first);
+        row_batch_fini(&second);
         model_destroy(a);
         model_destroy(b);
         network_fini(&n);

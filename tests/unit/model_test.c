@@ -10,9 +10,8 @@
 #include <string.h>
 
 #include "core/model.h"
-#include "tests/support/guarded.h"
 #include "tests/support/random.h"
-#include "tests/support/run_rows.h"
+#include "tests/support/row_batch.h"
 
 enum { CASES = 400, ROWS_MAX = 9, STEPS_MAX = 23, LAYERS_MAX = 5, CELLS_MAX = 6, BLOCKS_MAX = 160 };
 
@@ -116,102 +115,25 @@ static void network_fini(struct network *n)
         free(n->blocks[i]);
 }
 
-/* A batch of ragged rows, its answers behind canaries. */
-struct batch {
-    size_t row_count;
-    struct model_row rows[ROWS_MAX];
-    struct guarded input[ROWS_MAX], output[ROWS_MAX], state[ROWS_MAX];
-};
-
-static void batch_init(struct batch *b, const struct model *model, struct random *random)
+static void fill(const struct model *model, struct random *random, float *input, size_t stride,
+                 size_t steps, float *state)
 {
-    const size_t in = model_input_size(model), out = model_output_size(model);
-    b->row_count = random_size(random, 1, ROWS_MAX);
-    for (size_t r = 0; r < b->row_count; r++) {
-        const size_t steps = random_size(random, 0, STEPS_MAX);
-        const size_t in_stride = in + random_size(random, 0, 5);
-        const size_t out_stride = out + random_size(random, 0, 1) * 5;
-        b->input[r] = guarded_create(steps * in_stride, random_size(random, 0, 15));
-        b->output[r] = guarded_create(steps * out_stride, random_size(random, 0, 15));
-        b->state[r] = guarded_create(model_state_size(model), random_size(random, 0, 15));
-        random_floats(random, b->input[r].floats, b->input[r].count, 2.0f);
-        random_floats(random, b->state[r].floats, b->state[r].count, 0.9f);
-        memset(b->output[r].floats, 0x55, b->output[r].count * sizeof(float));
-        b->rows[r] = (struct model_row){
-            .input = b->input[r].floats,
-            .output = b->output[r].floats,
-            .input_stride = in_stride,
-            .output_stride = out_stride,
-            .steps = steps,
-            .state = b->state[r].floats,
-        };
-    }
-}
-
-static void batch_fini(struct batch *b)
-{
-    for (size_t r = 0; r < b->row_count; r++) {
-        guarded_destroy(&b->input[r]);
-        guarded_destroy(&b->output[r]);
-        guarded_destroy(&b->state[r]);
-    }
-}
-
-static void assert_same_answers(const struct batch *a, const struct batch *b, uint64_t seed)
-{
-    for (size_t r = 0; r < a->row_count; r++) {
-        if (memcmp(a->output[r].floats, b->output[r].floats, a->output[r].count * sizeof(float)) !=
-                0 ||
-            memcmp(a->state[r].floats, b->state[r].floats, a->state[r].count * sizeof(float)) != 0)
-            fail_msg("seed %llu, row %zu: bits differ", (unsigned long long)seed, r);
-        assert_true(guarded_intact(&b->output[r]) && guarded_intact(&b->state[r]));
-        assert_true(guarded_intact(&b->input[r]));
-    }
+    random_floats(random, input, steps * stride, 2.0f);
+    random_floats(random, state, model_state_size(model), 0.9f);
 }
 
 /* Runs case `seed` as scalar batch, and again the way `again` does; the bits must agree. */
 static void compare(uint64_t seed, bool may_reverse,
-                    void (*again)(const struct model *, struct batch *, struct random *))
+                    void (*again)(const struct model *, struct row_batch *, struct random *))
 {
+    static const struct row_batch_rule rule = {ROWS_MAX, STEPS_MAX, fill};
     struct network network;
     network_init(&network, seed, may_reverse);
-    for (const struct kernel *const *k = kernel_table; *k != NULL; k++) {
-        if (!(*k)->supported())
-            continue;
-        struct model *truth =
-            model_create(network.layers, network.layer_count, kernel_find("scalar"));
-        struct model *model = model_create(network.layers, network.layer_count, *k);
-        assert_non_null(truth);
-        assert_non_null(model);
-        struct batch expected, found;
-        struct random first = {seed * 31 + 7}, second = first;
-        batch_init(&expected, truth, &first);
-        batch_init(&found, model, &second);
-        run_rows(truth, expected.rows, expected.row_count);
-        again(model, &found, &second);
-        assert_same_answers(&expected, &found, seed);
-        batch_fini(&expected);
-        batch_fini(&found);
-        model_destroy(truth);
-        model_destroy(model);
-    }
+    compare_ways(network.layers, network.layer_count, &rule, seed, again);
     network_fini(&network);
 }
 
-static void all_at_once(const struct model *model, struct batch *batch, struct random *random)
-{
-    (void)random;
-    run_rows(model, batch->rows, batch->row_count);
-}
-
-static void one_by_one(const struct model *model, struct batch *batch, struct random *random)
-{
-    (void)random;
-    for (size_t r = batch->row_count; r-- > 0;)
-        run_rows(model, &batch->rows[r], 1);
-}
-
-static void shuffled(const struct model *model, struct batch *batch, struct random *random)
+static void shuffled(const struct model *model, struct row_batch *batch, struct random *random)
 {
     struct model_row rows[ROWS_MAX];
     memcpy(rows, batch->rows, sizeof rows);
@@ -222,35 +144,6 @@ static void shuffled(const struct model *model, struct batch *batch, struct rand
         rows[other] = swap;
     }
     run_rows(model, rows, batch->row_count);
-}
-
-/* Every call takes some rows a few steps further, until all have arrived. */
-static void in_pieces(const struct model *model, struct batch *batch, struct random *random)
-{
-    size_t done[ROWS_MAX] = {0};
-    assert_true(model_is_causal(model));
-    for (bool more = true; more;) {
-        struct model_row rows[ROWS_MAX];
-        size_t count = 0;
-        more = false;
-        for (size_t r = 0; r < batch->row_count; r++) {
-            const struct model_row *whole = &batch->rows[r];
-            size_t steps = random_size(random, 0, 6);
-            steps = steps < whole->steps - done[r] ? steps : whole->steps - done[r];
-            rows[count] = *whole;
-            rows[count].input += done[r] * whole->input_stride;
-            rows[count].output += done[r] * whole->output_stride;
-            rows[count++].steps = steps;
-            done[r] += steps;
-            more = more || done[r] < whole->steps;
-        }
-        run_rows(model, rows, count);
-    }
-}
-
-static void by_a_team(const struct model *model, struct batch *batch, struct random *random)
-{
-    run_rows_by_team(model, batch->rows, batch->row_count, random_size(random, 2, 5));
 }
 
 static void a_team_gives_the_bits_of_one(void **state)
