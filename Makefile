@@ -21,7 +21,7 @@ ifeq ($(SAN),)
   BIN := build
   SANFLAGS :=
   HARDENING := -D_FORTIFY_SOURCE=3
-  ALLOCATOR_LIBS = $(shell $(PKG_CONFIG) --libs jemalloc)
+  ALLOCATOR_LIBS := -lmimalloc
 else ifneq ($(filter $(SAN),address undefined thread),)
   FLAVOUR := $(SAN)
   BIN := build/$(SAN)
@@ -99,8 +99,9 @@ PACKAGES := $(sort $(foreach goal,$(MAKECMDGOALS),$(addprefix deps-,$(PACKAGES_$
 all: $(BIN)/lstmd $(BIN)/lstm-convert $(BIN)/lstm-bench
 
 # What one thread takes and another gives back, as every message over ZeroMQ is, libc's allocator
-# locks and joins to its neighbours each time; jemalloc does not, and gives memory back after a burst.
-# The sanitizers have allocators of their own.
+# locks and joins to its neighbours each time; mimalloc does not, and after a burst it gives back
+# most of what libc's would keep. Before libc, so that the libraries use it too. The sanitizers have
+# allocators of their own.
 $(BIN)/lstmd: $(O)/server/main.o $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

@@ -9,7 +9,7 @@ set -eu
 
 # `make` builds the converter too, whose libraries are the second line's.
 run='gcc libc6-dev make pkg-config libmicrohttpd-dev libcjson-dev libzmq3-dev zlib1g-dev libgnutls28-dev
-    libjemalloc-dev libzip-dev libhdf5-dev libprotobuf-c-dev protobuf-c-compiler libseccomp-dev'
+    libmimalloc-dev libzip-dev libhdf5-dev libprotobuf-c-dev protobuf-c-compiler libseccomp-dev'
 test="$run libcmocka-dev libcurl4-openssl-dev clang-format locales
     python3 python3-jsonschema python3-yaml python3-zmq python3-numpy mandoc"
 fuzz="$run clang libclang-rt-14-dev"
