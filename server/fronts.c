@@ -55,9 +55,17 @@ static void print_zmq(const struct zmq_front *front, char *text, size_t capacity
                                  config->endpoints[i].text);
 }
 
+static void print_events(const struct zmq_front *front, char text[ZMQ_ENDPOINT_MAX])
+{
+    const struct zmq_config *config = front != NULL ? zmq_front_config(front) : NULL;
+    snprintf(text, ZMQ_ENDPOINT_MAX, "%s",
+             config != NULL && config->has_events ? config->events.text : "none");
+}
+
 void fronts_print(const struct fronts *fronts, struct fronts_text *text)
 {
     print_http(fronts->http, text->http);
     print_http(fronts->admin, text->admin);
     print_zmq(fronts->zmq, text->zmq, sizeof text->zmq);
+    print_events(fronts->zmq, text->events);
 }

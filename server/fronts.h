@@ -30,6 +30,7 @@ void fronts_stop(struct fronts *fronts, uint64_t deadline);
 struct fronts_text {
     char http[ADDRESS_TEXT_MAX], admin[ADDRESS_TEXT_MAX];
     char zmq[LOG_LINE_MAX / 2]; /* commas between them; cut, so that others have room beside it */
+    char events[ZMQ_ENDPOINT_MAX];
 };
 
 /* Where each listens, the real ports in it; "none" for what is not there. */

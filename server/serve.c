@@ -296,9 +296,10 @@ static void tell_ready(struct server *server)
     struct fronts_text at;
     struct model_table *table = model_store_table(&server->models);
     fronts_print(&server->fronts, &at);
-    log_line("lstmd ready http=%s zmq=%s workers=%zu kernel=%s models=%zu%s%s", at.http, at.zmq,
+    log_line("lstmd ready http=%s zmq=%s workers=%zu kernel=%s models=%zu%s%s%s%s", at.http, at.zmq,
              setup->options->workers, setup->kernel->name, table->count,
-             setup->has_admin ? " admin=" : "", setup->has_admin ? at.admin : "");
+             setup->has_admin ? " admin=" : "", setup->has_admin ? at.admin : "",
+             setup->zmq.has_events ? " zmq_events=" : "", setup->zmq.has_events ? at.events : "");
     for (size_t i = 0; i < table->count; i++)
         events_tell(EVENT_MODEL_LOADED, table->entries[i].name, NULL);
     model_table_release(table);

@@ -212,6 +212,31 @@ static void paths_in_the_file_are_relative_to_it(void **state)
     temp_dir_remove(&dir);
 }
 
+/* What stands behind name in the ready line: an endpoint with a port that is not 0. */
+static void assert_real_port(const char *log, const char *name)
+{
+    const char *found = strstr(log, name);
+    if (found == NULL)
+        fail_msg("'%s' wanted, got: %s", name, log);
+    assert_true(strtoul(found + strlen(name), NULL, 10) > 0);
+}
+
+static void bug_470_the_ready_line_names_where_events_are_published(void **state)
+{
+    static const char *const arguments[] = {
+        "--models", "deploy/models", "--zmq-events", "tcp://127.0.0.1:0", "--admin", "127.0.0.1:0",
+        NULL};
+    struct daemon daemon;
+    (void)state;
+    assert_true(daemon_start(&daemon, arguments, NULL));
+    char *log = daemon_log(&daemon);
+    assert_real_port(log, " admin=127.0.0.1:");
+    assert_real_port(log, " zmq_events=tcp://127.0.0.1:");
+    free(log);
+    assert_int_equal(daemon_stop(&daemon), 0);
+    daemon_fini(&daemon);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_flag_beats_the_environment_which_beats_the_file),
         cmocka_unit_test(a_list_is_taken_from_one_place_only),
         cmocka_unit_test(paths_in_the_file_are_relative_to_it),
+        cmocka_unit_test(bug_470_the_ready_line_names_where_events_are_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
