@@ -10,6 +10,7 @@
 
 #include "proto/excerpt.h"
 #include "proto/json_reader.h"
+#include "proto/utf8.h"
 
 /* cJSON copies a number into a buffer of 64 bytes before it reads it. */
 #define NUMBER_LENGTH_MAX 63
@@ -70,6 +71,9 @@ static bool check_tokens(const char *text, struct fault *fault)
 
 struct cJSON *config_json_parse(const char *text, size_t size, struct fault *fault)
 {
+    const size_t mark = size > 0 ? utf8_mark(text, size) : 0;
+    text += mark;
+    size -= mark;
     if (size > CONFIG_JSON_SIZE_MAX) {
         fault_set(fault, 400, "a config of at most %u bytes expected, got %zu",
                   CONFIG_JSON_SIZE_MAX, size);

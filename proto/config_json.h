@@ -1,7 +1,8 @@
 /* JSON that an operator wrote: a cJSON tree behind a strict door. What cJSON lets pass (text after
  * the value, numbers like 01 or 1e400, raw control characters, bytes that are not UTF-8, U+0000,
  * deep nesting, a key given twice) is refused here, and the texts of all errors begin with the
- * place: the line, or the key's path ("layers[1].function").
+ * place: the line, or the key's path ("layers[1].function"). A byte order mark before it is let
+ * pass, as RFC 8259 allows.
  *
  * In what follows place is the path of an object ("" for the root) and key one of its keys. A key
  * that is absent is no error: the value is left as it was. */

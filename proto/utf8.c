@@ -1,5 +1,7 @@
 #include "proto/utf8.h"
 
+#include <string.h>
+
 size_t utf8_size(const char *text, size_t left)
 {
     const unsigned char *p = (const unsigned char *)text;
@@ -26,4 +28,11 @@ bool utf8_is_valid(const char *text, size_t size)
     for (; at < size && step != 0; at += step)
         step = utf8_size(text + at, size - at);
     return step != 0;
+}
+
+size_t utf8_mark(const char *text, size_t size)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t length = sizeof mark - 1;
+    return size >= length && memcmp(text, mark, length) == 0 ? length : 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/utf8.h"
 #include "server/file.h"
 
 #define FILE_SIZE_MAX ((size_t)64 << 10)
@@ -97,7 +98,7 @@ static bool read_file(struct tokens *tokens, const char *path, struct fault *fau
     if (!file_read(path, FILE_SIZE_MAX, &text, &size, fault))
         return false;
     memset(tokens, 0, sizeof *tokens);
-    const bool done = strlen(text) == size ? read_lines(tokens, text, fault)
+    const bool done = strlen(text) == size ? read_lines(tokens, text + utf8_mark(text, size), fault)
                                            : fault_set(fault, 400, "holds a NUL");
     explicit_bzero(text, size);
     free(text);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/utf8.h"
 #include "server/file.h"
 
 #define FILE_MAX ((size_t)4 << 20)
@@ -55,7 +56,8 @@ bool curve_clients_read(struct curve_clients *clients, const char *path, struct 
     *clients = (struct curve_clients){0};
     if (!file_read(path, FILE_MAX, &text, &size, fault))
         return false;
-    const bool done = read_lines(clients, text, fault) || fault_prefix(fault, "%s", path);
+    const bool done =
+        read_lines(clients, text + utf8_mark(text, size), fault) || fault_prefix(fault, "%s", path);
     free(text);
     if (!done)
         curve_clients_fini(clients);

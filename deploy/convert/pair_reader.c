@@ -6,10 +6,12 @@
 #include "deploy/convert/pair.h"
 #include "deploy/convert/safetensors_arrays.h"
 #include "proto/excerpt.h"
+#include "proto/utf8.h"
 
 static bool recognises(const struct input *input)
 {
-    cJSON *config = input->file.size > 0 && input->file.bytes[0] == '{'
+    const char *text = (const char *)input->file.bytes;
+    cJSON *config = input->file.size > 0 && text[utf8_mark(text, input->file.size)] == '{'
                         ? pair_config(&input->file, NULL)
                         : NULL;
     cJSON_Delete(config);

@@ -204,6 +204,14 @@ static void tokens_change_when_the_file_is_read_again(void **state)
     assert_int_equal(status(ROUTE_INFER, "Bearer " INFER2), 200);
 }
 
+static void bug_471_a_file_of_tokens_may_begin_with_a_byte_order_mark(void **state)
+{
+    (void)state;
+    write_tokens("\xef\xbb\xbfinfer " INFER2 "\r\n");
+    assert_true(access_reload(access_list, &fault));
+    assert_int_equal(status(ROUTE_INFER, "Bearer " INFER2), 200);
+}
+
 static void a_bad_file_changes_nothing_and_shows_no_token(void **state)
 {
     static const struct {
@@ -256,6 +264,7 @@ int main(void)
         TEST(what_is_no_token_of_the_file_is_401),
         TEST(the_challenge_fits_the_refusal),
         TEST(tokens_change_when_the_file_is_read_again),
+        TEST(bug_471_a_file_of_tokens_may_begin_with_a_byte_order_mark),
         TEST(a_bad_file_changes_nothing_and_shows_no_token),
         TEST(more_tokens_than_there_is_room_for_are_refused),
     };

@@ -64,7 +64,9 @@ static void what_cjson_lets_pass_is_refused_with_its_line(void **state)
         {"[\"a\nb\"]",
          "line 1: an escape instead of a control character is wanted, got byte 0x0a at byte 3"},
         {"[\"\xff\"]", "line 1: valid UTF-8 is wanted, got byte 0xff at byte 2"},
-        {"\xef\xbb\xbf{}", "line 1: a value is wanted, got byte 0xef at byte 0"},
+        {"\xef\xbb\xbf\xef\xbb\xbf{}", "line 1: a value is wanted, got byte 0xef at byte 0"},
+        {"\xef\xbb{}", "line 1: a value is wanted, got byte 0xef at byte 0"},
+        {"\xef\xbb\xbf", "line 1: a value is wanted, got the end at byte 0"},
         {"{} // no", "line 1: nothing after the value is wanted, got '/' at byte 3"},
         {"[1,]", "line 1: a value is wanted, got ']' at byte 3"},
         {"[\"\\ud800\"]", "line 1: a pair of surrogates is wanted, got one alone at byte 8"},
@@ -77,6 +79,14 @@ static void what_cjson_lets_pass_is_refused_with_its_line(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect_unparsed(cases[i].text, strlen(cases[i].text), cases[i].wanted);
+}
+
+static void bug_471_a_byte_order_mark_before_the_json_is_let_pass(void **state)
+{
+    (void)state;
+    struct cJSON *root = parse("\xef\xbb\xbf{\r\n\"a\": 1\r\n}\r\n");
+    assert_true(cJSON_GetObjectItemCaseSensitive(root, "a")->valuedouble == 1.0);
+    cJSON_Delete(root);
 }
 
 static void a_nul_byte_is_refused_wherever_it_stands(void **state)
@@ -293,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_json_is_parsed),
         cmocka_unit_test(what_cjson_lets_pass_is_refused_with_its_line),
+        cmocka_unit_test(bug_471_a_byte_order_mark_before_the_json_is_let_pass),
         cmocka_unit_test(a_nul_byte_is_refused_wherever_it_stands),
         cmocka_unit_test(an_escaped_backslash_before_u0000_is_harmless),
         cmocka_unit_test(a_long_number_that_fits_is_read_exactly),

@@ -54,6 +54,15 @@ static void a_line_is_a_key_and_a_comment(void **state)
     assert_int_equal(clients.count, 0);
 }
 
+static void bug_471_the_file_may_begin_with_a_byte_order_mark(void **state)
+{
+    (void)state;
+    temp_dir_write(&folder, "clients", "\xef\xbb\xbf%s\r\n", known);
+    assert_true(curve_clients_read(&clients, path, &fault));
+    assert_int_equal(clients.count, 1);
+    curve_clients_fini(&clients);
+}
+
 static void an_empty_file_lets_nobody_in(void **state)
 {
     (void)state;
@@ -213,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FILE_TEST(a_line_is_a_key_and_a_comment),
+        FILE_TEST(bug_471_the_file_may_begin_with_a_byte_order_mark),
         FILE_TEST(an_empty_file_lets_nobody_in),
         FILE_TEST(a_line_that_is_no_key_is_named),
         FILE_TEST(a_file_that_is_not_there_is_named),
