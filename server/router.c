@@ -139,6 +139,7 @@ bool route_find(struct route *route, const char *method, const char *path, struc
             found = *route;
     }
     *route = found;
+    route->body_optional = true; /* what is refused wants none */
     return found.kind != ROUTE_NONE ? fault_set(fault, 405, "Method Not Allowed")
                                     : fault_set(fault, 404, "Not Found");
 }

@@ -51,8 +51,9 @@ struct route {
     size_t model_size, version_size, label_size, sequence_size;
     /* ROUTE_SEQUENCE_LIST: the query's values, set by who has them; NULL where there is none. */
     const char *limit, *after;
-    bool body_optional; /* a POST there may come without a body, without even saying so */
-    const char *allow;  /* the path's verbs, for a 405; static text, NULL for an unknown path */
+    /* A POST there may come without a body, without even saying so; one that is refused too. */
+    bool body_optional;
+    const char *allow; /* the path's verbs, for a 405; static text, NULL for an unknown path */
 };
 
 /* path starts with '/' and has no query. false: 404, or 405 with route->allow set. */

@@ -119,8 +119,15 @@ static void a_body_is_optional_in_the_repository_alone(void **state)
     assert_false(route.body_optional);
     expect_route("POST", "/v2/logging", ROUTE_LOGGING_UPDATE, NULL, NULL);
     assert_false(route.body_optional);
+}
+
+static void bug_472_what_is_refused_needs_no_body(void **state)
+{
+    (void)state;
     expect_status("POST", "/v2/repository", 404);
-    assert_false(route.body_optional);
+    assert_true(route.body_optional);
+    expect_status("PUT", "/v2/models/m/infer", 405);
+    assert_true(route.body_optional);
 }
 
 static void sequences_are_found_by_verb(void **state)
@@ -228,6 +235,7 @@ int main(void)
         cmocka_unit_test(predictions_are_behind_a_colon),
         cmocka_unit_test(a_path_may_mean_another_door_for_another_verb),
         cmocka_unit_test(a_body_is_optional_in_the_repository_alone),
+        cmocka_unit_test(bug_472_what_is_refused_needs_no_body),
         cmocka_unit_test(sequences_are_found_by_verb),
         cmocka_unit_test(head_is_found_where_get_is),
         cmocka_unit_test(models_may_be_named_like_doors),

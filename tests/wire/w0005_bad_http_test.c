@@ -204,6 +204,13 @@ static struct raw_case {
 } table[] = {
     /* a body's length */
     {"a POST without a length", POST "\r\n" HIDDEN, 411, "Content-Length"},
+    {"bug_472_a_POST_without_a_length_to_no_door_is_404",
+     "POST /v2/models/tiny/infers HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 404, "Not Found"},
+    {"bug_472_a_wrong_verb_without_a_length_is_405",
+     "PUT /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 405, "Method Not Allowed"},
+    {"bug_472_a_folded_header_to_no_door",
+     "POST /v2/no HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+     404, ""},
     {"a negative length", POST "Content-Length: -1\r\n\r\n" HIDDEN, 400, NULL},
     {"a length with a plus", POST "Content-Length: +5\r\n\r\nhello" HIDDEN, 400, NULL},
     {"a hexadecimal length", POST "Content-Length: 0x5\r\n\r\nhello" HIDDEN, 400, NULL},
