@@ -5,7 +5,37 @@
 #include <string.h>
 
 #include "proto/shape_text.h"
+#include "server/access.h"
 #include "server/model_trial.h"
+#include "server/tls.h"
+
+static bool check_tokens(const char *path, struct fault *fault)
+{
+    struct access *access;
+    if (path == NULL)
+        return true;
+    if (!access_open(&access, path, fault))
+        return fault_prefix(fault, "tokens_file");
+    access_close(access);
+    return true;
+}
+
+static bool check_certificate(const struct tls_files *files, struct fault *fault)
+{
+    if (files->certificate == NULL)
+        return true;
+    if (!tls_open(files, fault))
+        return false;
+    tls_close();
+    return true;
+}
+
+bool check_files(const struct options *options, struct fault *fault)
+{
+    const struct tls_files files = {options->tls_certificate, options->tls_key,
+                                    options->tls_client_ca};
+    return check_tokens(options->tokens_file, fault) && check_certificate(&files, fault);
+}
 
 /* The output, or where a model has none the last of its states. */
 static const struct signature_tensor *main_output(const struct signature *signature)

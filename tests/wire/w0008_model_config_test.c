@@ -208,6 +208,47 @@ static void nothing_is_served_beside_a_bad_model(void **state)
     temp_dir_remove(&dir);
 }
 
+/* What follows --check here: serving and it end alike. */
+static void expect_both_refuse(const char *const *options, const char *text)
+{
+    const char *arguments[9] = {"--check", "--models", "deploy/models", "--http", "127.0.0.1:0"};
+    for (int i = 0; options[i] != NULL; i++)
+        arguments[5 + i] = options[i];
+    for (int first = 0; first < 2; first++) {
+        char *output, *errors;
+        assert_int_equal(daemon_run(arguments + first, NULL, &output, &errors), 2);
+        assert_string_equal(output, "");
+        if (strstr(errors, text) == NULL)
+            fail_msg("'%s' wanted, got: %s", text, errors);
+        free(output);
+        free(errors);
+    }
+}
+
+static void bug_473_check_reads_tokens_and_certificate_as_serving_does(void **state)
+{
+    static const char *const tokens[] = {"--tokens-file", "tests/wire/tls/server.pem", NULL};
+    static const char *const no_tokens[] = {"--tokens-file", "/nowhere", NULL};
+    static const char *const other_key[] = {"--tls-certificate=tests/wire/tls/server.pem",
+                                            "--tls-key=tests/wire/tls/stranger.key", NULL};
+    static const char *const no_ca[] = {"--tls-certificate=tests/wire/tls/server.pem",
+                                        "--tls-key=tests/wire/tls/server.key",
+                                        "--tls-client-ca=/nowhere", NULL};
+    static const char *const good[] = {"--check", "--models=deploy/models",
+                                       "--tls-certificate=tests/wire/tls/server.pem",
+                                       "--tls-key=tests/wire/tls/server.key", NULL};
+    char *output, *errors;
+    (void)state;
+    expect_both_refuse(tokens, "tokens_file: tests/wire/tls/server.pem: line 1: ");
+    expect_both_refuse(no_tokens, "tokens_file: /nowhere: No such file");
+    expect_both_refuse(other_key, "lstmd: tls_");
+    expect_both_refuse(no_ca, "lstmd: tls_client_ca: /nowhere: No such file");
+    assert_int_equal(daemon_run(good, NULL, &output, &errors), 0);
+    assert_string_equal(errors, "");
+    free(output);
+    free(errors);
+}
+
 int main(void)
 {
     const struct CMUnitTest others[] = {
@@ -215,6 +256,7 @@ int main(void)
         cmocka_unit_test(two_models_of_one_name_are_refused),
         cmocka_unit_test(a_folder_without_configs_is_refused),
         cmocka_unit_test(nothing_is_served_beside_a_bad_model),
+        cmocka_unit_test(bug_473_check_reads_tokens_and_certificate_as_serving_does),
     };
     enum { OTHERS = sizeof others / sizeof others[0] };
     struct CMUnitTest tests[COUNT + OTHERS];
