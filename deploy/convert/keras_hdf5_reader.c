@@ -88,4 +88,5 @@ const struct reader keras_hdf5_reader = {
     .format = "Keras HDF5",
     .recognises = recognises,
     .read = read,
+    .takes_config = true,
 };

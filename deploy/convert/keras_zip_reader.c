@@ -129,8 +129,6 @@ static bool build(zip_t *zip, struct network *network, struct fault *fault)
 
 static bool read(const struct input *input, struct network *network, struct fault *fault)
 {
-    if (input->config.bytes != NULL)
-        return fault_set(fault, 400, "--config: the file has a config of its own");
     zip_t *zip = open_zip(&input->file);
     if (zip == NULL)
         return fault_set(fault, 400, "a whole zip file expected, got one that is damaged or cut");

@@ -277,4 +277,5 @@ const struct reader onnx_reader = {
     .format = "ONNX",
     .recognises = recognises,
     .read = read,
+    .takes_subgraph = true,
 };

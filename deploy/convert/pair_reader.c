@@ -47,8 +47,6 @@ static bool read_pair(const cJSON *config, const struct input *input, struct net
 
 static bool read(const struct input *input, struct network *network, struct fault *fault)
 {
-    if (input->config.bytes != NULL)
-        return fault_set(fault, 400, "--config: the file is a config itself");
     cJSON *config = pair_config(&input->file, NULL);
     const bool done = config != NULL ? read_pair(config, input, network, fault)
                                      : fault_set(fault, 503, "out of memory");

@@ -57,18 +57,18 @@ bool reader_check_options(const struct reader *reader, const struct input *input
 {
     const struct {
         const char *name;
-        bool given, for_bare_weights;
+        bool given, taken;
     } options[] = {
-        {"--prefix", input->options.prefix != NULL, true},
-        {"--layers", input->options.layers != NULL, true},
-        {"--gate-columns", input->options.gate_columns != NULL, true},
-        {"--lstm-only", input->options.lstm_only, true},
-        {"--batch-first", input->options.batch_first, true},
-        {"--config", input->config.bytes != NULL, false},
-        {"--subgraph", input->options.subgraph != NULL, false},
+        {"--prefix", input->options.prefix != NULL, reader->bare_weights},
+        {"--layers", input->options.layers != NULL, reader->bare_weights},
+        {"--gate-columns", input->options.gate_columns != NULL, reader->bare_weights},
+        {"--lstm-only", input->options.lstm_only, reader->bare_weights},
+        {"--batch-first", input->options.batch_first, reader->bare_weights},
+        {"--config", input->config.bytes != NULL, reader->takes_config},
+        {"--subgraph", input->options.subgraph != NULL, reader->takes_subgraph},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        if (options[i].given && options[i].for_bare_weights != reader->bare_weights)
+        if (options[i].given && !options[i].taken)
             return fault_set(fault, 400, "%s: this file, %s, %s", options[i].name, reader->format,
                              reader->bare_weights ? "holds weights alone; see --layers"
                                                   : "says itself what its network is");

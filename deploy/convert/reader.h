@@ -21,10 +21,9 @@ struct reader {
      * refused (400): the text names layer, option and value. */
     bool (*read)(const struct input *input, struct network *network, struct fault *fault);
 
-    /* The file holds named weights and no network: --prefix, --layers, --lstm-only,
-     * --gate-columns and --batch-first are for it, --config and --subgraph are not; otherwise the
-     * other way round. */
-    bool bare_weights;
+    /* What on the command line is for it. bare_weights: the file holds named weights and no
+     * network, so --prefix, --layers, --lstm-only, --gate-columns and --batch-first. */
+    bool bare_weights, takes_config, takes_subgraph;
 };
 
 /* All of them; ended by NULL. */

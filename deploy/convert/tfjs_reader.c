@@ -120,8 +120,6 @@ static bool read(const struct input *input, struct network *network, struct faul
 {
     const char *text = (const char *)input->file.bytes;
     struct keras_topology topology;
-    if (input->config.bytes != NULL)
-        return fault_set(fault, 400, "--config: the file has a config of its own");
     cJSON *root = config_json_parse(text, input->file.size, fault);
     if (root == NULL)
         return false;

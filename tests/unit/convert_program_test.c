@@ -230,6 +230,22 @@ static void bug_432_a_value_that_is_none_says_what_the_values_are(void **state)
                    "--gate-columns: weights 'Wi', 'Wf', 'Wc' and 'Wo' expected");
 }
 
+static void bug_474_an_option_that_does_nothing_to_a_file_is_refused(void **state)
+{
+    static const char keras[] = "tests/golden/keras_files/k3_states_keras/model.keras";
+    static const char architecture[] =
+        "tests/golden/keras_files/k2_weights_alone/architecture.json";
+    static const char onnx[] = "tests/golden/onnx/bidirectional/model.onnx";
+    (void)state;
+    assert_refused(keras, "--subgraph", "decoder", 1, "--subgraph: this file, Keras zip, says");
+    assert_refused(keras, "--config", architecture, 1, "--config: this file, Keras zip, says");
+    assert_refused(onnx, "--config", architecture, 1, "--config: this file, ONNX, says itself");
+    assert_refused("tests/golden/keras_files/k2_states_h5/model.h5", "--subgraph", "decoder", 1,
+                   "--subgraph: this file, Keras HDF5, says itself");
+    assert_refused("deploy/models/seed-simple.json", "--subgraph", "decoder", 1,
+                   "--subgraph: this file, lstmd model, says itself");
+}
+
 static void a_refusal_leaves_older_files_alone(void **state)
 {
     struct temp_dir dir;
@@ -355,6 +371,7 @@ int main(void)
         cmocka_unit_test(weights_are_bare_without_their_config),
         cmocka_unit_test(what_is_refused_writes_nothing),
         cmocka_unit_test(bug_432_a_value_that_is_none_says_what_the_values_are),
+        cmocka_unit_test(bug_474_an_option_that_does_nothing_to_a_file_is_refused),
         cmocka_unit_test(a_refusal_leaves_older_files_alone),
         cmocka_unit_test(a_bad_command_line_exits_2),
         cmocka_unit_test(help_and_version_go_to_standard_output),
