@@ -14,10 +14,17 @@
 
 /* ---- signals ---- */
 
+/* Programs that run others hand a signal on that went to the whole group already (timeout(1), npm):
+ * what comes so close behind the first one is the same. */
+#define SAME_SIGNAL (100 * CLOCK_NS_PER_MS)
+
+static uint64_t told_to_stop; /* when; set before the handler is */
+
 static void exit_at_once(int signal)
 {
     (void)signal;
-    _exit(EXIT_FAILURE);
+    if (clock_now() - told_to_stop >= SAME_SIGNAL)
+        _exit(EXIT_FAILURE);
 }
 
 static sigset_t held_signals(void)
@@ -51,6 +58,7 @@ static void heed_second_signal(void)
 {
     sigset_t set = held_signals();
     sigdelset(&set, SIGHUP);
+    told_to_stop = clock_now();
     signal(SIGTERM, exit_at_once);
     signal(SIGINT, exit_at_once);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);

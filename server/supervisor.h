@@ -2,7 +2,8 @@
  * manager.
  *
  *   SIGHUP            tokens, certificate and models are read again
- *   SIGTERM, SIGINT   it stops; a second one ends the process at once */
+ *   SIGTERM, SIGINT   it stops; a second one, a tenth of a second later or more, ends the process
+ * at once */
 #ifndef SERVER_SUPERVISOR_H
 #define SERVER_SUPERVISOR_H
 

@@ -167,6 +167,23 @@ static void a_second_signal_ends_it_at_once(void **state)
     daemon_fini(&daemon);
 }
 
+static void bug_475_a_signal_that_comes_twice_is_one(void **state)
+{
+    static const char *const arguments[] = {"--models", "deploy/models", "--drain-delay-ms", "50",
+                                            NULL};
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        struct daemon daemon;
+        assert_true(daemon_start(&daemon, arguments, NULL));
+        program_signal(&daemon.program, SIGTERM);
+        usleep(2000);
+        program_signal(&daemon.program, SIGTERM);
+        assert_int_equal(program_wait(&daemon.program, PATIENCE), 0);
+        assert_true(daemon_wait_for_log(&daemon, "lstmd: stopped\n"));
+        daemon_fini(&daemon);
+    }
+}
+
 static void connections_without_a_request_do_not_hold_it_up(void **state)
 {
     struct daemon daemon;
@@ -284,6 +301,7 @@ static void while_it_waits_to_drain_it_serves_but_is_not_ready(void **state)
     assert_true(http_post(&fixture.client, "/v2/models/slow/infer", body, strlen(body), &response));
     assert_int_equal(response.status, 200);
     http_response_fini(&response);
+    usleep(150000);                              /* else it were the first one once more */
     assert_int_equal(fixture_stop(&fixture), 1); /* by the second signal */
 }
 
@@ -297,6 +315,7 @@ int main(void)
         cmocka_unit_test(sigterm_ends_it_with_exit_0),
         cmocka_unit_test(sigint_ends_it_with_exit_0),
         cmocka_unit_test(a_second_signal_ends_it_at_once),
+        cmocka_unit_test(bug_475_a_signal_that_comes_twice_is_one),
         cmocka_unit_test(connections_without_a_request_do_not_hold_it_up),
         cmocka_unit_test(what_was_accepted_is_answered_before_it_stops),
         cmocka_unit_test(what_takes_too_long_is_told_so),
