@@ -77,7 +77,7 @@ FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(wildcard tests/fuzz/*_f
 TESTS := $(UNIT_TESTS) $(FAULT_TESTS) $(GOLDEN_TESTS) $(WIRE_TESTS)
 
 .PHONY: all run demo test tests bench bench-serving bench-numbers load interop differential \
-	examples golden exhaustive lint format fuzz install clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
+	examples golden exhaustive lint format fuzz install install-papers clean deps-run deps-test deps-fuzz deps-bench deps-interop deps-examples
 .DEFAULT_GOAL := all
 # Tests' objects are kept, so that a change in core/ relinks the tests and compiles none of them.
 .SECONDARY:
@@ -410,9 +410,12 @@ lint:
 format:
 	$(Q)clang-format -i $$(git ls-files --cached --others --exclude-standard '*.c' '*.h')
 
-install: all
+install: all install-papers
 	install -D -m 755 $(BIN)/lstmd $(DESTDIR)$(PREFIX)/bin/lstmd
 	install -D -m 755 $(BIN)/lstm-convert $(DESTDIR)$(PREFIX)/bin/lstm-convert
+
+# What is not compiled. The unit names the program where it was put.
+install-papers:
 	install -D -m 644 deploy/man/lstmd.8 $(DESTDIR)$(PREFIX)/share/man/man8/lstmd.8
 	install -D -m 644 deploy/man/lstm-convert.1 $(DESTDIR)$(PREFIX)/share/man/man1/lstm-convert.1
 	install -D -m 644 deploy/man/lstmd.json.5 $(DESTDIR)$(PREFIX)/share/man/man5/lstmd.json.5
@@ -420,6 +423,7 @@ install: all
 		deploy/schema/model.schema.json
 	install -D -m 644 deploy/systemd/lstmd.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/lstmd.service
+	sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/lib/systemd/system/lstmd.service
 
 clean:
 	rm -rf build

@@ -280,6 +280,16 @@ def compose_runs_what_there_is():
             assert not source.startswith(".") or os.path.exists(path("compose", source)), source
 
 
+def bug_476_the_unit_starts_what_was_installed():
+    with tempfile.TemporaryDirectory() as folder:
+        for prefix in ("/usr/local", "/usr", "/opt/lstmd"):
+            subprocess.run(["make", "-s", "-C", TOP, "install-papers", f"DESTDIR={folder}", f"PREFIX={prefix}"],
+                           env={"PATH": os.environ["PATH"]}, capture_output=True, timeout=60, check=True)
+            with open(f"{folder}{prefix}/lib/systemd/system/lstmd.service", encoding="utf-8") as unit:
+                program = re.search(r"^ExecStart=(\S+)", unit.read(), re.M).group(1)
+            assert program == f"{prefix}/bin/lstmd", program
+
+
 def man_pages_are_well_formed():
     pages = glob.glob(path("man", "*.[158]"))
     assert len(pages) == 3
@@ -297,7 +307,7 @@ TESTS = [
     every_config_in_the_tree_is_as_the_schemas_say, what_the_parser_refuses_the_schema_refuses,
     the_manifests_hang_together, a_pod_is_what_restricted_namespaces_take, a_pod_has_time_to_drain,
     dashboards_and_autoscalers_ask_for_metrics_that_there_are, compose_runs_what_there_is,
-    man_pages_are_well_formed,
+    bug_476_the_unit_starts_what_was_installed, man_pages_are_well_formed,
 ]
 
 
