@@ -129,17 +129,19 @@ static void a_post_without_a_length_is_answered_and_the_connection_closed(void *
     free(answer);
 }
 
-static void a_length_is_wanted_everywhere_else(void **state)
+static void a_length_is_wanted_where_there_is_another_door(void **state)
 {
-    static const char *const requests[] = {
-        HEAD("/v2/logging") "\r\n" HIDDEN,
-        HEAD("/v2/models/simple/infer") "\r\n" HIDDEN,
-        HEAD("/v2/repository/indexes") "\r\n" HIDDEN,
+    static const struct {
+        const char *bytes, *status;
+    } requests[] = {
+        {HEAD("/v2/logging") "\r\n" HIDDEN, "HTTP/1.1 411 "},
+        {HEAD("/v2/models/simple/infer") "\r\n" HIDDEN, "HTTP/1.1 411 "},
+        {HEAD("/v2/repository/indexes") "\r\n" HIDDEN, "HTTP/1.1 404 "},
     };
     (void)state;
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        char *answer = exchange(requests[i]);
-        assert_non_null(strstr(answer, "HTTP/1.1 411 "));
+        char *answer = exchange(requests[i].bytes);
+        assert_non_null(strstr(answer, requests[i].status));
         assert_null(strstr(answer, "\"live\""));
         free(answer);
     }
@@ -240,7 +242,7 @@ int main(void)
         cmocka_unit_test(a_wrong_query_is_400),
         cmocka_unit_test(loading_is_refused),
         cmocka_unit_test(a_post_without_a_length_is_answered_and_the_connection_closed),
-        cmocka_unit_test(a_length_is_wanted_everywhere_else),
+        cmocka_unit_test(a_length_is_wanted_where_there_is_another_door),
         cmocka_unit_test(a_body_packed_in_another_way_is_415),
         cmocka_unit_test(a_model_s_configuration_names_its_tensors),
         cmocka_unit_test(only_a_causal_model_has_sequences),
