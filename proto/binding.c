@@ -34,12 +34,13 @@ static const struct infer_input **input_slot(struct binding *binding,
 static bool check_datatype(const struct binder *b, const struct infer_input *input,
                            const struct signature_tensor *tensor)
 {
-    if (input->datatype == tensor->datatype ||
-        (tensor->datatype == DATATYPE_INT64 && input->datatype == DATATYPE_INT32))
+    const bool whole = tensor->datatype == DATATYPE_INT64;
+    if (input->datatype == tensor->datatype || (whole && input->datatype == DATATYPE_INT32))
         return true;
     return fault_set(b->fault, 400,
-                     "inference input '%s' data-type is '%s', but model '%s' expects '%s'",
-                     input->name, input->datatype_text, b->model, datatype_name(tensor->datatype));
+                     "inference input '%s' data-type is '%s', but model '%s' expects '%s'%s",
+                     input->name, input->datatype_text, b->model, datatype_name(tensor->datatype),
+                     whole ? " or 'INT32'" : "");
 }
 
 static bool bind_names(const struct binder *b)

@@ -157,11 +157,13 @@ static bool read_activation_list(const struct layer_reader *reader, struct layer
                                  const cJSON *list)
 {
     struct activation_function functions[6];
-    const int count = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    if (!cJSON_IsArray(list))
+        return config_json_refuse(list, layer->place, "activations", "an array", reader->fault);
+    const int count = cJSON_GetArraySize(list);
     if (count != 3 && count != 6)
-        return config_json_refuse(list, layer->place, "activations",
-                                  "an array of 3 activations, or 6 with two directions,",
-                                  reader->fault);
+        return fault_set(reader->fault, 400,
+                         "%s.activations: 3 of them, or 6 with two directions, expected, got %d",
+                         layer->place, count);
     size_t i = 0;
     for (const cJSON *item = list->child; item != NULL; item = item->next, i++) {
         char key[32];

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/excerpt.h"
 #include "server/address.h"
 #include "server/clock.h"
 
@@ -22,7 +23,8 @@ static bool parse(const char *url, struct address *address, char host[ADDRESS_TE
     static const char name[] = "localhost:";
     const char *at = url + strlen(scheme);
     if (strncmp(url, scheme, strlen(scheme)) != 0 || strlen(url) > URL_MAX)
-        return fault_set(fault, 400, "http://ADDR:PORT/PATH expected");
+        return fault_set(fault, 400, "http://ADDR:PORT/PATH expected, got '%s'",
+                         excerpt_of(url).text);
     const bool local = strncmp(at, name, strlen(name)) == 0;
     const size_t skip = local ? strlen(name) - 1 : 0;
     const size_t size = strcspn(at, "/");

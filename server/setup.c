@@ -60,8 +60,10 @@ static bool check_auth(const struct options *options, struct fault *fault)
 
 static bool check_tls(const struct options *options, struct fault *fault)
 {
-    if ((options->tls_certificate == NULL) != (options->tls_key == NULL))
-        return fault_set(fault, 400, "tls_certificate and tls_key: both or neither expected");
+    if (options->tls_certificate != NULL && options->tls_key == NULL)
+        return fault_set(fault, 400, "tls_certificate: a tls_key expected beside it");
+    if (options->tls_key != NULL && options->tls_certificate == NULL)
+        return fault_set(fault, 400, "tls_key: a tls_certificate expected beside it");
     return options->tls_client_ca == NULL || options->tls_certificate != NULL ||
            fault_set(fault, 400, "tls_client_ca: without tls_certificate there is no TLS");
 }

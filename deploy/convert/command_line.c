@@ -79,29 +79,46 @@ static bool set_text(struct command_line *line, const struct option *option, con
     return true;
 }
 
-/* Takes argv[*i], and its value behind it. */
+static bool is_option(const char *argument, const char *name)
+{
+    const size_t size = strcspn(argument, "=");
+    return strlen(name) == size && memcmp(argument, name, size) == 0;
+}
+
+static bool set_flag(struct command_line *line, const struct option *option, const char *value,
+                     struct fault *fault)
+{
+    if (value != NULL)
+        return fault_set(fault, 400, "%s: no value expected, got \"%s\"", option->name,
+                         excerpt_of(value).text);
+    *(bool *)((char *)line + option->flag) = true;
+    return true;
+}
+
+/* Takes argv[*i], and its value behind an equals sign or in the next argument. */
 static bool take_option(struct command_line *line, int argc, char **argv, int *i,
                         struct fault *fault)
 {
-    const char *argument = argv[*i];
-    const bool is_name = strcmp(argument, "--name") == 0;
+    const char *argument = argv[*i], *equals = strchr(argument, '=');
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    const bool is_name = is_option(argument, "--name");
     const struct option *option = NULL;
     for (size_t o = 0; o < sizeof options / sizeof options[0]; o++)
-        if (strcmp(argument, options[o].name) == 0)
+        if (is_option(argument, options[o].name))
             option = &options[o];
     if (option == NULL && !is_name)
         return fault_set(fault, 400, "%s: unknown option", excerpt_of(argument).text);
-    if (option != NULL && option->flag != 0) {
-        *(bool *)((char *)line + option->flag) = true;
-        return true;
-    }
-    if (++*i == argc)
+    if (option != NULL && option->flag != 0)
+        return set_flag(line, option, value, fault);
+    if (value == NULL && ++*i == argc)
         return fault_set(fault, 400, "%s: a value expected", argument);
+    if (value == NULL)
+        value = argv[*i];
     if (option != NULL)
-        return set_text(line, option, argv[*i], fault);
+        return set_text(line, option, value, fault);
     if (line->name[0] != '\0')
         return fault_set(fault, 400, "--name: given twice");
-    return set_name(line, argv[*i], strlen(argv[*i]), "", fault);
+    return set_name(line, value, strlen(value), "", fault);
 }
 
 static bool check(struct command_line *line, struct fault *fault)

@@ -316,7 +316,8 @@ static bool parse_model(struct keras_topology *topology, const cJSON *model,
                         struct pending_list *list, struct fault *fault)
 {
     if (!keras_graph_is_model(model))
-        return fault_set(fault, 400, "a Sequential, Model or Functional expected, got %s",
+        return fault_set(fault, 400,
+                         "a class_name, Sequential, Model or Functional, expected, got \"%s\"",
                          excerpt_of(class_of(model)).text);
     if (!expand_all(list, model, fault))
         return false;

@@ -424,9 +424,10 @@ static void other_graphs_are_refused(void **state)
         {GRAPH("", "[[\"i\",0,0]]", "[[\"i\",0,0]]"), "a list of layers expected"},
         {GRAPH(INPUT("i"), "[[\"i\",0,0]]", "[[\"i\",0,0]]"), "computes something"},
         {GRAPH(INPUT("i"), "[[\"i\",0,0]]", "[[\"i\",0,-1]]"), "output_layers cannot be read"},
-        {"{\"class_name\":\"Mine\",\"config\":{}}", "Sequential, Model or Functional expected"},
-        {"[]", "Sequential, Model or Functional expected"},
-        {"\"\\\"x\\\"\"", "Sequential, Model or Functional expected"},
+        {"{\"class_name\":\"Mine\",\"config\":{}}",
+         "a class_name, Sequential, Model or Functional, expected, got "},
+        {"[]", "a class_name, Sequential, Model or Functional, expected, got "},
+        {"\"\\\"x\\\"\"", "a class_name, Sequential, Model or Functional, expected, got "},
         {"{", "line 1"},
     };
     (void)state;

@@ -271,6 +271,18 @@ static void a_refusal_leaves_older_files_alone(void **state)
     temp_dir_remove(&dir);
 }
 
+static void a_value_may_stand_behind_an_equals_sign(void **state)
+{
+    struct temp_dir dir;
+    (void)state;
+    temp_dir_create(&dir);
+    struct run done = convert_into(&dir, FILES "half/model.pt", "--name=mine", NULL);
+    assert_int_equal(done.exit_status, 0);
+    assert_contains(done.output, "/mine.json");
+    run_fini(&done);
+    temp_dir_remove(&dir);
+}
+
 static void a_bad_command_line_exits_2(void **state)
 {
     const char *const no_out[] = {program_path(), FILES "half/model.pt", NULL};
@@ -278,6 +290,10 @@ static void a_bad_command_line_exits_2(void **state)
     assert_refused(FILES "half/model.pt", "--outt", "x", 2, "--outt: unknown option");
     assert_refused(FILES "half/model.pt", "--name", "a/b", 2, "--name: ");
     assert_refused(FILES "half/model.pt", "--out", "twice", 2, "--out: given twice");
+    assert_refused(FILES "half/model.pt", "--out=twice", NULL, 2, "--out: given twice");
+    assert_refused(FILES "half/model.pt", "--outt=x", NULL, 2, "--outt=x: unknown option");
+    assert_refused(FILES "half/model.pt", "--batch-first=yes", NULL, 2,
+                   "--batch-first: no value expected, got \"yes\"");
     assert_refused(FILES "half/model.pt", "another", NULL, 2, "another: one INPUT expected");
     assert_refused(FILES "half/model.pt", "--prefix", NULL, 2, "--prefix: a value expected");
     const char *const both[] = {program_path(),
@@ -373,6 +389,7 @@ int main(void)
         cmocka_unit_test(bug_432_a_value_that_is_none_says_what_the_values_are),
         cmocka_unit_test(bug_474_an_option_that_does_nothing_to_a_file_is_refused),
         cmocka_unit_test(a_refusal_leaves_older_files_alone),
+        cmocka_unit_test(a_value_may_stand_behind_an_equals_sign),
         cmocka_unit_test(a_bad_command_line_exits_2),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(the_end_of_the_reading_process_is_contained),

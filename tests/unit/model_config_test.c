@@ -548,8 +548,8 @@ static void options_that_contradict_each_other_are_refused(void **state)
         {LSTM("\"activation\":\"tanh\",\"activations\":[]"),
          "lstm.activations: not expected beside activation or recurrent_activation"},
         {LSTM("\"activations\":[\"tanh\"]"),
-         "lstm.activations: an array of 3 activations, or 6 with two directions, expected, got an "
-         "array"},
+         "lstm.activations: 3 of them, or 6 with two directions, expected, got 1"},
+        {LSTM("\"activations\":\"tanh\""), "lstm.activations: an array expected, got \"tanh\""},
         {LSTM("\"activations\":[\"sigmoid\",5,\"tanh\"]"),
          "lstm.activations[1]: an activation's name or an object expected, got 5"},
         {LSTM("\"recurrent_activation\":\"softmax\""),

@@ -162,7 +162,8 @@ static void certificate_and_key_belong_together(void **state)
     (void)state;
     struct options options;
     struct setup setup;
-    refused("--tls-key k", "tls_certificate and tls_key: both or neither expected");
+    refused("--tls-key k", "--tls-key: a tls_certificate expected beside it");
+    refused("--tls-certificate c", "--tls-certificate: a tls_key expected beside it");
     refused("--tls-client-ca a", "--tls-client-ca: without tls_certificate there is no TLS");
     good("--tls-key k --tls-certificate c --tls-client-ca a", &options, &setup);
     assert_true(setup.http.tls);

@@ -221,7 +221,7 @@ static struct bad {
      "input 'lengths': element 0: a whole number from -9223372036854775808 to 9223372036854775807 "
      "is wanted, got 'NaN'"},
     {"lengths that are floats", INPUTS(GOOD "," LENGTHS("[1]", "FP32", "[1]")),
-     "inference input 'lengths' data-type is 'FP32', but model 'tiny' expects 'INT64'"},
+     "inference input 'lengths' data-type is 'FP32', but model 'tiny' expects 'INT64' or 'INT32'"},
     {"a length past INT32", INPUTS(GOOD "," LENGTHS("[1]", "INT32", "[4294967297]")),
      "input 'lengths': element 0: a whole number from -2147483648 to 2147483647 is wanted, got "
      "'4294967297'"},

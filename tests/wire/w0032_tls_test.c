@@ -221,7 +221,8 @@ static void what_does_not_fit_together_is_said_at_the_start(void **state)
     static const struct {
         const char *arguments[8], *text;
     } rows[] = {
-        {{"--tls-certificate", TLS "server.pem"}, "both or neither expected"},
+        {{"--tls-certificate", TLS "server.pem"},
+         "--tls-certificate: a tls_key expected beside it"},
         {{"--tls-client-ca", TLS "ca.pem"}, "without tls_certificate"},
         {{"--tls-certificate", TLS "server.pem", "--tls-key", TLS "client.key"},
          "tls_certificate and tls_key: "},
