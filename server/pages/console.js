@@ -30,6 +30,8 @@ function errorOf(text) {
 // Numbers that JSON does not know stand bare in answers.
 const parse = (text) => JSON.parse(text.replace(/([[,:])(NaN|-?Infinity)(?=[\],}])/g, "$1null"));
 const askJson = async (path, options) => parse(await ask(path, options));
+// A number beyond 2^53 would become another one: ids are kept as their digits.
+const parseSequences = (text) => JSON.parse(text.replace(/("sequence_id":)(\d+)/g, '$1{"digits":"$2"}'));
 
 async function attempt(action) {
   try {
@@ -72,7 +74,7 @@ async function showTensors() {
 }
 
 function sequenceRow(model, view) {
-  const id = typeof view.sequence_id === "string" ? `"${view.sequence_id}"` : String(view.sequence_id);
+  const id = view.sequence_id.digits ?? `"${view.sequence_id}"`;
   const drop = () => attempt(async () => {
     await ask(`/v2/models/${model}/sequences/${encodeURIComponent(id)}`, { method: "DELETE" });
     await refresh();
@@ -89,7 +91,7 @@ async function refresh() {
   showNames(stats.map((one) => one.name));
   const model = byId("model").value;
   if (!model) return;
-  const { sequences } = await askJson(`/v2/models/${model}/sequences`);
+  const { sequences } = parseSequences(await ask(`/v2/models/${model}/sequences`));
   byId("sequences").replaceChildren(...sequences.map((view) => sequenceRow(model, view)));
 }
 
