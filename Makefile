@@ -160,6 +160,10 @@ $(O)/tests/%.o: tests/%.c | $(PACKAGES)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SERVER_STD) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Fills an ONNX file's messages itself.
+$(O)/tests/unit/convert_onnx_external_test.o: ALL_CFLAGS += -isystem $(GENERATED)
+$(O)/tests/unit/convert_onnx_external_test.o: | $(ONNX_PROTO).h
+
 $(BIN)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(SERVER_O) $(PROTO_O) $(CORE_O)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

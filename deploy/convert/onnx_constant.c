@@ -135,9 +135,10 @@ static void read_field(struct onnx_value *value, const OnnxTensor *tensor, enum 
 static bool check_tensor(const OnnxTensor *tensor, const struct element *element,
                          struct fault *fault)
 {
-    if (tensor->n_external_data > 0 || tensor->data_location != 0)
+    if (tensor->data_location != 0) /* an initializer's have been read: onnx_external.h */
         return fault_set(fault, 400,
-                         "its numbers are in another file (external data): save the model as one");
+                         "its numbers are in another file, though it is no initializer of the "
+                         "model's graph");
     if (element == NULL)
         return fault_set(fault, 400,
                          "elements of type %" PRId32 ", which are neither floats nor integers that "

@@ -6,8 +6,8 @@
 
 struct OnnxTensor;
 
-/* A tensor of the file as a value. Refused (400): external data, element types that are neither
- * numbers nor booleans, sizes that disagree. NULL with a fault. */
+/* A tensor of the file as a value. Refused (400): external data that was not read, element types
+ * that are neither numbers nor booleans, sizes that disagree. NULL with a fault. */
 struct onnx_value *onnx_constant_value(struct onnx_arena *arena, const struct OnnxTensor *tensor,
                                        struct fault *fault);
 

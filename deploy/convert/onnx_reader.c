@@ -6,6 +6,7 @@
 
 #include "deploy/convert/network_write.h"
 #include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_external.h"
 #include "deploy/convert/onnx_inputs.h"
 #include "deploy/convert/onnx_network.h"
 #include "deploy/convert/onnx_outputs.h"
@@ -257,18 +258,26 @@ static bool check_model(const OnnxModel *model, struct fault *fault)
     return true;
 }
 
+/* size: of the file and what was read beside it. */
+static size_t arena_for(size_t size)
+{
+    return size < (ARENA_MAX - ARENA_BASE) / ARENA_FOLD ? ARENA_BASE + ARENA_FOLD * size
+                                                        : ARENA_MAX;
+}
+
 static bool read(const struct input *input, struct network *network, struct fault *fault)
 {
     const size_t size = input->file.size;
+    size_t beside = 0;
     if (!onnx_scan(input->file.bytes, size, fault))
         return false;
     OnnxModel *model = onnx_model__unpack(NULL, size, input->file.bytes);
     if (model == NULL)
         return fault_set(fault, 400, "broken, or too large for the memory there is");
-    const size_t arena =
-        size < (ARENA_MAX - ARENA_BASE) / ARENA_FOLD ? ARENA_BASE + ARENA_FOLD * size : ARENA_MAX;
-    struct search search = {.model = model, .subgraph = input->options.subgraph, .arena = arena};
-    const bool done = check_model(model, fault) && try_inputs(&search, network, fault);
+    bool done = check_model(model, fault) && onnx_external_load(model, input, &beside, fault);
+    struct search search = {
+        .model = model, .subgraph = input->options.subgraph, .arena = arena_for(size + beside)};
+    done = done && try_inputs(&search, network, fault);
     onnx_model__free_unpacked(model, NULL);
     return done;
 }

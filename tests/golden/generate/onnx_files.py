@@ -648,6 +648,33 @@ def clips():
         refuse(f"bug_445_clip_{name}", model(inputs), "Clip 'clip': min: at most ")
 
 
+def beside():
+    """Weights in files beside the model: one, which PyTorch's exporter writes, or one for each."""
+    def copy(name, folder):
+        for path in folder.iterdir():
+            if path.suffix != ".onnx":
+                shutil.copy(path, FOLDER / name / path.name)
+        shutil.copy(folder / "graph.onnx", FOLDER / name / "model.onnx")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "graph.onnx"
+        network = Network(lambda m, x: m.fc(m.lstm(x)[0][:, -1]),
+                          lstm=torch.nn.LSTM(FEATURES, UNITS, batch_first=True),
+                          fc=torch.nn.Linear(UNITS, 2))
+        x = sequence(batch_first=True)
+        torch.onnx.export(network.eval(), (torch.from_numpy(x),), path, dynamo=True, verbose=False,
+                          input_names=["x"], output_names=["y"])
+        write("bug_477_beside_of_torch", onnx.load(path), {"x": x})
+        copy("bug_477_beside_of_torch", path.parent)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "graph.onnx"
+        model = graph([lstm(["X", "W", "R", "B"], ["Y"], hidden_size=UNITS)], X, {"Y": None},
+                      weights())
+        write("bug_477_beside_each_its_own", model, {"X": sequence()})
+        onnx.save(model, path, save_as_external_data=True, all_tensors_to_one_file=False,
+                  size_threshold=0, convert_attribute=False)
+        copy("bug_477_beside_each_its_own", path.parent)
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -665,3 +692,4 @@ clips()
 unknown_features()
 scalars()
 norms_in_parts()
+beside()
