@@ -278,22 +278,36 @@ struct onnx_value *onnx_chain_places(struct onnx_chain *chain, const struct onnx
     return places;
 }
 
-bool onnx_chain_is_whole(const struct onnx_chain *chain, const struct onnx_value *value,
-                         uint32_t number, bool batch_first)
+/* For so many steps of all rows, that of each or (repeated) step 0 of them all. */
+static bool is_of_steps(const struct onnx_chain *chain, const struct onnx_value *value,
+                        uint32_t number, bool batch_first, size_t steps, bool repeated)
 {
-    const struct onnx_source *source = &chain->sources[number];
-    const size_t steps = source->cells > 0 ? source->cells : source->vector ? 1 : chain->steps;
-    const size_t rows = chain->rows, width = source->width;
+    const size_t rows = chain->rows, width = chain->sources[number].width;
     if (value->content != ONNX_PLACES || value->rank != 3 ||
         value->dims[batch_first ? 1 : 0] != steps || value->dims[batch_first ? 0 : 1] != rows ||
         value->dims[2] != width)
         return false;
     for (size_t i = 0; i < steps * rows; i++) {
-        const size_t step = batch_first ? i % steps : i / rows;
+        const size_t step = repeated ? 0 : batch_first ? i % steps : i / rows;
         const size_t row = batch_first ? i / steps : i % rows;
         for (size_t f = 0; f < width; f++)
             if (!same(value->places[i * width + f], number, (uint32_t)step, (uint32_t)row, f))
                 return false;
     }
     return true;
+}
+
+bool onnx_chain_is_whole(const struct onnx_chain *chain, const struct onnx_value *value,
+                         uint32_t number, bool batch_first)
+{
+    const struct onnx_source *source = &chain->sources[number];
+    const size_t steps = source->cells > 0 ? source->cells : source->vector ? 1 : chain->steps;
+    return is_of_steps(chain, value, number, batch_first, steps, false);
+}
+
+bool onnx_chain_is_repeated(const struct onnx_chain *chain, const struct onnx_value *value,
+                            uint32_t number, bool batch_first)
+{
+    return chain->sources[number].vector &&
+           is_of_steps(chain, value, number, batch_first, chain->steps, true);
 }

@@ -74,6 +74,7 @@ enum onnx_layer_kind {
     ONNX_LAYER_LAYER_NORM,
     ONNX_LAYER_LAST_STEP,
     ONNX_LAYER_FLATTEN,
+    ONNX_LAYER_REPEAT, /* a vector at every step of the walk */
     ONNX_LAYER_MEAN_POOL,
     ONNX_LAYER_MAX_POOL,
     ONNX_LAYER_PART, /* of a layer that exporters write in parts: not one by itself */
@@ -150,5 +151,10 @@ struct onnx_value *onnx_chain_places(struct onnx_chain *chain, const struct onnx
  * first: of step j of row i. */
 bool onnx_chain_is_whole(const struct onnx_chain *chain, const struct onnx_value *value,
                          uint32_t source, bool batch_first);
+
+/* Is it of this source, a vector, the same at every step of the walk: element [i,j,k] the feature k
+ * of row j? batch first: of row i. */
+bool onnx_chain_is_repeated(const struct onnx_chain *chain, const struct onnx_value *value,
+                            uint32_t source, bool batch_first);
 
 #endif

@@ -258,6 +258,24 @@ static bool read_state(struct reading *reading, size_t i, const char *name,
 
 /* ---- input and outputs ---- */
 
+/* A vector at every step, which a decoder is given: a layer of its own between. */
+static bool take_repeated(struct reading *reading)
+{
+    struct onnx_call *call = reading->call;
+    const uint32_t vector = reading->layer.before;
+    const struct onnx_layer repeat = {.kind = ONNX_LAYER_REPEAT, .name = "", .before = vector};
+    if (!call->chain->fixed_steps)
+        return onnx_refuse(call, "X: a vector for each step, of which there may be any number");
+    if (onnx_chain_knows_lengths(call->chain, vector))
+        return onnx_refuse(call, "X: a vector for each step, of rows with sequence_lens");
+    const struct onnx_layer *added = onnx_chain_add_layer(
+        call->chain, &repeat, call->chain->sources[vector].width, false, call->fault);
+    if (added == NULL)
+        return false;
+    reading->layer.before = added->after;
+    return true;
+}
+
 static bool read_input(struct reading *reading)
 {
     struct onnx_call *call = reading->call;
@@ -278,8 +296,12 @@ static bool read_input(struct reading *reading)
     reading->layer.before = features.source;
     if (whole == NULL)
         return false;
-    return (!call->chain->sources[features.source].vector &&
-            onnx_chain_is_whole(call->chain, whole, features.source, reading->batch_first)) ||
+    if (onnx_chain_is_repeated(call->chain, whole, features.source, reading->batch_first))
+        return take_repeated(reading);
+    if (call->chain->sources[features.source].vector)
+        return onnx_refuse(call, "X: a vector at every step of a request expected, got it as %s",
+                           onnx_shape_of(value).text);
+    return onnx_chain_is_whole(call->chain, whole, features.source, reading->batch_first) ||
            onnx_refuse(call, "X: all steps of all rows, as [%s,I], expected",
                        reading->batch_first ? "B,T" : "T,B");
 }

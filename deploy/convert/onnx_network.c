@@ -70,6 +70,7 @@ static const char *const type_names[] = {
     [ONNX_LAYER_LAYER_NORM] = "layer_norm",
     [ONNX_LAYER_LAST_STEP] = "last_step",
     [ONNX_LAYER_FLATTEN] = "flatten",
+    [ONNX_LAYER_REPEAT] = "repeat_vector",
     [ONNX_LAYER_MEAN_POOL] = "global_average_pool1d",
     [ONNX_LAYER_MAX_POOL] = "global_max_pool1d",
 };
@@ -225,6 +226,9 @@ static bool fill_layer(struct filling *f, size_t number, const struct onnx_layer
     case ONNX_LAYER_SCALE:
     case ONNX_LAYER_LAYER_NORM:
         return add_norm(f, number, layer);
+    case ONNX_LAYER_REPEAT:
+        network_set_size(f->network, number, "n", f->walk->sizes.steps);
+        return true;
     case ONNX_LAYER_LAST_STEP:
     case ONNX_LAYER_FLATTEN:
     case ONNX_LAYER_MEAN_POOL:

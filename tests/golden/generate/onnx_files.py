@@ -675,6 +675,47 @@ def beside():
         copy("bug_477_beside_each_its_own", path.parent)
 
 
+def autoencoders():
+    """A vector at every step, as decoders are given it."""
+    class Autoencoder(torch.nn.Module):
+        def __init__(self, directions, expand):
+            super().__init__()
+            both, code = directions == 2, 2 * directions
+            self.encoder = torch.nn.LSTM(FEATURES, 2, batch_first=True, bidirectional=both)
+            self.squeeze = torch.nn.Linear(code, 3)
+            self.decoder = torch.nn.LSTM(3, UNITS, batch_first=True, bidirectional=both)
+            self.fc = torch.nn.Linear(UNITS * directions, FEATURES)
+            self.expand = expand
+
+        def forward(self, x):
+            h = self.encoder(x)[1][0]
+            code = torch.tanh(self.squeeze(h.transpose(0, 1).flatten(1)))
+            if self.expand:
+                steps = code.unsqueeze(1).expand(-1, x.size(1), -1)
+            else:
+                steps = code.unsqueeze(1).repeat(1, STEPS, 1)
+            return self.fc(self.decoder(steps)[0])
+
+    def model(exporter, directions=1, expand=False, any_steps=False):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/model.onnx"
+            how = dict(dynamo=False, opset_version=17,
+                       dynamic_axes={"x": {0: "B", 1: "T"} if any_steps else {0: "B"}})
+            if exporter == "dynamo":
+                how = dict(dynamo=True, external_data=False,
+                           dynamic_shapes=({0: torch.export.Dim("B")},))
+            torch.onnx.export(Autoencoder(directions, expand).eval(),
+                              (torch.from_numpy(sequence(batch_first=True)),), path, verbose=False,
+                              input_names=["x"], output_names=["y"], **how)
+            return onnx.load(path)
+    for name, made in (("script17", model("script17")), ("dynamo", model("dynamo")),
+                       ("expand", model("dynamo", expand=True)),
+                       ("bidirectional", model("script17", 2))):
+        write(f"bug_478_autoencoder_{name}", made, {"x": sequence(batch_first=True)})
+    refuse("bug_478_autoencoder_of_any_steps", model("script17", any_steps=True),
+           "X: a vector at every step of a request expected, got it as [7,3,3]")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -693,3 +734,4 @@ unknown_features()
 scalars()
 norms_in_parts()
 beside()
+autoencoders()
