@@ -12,6 +12,7 @@
 #include "deploy/convert/onnx_outputs.h"
 #include "deploy/convert/onnx_scan.h"
 #include "deploy/convert/onnx_walk.h"
+#include "proto/excerpt.h"
 
 /* Of what walks make at most so much, by the size of the file. */
 #define ARENA_BASE ((size_t)512 << 20)
@@ -182,7 +183,8 @@ static bool sizes_for(const struct onnx_declared *declared, size_t input, bool b
 static bool try_input(struct search *search, size_t input, struct network *network,
                       struct fault *fault)
 {
-    const struct onnx_declared declared = onnx_declared_of(search->model->graph->input[input]);
+    const OnnxValueInfo *info = search->model->graph->input[input];
+    const struct onnx_declared declared = onnx_declared_of(info);
     for (int fixed = 0; fixed < 3; fixed++)
         for (int batch_first = 0; batch_first < 2; batch_first++) {
             struct onnx_sizes sizes;
@@ -199,6 +201,9 @@ static bool try_input(struct search *search, size_t input, struct network *netwo
             remember(search, progress, &sizes, fault);
         }
     *fault = search->farthest;
+    if (search->progress == 0 && declared.rank == 2 && onnx_declared_is_float(&declared))
+        fault_prefix(fault, "input '%s' is of two dimensions, which only an embedding takes",
+                     excerpt_of(info->name != NULL ? info->name : "").text);
     return false;
 }
 

@@ -716,6 +716,17 @@ def autoencoders():
            "X: a vector at every step of a request expected, got it as [7,3,3]")
 
 
+def two_dimensions():
+    """Floats of rows and steps, or rows and features: what is missing is put in by the graph."""
+    for name, axis, features in (("steps", 2, 1), ("features", 0, FEATURES)):
+        nodes = [helper.make_node("Unsqueeze", ["X", "axis"], ["X3"]),
+                 lstm(["X3", "W", "R"], ["Y"], hidden_size=UNITS)]
+        constants = weights(features=features, bias=False) | {"axis": np.array([axis])}
+        refuse(f"bug_479_input_of_{name}",
+               graph(nodes, {"X": ["N", "M"]}, {"Y": None}, constants),
+               "ONNX: input 'X' is of two dimensions, which only an embedding takes")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -735,3 +746,4 @@ scalars()
 norms_in_parts()
 beside()
 autoencoders()
+two_dimensions()
