@@ -292,11 +292,16 @@ static bool do_stack_global(struct pickle_machine *m)
     return machine_push_global(m, &module_text, &name_text);
 }
 
-/* Attributes of a dict (a state_dict's _metadata) are dropped. */
+/* Attributes of a dict (a state_dict's _metadata) and of what is left aside are dropped. */
 static bool do_build(struct pickle_machine *m)
 {
     pickle_ref state, object;
-    return machine_pop(m, &state) && machine_top_type(m, PICKLE_DICT, &object);
+    if (!machine_pop(m, &state) || !machine_pop(m, &object))
+        return false;
+    const enum pickle_type type = machine_value_of(m, object)->type;
+    return type == PICKLE_DICT || type == PICKLE_ASIDE
+               ? machine_append(m, &m->stack, object)
+               : machine_fail(m, "a value of another type expected");
 }
 
 /* ---- the loop ---- */
@@ -332,7 +337,8 @@ static bool (*const opcodes[256])(struct pickle_machine *m) = {
     ['U'] = do_text1, ['X'] = do_text4, [']'] = do_empty_list, ['a'] = do_append,
     ['b'] = do_build, ['c'] = do_global, ['e'] = do_appends, ['h'] = do_get1, ['j'] = do_get4,
     ['q'] = do_put1, ['r'] = do_put4, ['s'] = do_set_item, ['t'] = do_tuple,
-    ['u'] = do_set_items, ['}'] = do_empty_dict, [0x80] = do_protocol, [0x85] = do_tuple1,
+    ['u'] = do_set_items, ['}'] = do_empty_dict, [0x80] = do_protocol,
+    [0x81] = machine_new, [0x85] = do_tuple1,
     [0x86] = do_tuple2, [0x87] = do_tuple3, [0x88] = do_true, [0x89] = do_false,
     [0x8a] = do_long1, [0x8b] = do_long4, [0x8c] = do_text1, [0x8d] = do_text8,
     [0x8e] = do_text8, [0x93] = do_stack_global, [0x94] = do_memoize, [0x95] = do_frame,

@@ -1,6 +1,7 @@
 /* Reads a Python pickle (protocols 2 to 5) without Python: the opcodes that torch.save writes, and
  * of all the functions and classes a pickle may call only those that make dicts and tensors.
- * Everything else is named and refused; nothing is ever executed.
+ * A few that scripts keep beside the weights (NumPy's numbers, argparse's Namespace) make a value
+ * of which no more is known. Everything else is named and refused; nothing is ever executed.
  *
  * Values stand in one table and refer to each other by number, so a pickle that refers to itself
  * costs nothing: whoever walks the values bounds his own steps. */
@@ -31,6 +32,7 @@ enum pickle_type {
     PICKLE_GLOBAL,
     PICKLE_STORAGE,
     PICKLE_TENSOR,
+    PICKLE_ASIDE, /* what no weights are in */
 };
 
 typedef uint32_t pickle_ref; /* a value's number */

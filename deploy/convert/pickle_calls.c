@@ -12,6 +12,7 @@ enum global {
     GLOBAL_REBUILD_TENSOR,
     GLOBAL_REBUILD_PARAMETER,
     GLOBAL_STORAGE,
+    GLOBAL_ASIDE,
 };
 
 static const struct {
@@ -33,6 +34,14 @@ static const struct {
     {"torch", "CharStorage", GLOBAL_STORAGE, ARRAY_I8},
     {"torch", "ByteStorage", GLOBAL_STORAGE, ARRAY_U8},
     {"torch", "BoolStorage", GLOBAL_STORAGE, ARRAY_BOOL},
+    {"torch", "device", GLOBAL_ASIDE, 0},
+    {"torch", "Size", GLOBAL_ASIDE, 0},
+    {"argparse", "Namespace", GLOBAL_ASIDE, 0},
+    /* A number's; an array's begin with _reconstruct. An array may be one of the weights. */
+    {"numpy.core.multiarray", "scalar", GLOBAL_ASIDE, 0},
+    {"numpy._core.multiarray", "scalar", GLOBAL_ASIDE, 0},
+    {"numpy", "dtype", GLOBAL_ASIDE, 0},
+    {"_codecs", "encode", GLOBAL_ASIDE, 0},
 };
 
 /* ---- names ---- */
@@ -184,10 +193,23 @@ bool machine_call(struct pickle_machine *m)
         return rebuild_tensor(m, arguments);
     case GLOBAL_REBUILD_PARAMETER:
         return rebuild_parameter(m, arguments);
+    case GLOBAL_ASIDE:
+        return machine_push_empty(m, PICKLE_ASIDE);
     case GLOBAL_STORAGE:
         break;
     }
     return machine_fail(m, "a storage that is called");
+}
+
+bool machine_new(struct pickle_machine *m)
+{
+    pickle_ref arguments, class;
+    if (!machine_pop_type(m, PICKLE_TUPLE, &arguments) ||
+        !machine_pop_type(m, PICKLE_GLOBAL, &class))
+        return false;
+    return globals[machine_value_of(m, class)->as.global].global == GLOBAL_ASIDE
+               ? machine_push_empty(m, PICKLE_ASIDE)
+               : machine_fail(m, "a new object of a class that is made otherwise");
 }
 
 bool machine_push_storage(struct pickle_machine *m)

@@ -5,6 +5,7 @@ torch_files.py GOLDEN_FOLDER writes GOLDEN_FOLDER/torch_files/CASE/: the file as
 float32 from the weights as the file has them. Cases of torch_files/refused/ hold one file each and
 `because`, a part of the text that must be said.
 """
+import argparse
 import io
 import pathlib
 import shutil
@@ -332,11 +333,29 @@ def gates_apart():
            ["--gate-columns", "hx"])
 
 
+def left_aside():
+    """What training scripts keep beside the weights, of which none is one."""
+    lstm = make_lstm()
+    state = lstm.state_dict()
+    checkpoint = {"args": argparse.Namespace(hidden=HIDDEN, lr=numpy.float32(0.1), milestones=[3, 5]),
+                  "model_state_dict": state, "best_loss": numpy.float64(0.25),
+                  "epoch": numpy.int64(7), "device": torch.device("cuda", 0),
+                  "shape": torch.Size([3, 4]), "correct": numpy.bool_(True)}
+    write("bug_480_left_aside", saved(checkpoint), *answer(lstm, state))
+    write("bug_480_left_aside_legacy", saved(checkpoint, _use_new_zipfile_serialization=False),
+          *answer(lstm, state))
+    write("bug_480_left_aside_protocol_4", saved(checkpoint, pickle_protocol=4),
+          *answer(lstm, state))
+    refuse("bug_480_array_as_a_weight", saved({**state, "bias_hh_l0": state["bias_hh_l0"].numpy()}),
+           "the pickle wants 'numpy")
+    refuse("bug_480_namespace", saved(argparse.Namespace(**state)), "got another object")
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     torch.manual_seed(20)
     for make in containers, objects, element_types, heads, chains, numpy_files, others, dict_of_dicts, \
-            gates_apart:
+            gates_apart, left_aside:
         make()
 
 
