@@ -46,7 +46,7 @@ enum deflater_progress { DEFLATER_MORE, DEFLATER_DONE, DEFLATER_NO_GAIN };
 enum deflater_progress deflater_step(struct deflater *deflater);
 
 /* After DEFLATER_DONE, once: the packed bytes are the caller's to free, and so is their charge of
- * the budget. */
+ * the budget: the room they have, of which they may take little. */
 void deflater_take(struct deflater *deflater, char **data, size_t *size, size_t *charge);
 
 #endif

@@ -94,6 +94,7 @@ static enum work_next pack(struct job *job)
     };
     deflater_take(job->deflater, &job->reply.body, &job->reply.size, &charge);
     job->charge += charge;
+    job->room = charge;
     return WORK_DONE;
 }
 

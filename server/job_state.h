@@ -38,7 +38,7 @@ struct job {
     struct budget *budget;
     size_t charge; /* of the budget, beside body's own */
     struct reply reply;
-    size_t room; /* bytes that the reply's text has, where it is the writer's; else 0 */
+    size_t room; /* bytes that the reply's text has, where it is the answer's; else 0 */
     void (*done)(void *context);
     void *context;
     struct request_times times; /* once it has a reply */

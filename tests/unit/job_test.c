@@ -5,6 +5,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -15,6 +16,9 @@
 #include "server/clock.h"
 #include "server/job.h"
 #include "tests/support/zero_model.h"
+
+/* What an allocator may give beyond what was asked for. */
+enum { MALLOC_ROUNDING = 64 };
 
 static struct model_stats stats;
 static struct lane lane;
@@ -244,6 +248,37 @@ static void what_comes_alone_is_light_while_nothing_else_is_to_be_computed(void 
     open_gate();
     wait_done();
     job_destroy(other);
+}
+
+/* An answer is packed where there is room for it as it was: more than is left of it. */
+static void bug_462_a_packed_answer_is_charged_for_all_the_memory_it_holds(void **state)
+{
+    static const char text[] =
+        "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[4096,1,1],"
+        "\"parameters\":{\"binary_data_size\":16384}}]}";
+    const struct job_terms terms = {.codec = &infer_codec,
+                                    .arrived = clock_now(),
+                                    .deadline = UINT64_MAX,
+                                    .coding = CODING_GZIP,
+                                    .coding_from = 1};
+    static const char zeros[16384];
+    struct body body;
+    struct payload payload;
+    struct reply reply;
+    (void)state;
+    body_init(&body, &budget, 1 << 20, 0);
+    assert_true(body_append(&body, text, sizeof text - 1, &fault));
+    assert_true(body_append(&body, zeros, sizeof zeros, &fault));
+    body_move(&body, sizeof text - 1, &payload);
+    struct job *job = job_create(&served, &payload, &budget, scheduler, sequences, &terms, &fault);
+    assert_true(job_submit(job, done, NULL, &fault));
+    wait_done();
+    job_take_reply(job, &reply);
+    job_destroy(job);
+    assert_int_equal(reply.coding, CODING_GZIP);
+    assert_int_equal(reply.charge, atomic_load(&budget.used));
+    assert_in_range(malloc_usable_size(reply.body), reply.size, reply.charge + MALLOC_ROUNDING);
+    reply_fini(&reply);
 }
 
 static void expect_whole(size_t answers)
@@ -907,6 +942,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
+        TEST(bug_462_a_packed_answer_is_charged_for_all_the_memory_it_holds),
         TEST(what_comes_alone_is_light_while_nothing_else_is_to_be_computed),
         TEST(several_light_jobs_share_a_pass),
         TEST(of_several_the_late_one_is_504),
