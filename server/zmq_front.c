@@ -89,10 +89,14 @@ static void attend_to_others(struct zmq_front *front)
         zmq_publish(front->publisher);
 }
 
+/* What is late makes room for others of its peer, which may be light: they are run before all that
+ * is left is given up, and before this thread sleeps. */
 static void do_what_is_due(struct zmq_front *front)
 {
     const uint64_t now = clock_now();
     zmq_jobs_give_up_late(&front->traffic, now);
+    while (front->traffic.light_count > 0)
+        zmq_jobs_run_light(&front->traffic);
     if (now >= front->sweep_at) {
         zmq_peers_sweep(&front->traffic.peers);
         front->sweep_at = now + SWEEP_EVERY;
@@ -157,8 +161,6 @@ static void *serve(void *argument)
     while (!is_over(front)) {
         const bool finished = zmq_jobs_take_finished(&front->traffic);
         const bool taken = take_requests(front);
-        while (front->traffic.light_count > 0)
-            zmq_jobs_run_light(&front->traffic);
         do_what_is_due(front);
         if (++front->rounds >= ROUNDS_WITHOUT_OTHERS)
             attend_to_others(front);

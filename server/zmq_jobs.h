@@ -21,10 +21,12 @@ void zmq_jobs_run_light(struct zmq_traffic *traffic);
 bool zmq_jobs_take_finished(struct zmq_traffic *traffic);
 
 /* Those whose deadline has passed at `now` are answered 504. The scheduler drops what is late by
- * itself, but not in the middle of what cannot be cut. */
+ * itself, but not in the middle of what cannot be cut. Others of the same peers may then have been
+ * kept for this thread. */
 void zmq_jobs_give_up_late(struct zmq_traffic *traffic, uint64_t now);
-/* All are answered 503, at once or when zmq_jobs_take_finished comes to them: of what the workers
- * have done the answer is sent, of a stream the parts that are there. */
+/* When nothing is kept for this thread: all are answered 503, at once or when
+ * zmq_jobs_take_finished comes to them: of what the workers have done the answer is sent, of a
+ * stream the parts that are there. */
 void zmq_jobs_give_up_all(struct zmq_traffic *traffic);
 
 #endif

@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +27,7 @@ static struct lane lane;
 static struct served_model served = {.references = 1, .name = "m"};
 static struct model_store models;
 static struct service service = {.models = &models, .kernel = "scalar", .workers = 1};
-static struct zmq_config config = {.has_events = true, .max_request = 1 << 20, .peer_limit = 10};
+static struct zmq_config config = {.has_events = true, .max_request = 1 << 20, .peer_limit = 100};
 static struct zmq_front *front;
 static struct zmq_client client, subscriber;
 static struct fault fault;
@@ -34,10 +37,22 @@ static struct fault fault;
 static atomic_bool hold; /* the next time it wakes with mailbox and router both readable */
 static atomic_bool held; /* it is asleep so */
 
+enum { SHORT_MS = 100, OVERSLEPT_MS = 400 };
+static atomic_bool no_sweeps; /* it is woken after a short time, or by something to read */
+static atomic_bool oversleep; /* the next time it sleeps so long, whatever comes */
+
 static bool is_readable(int descriptor)
 {
     struct pollfd readable = {.fd = descriptor, .events = POLLIN};
     return poll(&readable, 1, 1) > 0;
+}
+
+static int milliseconds(const struct timespec *timeout)
+{
+    if (timeout == NULL)
+        return -1;
+    const int wait = (int)(timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000 + 1);
+    return wait > SHORT_MS && atomic_load(&no_sweeps) ? -1 : wait;
 }
 
 /* In the C library's place: nobody in this program but the front calls it. */
@@ -50,9 +65,54 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
         continue;
     if (holding)
         atomic_store(&hold, false);
-    return poll(fds, count,
-                timeout != NULL ? (int)(timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000 + 1)
-                                : -1);
+    if (atomic_exchange(&oversleep, false))
+        usleep(OVERSLEPT_MS * 1000);
+    return poll(fds, count, milliseconds(timeout));
+}
+
+/* ---- the worker ---- */
+
+/* Work that keeps it busy until it is opened. */
+struct gate {
+    struct work work;
+    struct lane lane;
+    sem_t open;
+    bool closed;
+};
+
+static struct gate gate;
+
+static enum work_next gate_slice(struct work *work)
+{
+    (void)work;
+    while (sem_wait(&gate.open) != 0)
+        continue;
+    return WORK_DONE;
+}
+
+static void gate_end(struct work *work, enum work_end how)
+{
+    (void)work;
+    (void)how;
+}
+
+static const struct work_type gate_type = {gate_slice, gate_end};
+
+static void close_gate(void)
+{
+    lane_init(&gate.lane, served.model, 0, &stats);
+    sem_init(&gate.open, 0, 0);
+    gate.work = (struct work){.type = &gate_type, .lane = &gate.lane, .deadline = UINT64_MAX};
+    assert_true(scheduler_accept(service.scheduler, &gate.work, &fault));
+    scheduler_begin(service.scheduler, &gate.work);
+    gate.closed = true;
+}
+
+static void open_gate(void)
+{
+    if (gate.closed)
+        sem_post(&gate.open);
+    gate.closed = false;
 }
 
 /* ---- the front ---- */
@@ -60,8 +120,8 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
 static bool start_service(void)
 {
     const struct scheduler_config terms = {
-        .workers = 1, .queue_limit = 10, .queue_rows_limit = 100};
-    budget_init(&service.budget, 1 << 20);
+        .workers = 1, .queue_limit = 100, .queue_rows_limit = 100};
+    budget_init(&service.budget, 64 << 20);
     zmq_counts_init(&service.zmq);
     if (!zero_model_serve(&served, &lane, &stats))
         return false;
@@ -88,13 +148,23 @@ static int start(void **state)
     return 0;
 }
 
+static void stop_front(uint64_t deadline)
+{
+    zmq_front_stop(front, deadline);
+    front = NULL;
+}
+
 static int stop(void **state)
 {
     (void)state;
     atomic_store(&hold, false);
+    atomic_store(&no_sweeps, false);
     zmq_client_fini(&client);
     zmq_client_fini(&subscriber);
-    zmq_front_stop(front, clock_now() + CLOCK_NS_PER_S);
+    if (front != NULL)
+        stop_front(clock_now());
+    open_gate();
+    assert_int_equal(atomic_load(&service.budget.used), 0);
     assert_true(scheduler_stop(service.scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
     model_store_fini(&models);
     model_record_release(served.record);
@@ -150,11 +220,79 @@ static void bug_409_an_event_that_comes_together_with_a_request_is_published(voi
     expect_event("model/loaded/m");
 }
 
+/* So many of one peer are computed at a time; what comes behind them waits. */
+enum { AT_ONCE = 64, LONG_STEPS = 1000, LATE_MS = 50 };
+
+static void send_request(size_t steps, unsigned timeout_ms)
+{
+    static const float zeros[LONG_STEPS];
+    char text[256];
+    snprintf(text, sizeof text,
+             "{\"model_name\":\"m\",\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
+             "\"shape\":[%zu,1,1],\"parameters\":{\"binary_data_size\":%zu}}],"
+             "\"outputs\":[{\"name\":\"c_n\"}],\"parameters\":{\"timeout\":%u}}",
+             steps, steps * sizeof *zeros, timeout_ms * 1000);
+    const struct zmq_frame frames[] = {{text, strlen(text)}, {zeros, steps * sizeof *zeros}};
+    zmq_client_send(&client, frames, 2);
+}
+
+/* The worker takes none of them. */
+static void fill_peer(size_t count, unsigned timeout_ms)
+{
+    close_gate();
+    for (size_t i = 0; i < count; i++)
+        send_request(LONG_STEPS, timeout_ms);
+}
+
+static void expect_answer(const char *beginning)
+{
+    struct zmq_answer answer;
+    assert_true(zmq_client_receive(&client, &answer, WAIT_MS));
+    assert_memory_equal(answer.frames[0], beginning, strlen(beginning));
+    zmq_answer_fini(&answer);
+}
+
+static void bug_463_a_light_request_behind_one_that_is_late_is_answered_at_once(void **state)
+{
+    (void)state;
+    fill_peer(AT_ONCE - 1, WAIT_MS * 10);
+    atomic_store(&no_sweeps, true);
+    for (int i = 0; i < 5; i++) {
+        send_request(LONG_STEPS, LATE_MS);
+        send_request(1, WAIT_MS * 10);
+        expect_answer("{\"error\":\"Request timeout expired\"");
+        expect_answer("{\"model_name\":\"m\"");
+    }
+}
+
+static void wait_for_requests(size_t count)
+{
+    while (atomic_load(&service.zmq.requests) < count)
+        sched_yield();
+}
+
+static void bug_463_a_light_request_behind_late_ones_may_begin_when_the_server_stops(void **state)
+{
+    (void)state;
+    fill_peer(AT_ONCE, OVERSLEPT_MS / 2);
+    send_request(1, WAIT_MS * 10);
+    wait_for_requests(AT_ONCE + 1);
+    atomic_store(&oversleep, true);
+    ask_whether_it_lives();
+    while (atomic_load(&oversleep)) /* all that is due, it then finds at once */
+        sched_yield();
+    stop_front(clock_now());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             bug_409_an_event_that_comes_together_with_a_request_is_published, start, stop),
+        cmocka_unit_test_setup_teardown(
+            bug_463_a_light_request_behind_one_that_is_late_is_answered_at_once, start, stop),
+        cmocka_unit_test_setup_teardown(
+            bug_463_a_light_request_behind_late_ones_may_begin_when_the_server_stops, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
