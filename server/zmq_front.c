@@ -44,10 +44,11 @@ struct zmq_front {
 
 /* ---- the thread ---- */
 
+/* At least one, if there is any, however much is to be computed first. */
 static bool take_requests(struct zmq_front *front)
 {
     size_t taken = 0;
-    while (taken < TAKEN_AT_ONCE && !zmq_jobs_light_is_due(&front->traffic) &&
+    while (taken < TAKEN_AT_ONCE && (taken == 0 || !zmq_jobs_light_is_due(&front->traffic)) &&
            zeromq_receive(front->router, &front->message)) {
         zmq_request_take(&front->traffic, &front->message);
         zeromq_message_close(&front->message);
@@ -89,13 +90,13 @@ static void attend_to_others(struct zmq_front *front)
         zmq_publish(front->publisher);
 }
 
-/* What is late makes room for others of its peer, which may be light: they are run before all that
- * is left is given up, and before this thread sleeps. */
+/* What is late makes room for others of its peer, as does what has been run: those of them that are
+ * light are run in the next round, so that what arrives meanwhile does not wait for all of them. */
 static void do_what_is_due(struct zmq_front *front)
 {
     const uint64_t now = clock_now();
     zmq_jobs_give_up_late(&front->traffic, now);
-    while (front->traffic.light_count > 0)
+    if (front->traffic.light_count > 0)
         zmq_jobs_run_light(&front->traffic);
     if (now >= front->sweep_at) {
         zmq_peers_sweep(&front->traffic.peers);
@@ -164,7 +165,7 @@ static void *serve(void *argument)
         do_what_is_due(front);
         if (++front->rounds >= ROUNDS_WITHOUT_OTHERS)
             attend_to_others(front);
-        if (!finished && !taken)
+        if (!finished && !taken && front->traffic.light_count == 0)
             sleep_until_something(front);
     }
     return NULL;

@@ -202,9 +202,11 @@ void zmq_jobs_give_up_all(struct zmq_traffic *traffic)
     struct fault fault;
     fault_set(&fault, 503, "the server is shutting down");
     traffic->giving_up = true; /* for streams that cannot be given up here */
+    for (struct zmq_exchange *exchange = traffic->all; exchange != NULL; exchange = exchange->next)
+        exchange->peer->first = NULL; /* all of those are in this list too */
+    zmq_jobs_run_light(traffic);
     for (struct zmq_exchange *exchange = traffic->all, *next; exchange != NULL; exchange = next) {
         next = exchange->next;
-        exchange->peer->first = NULL; /* all of those are in this list too */
         give_up(exchange, &fault);
     }
 }

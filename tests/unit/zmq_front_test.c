@@ -27,9 +27,9 @@ static struct lane lane;
 static struct served_model served = {.references = 1, .name = "m"};
 static struct model_store models;
 static struct service service = {.models = &models, .kernel = "scalar", .workers = 1};
-static struct zmq_config config = {.has_events = true, .max_request = 1 << 20, .peer_limit = 100};
+static struct zmq_config config = {.has_events = true, .max_request = 1 << 20, .peer_limit = 1000};
 static struct zmq_front *front;
-static struct zmq_client client, subscriber;
+static struct zmq_client client, other, subscriber;
 static struct fault fault;
 
 /* ---- how the front sleeps ---- */
@@ -143,6 +143,7 @@ static int start(void **state)
         return -1;
     const struct zmq_config *bound = zmq_front_config(front);
     zmq_client_init(&client, ZMQ_CLIENT_DEALER, bound->endpoints[0].text, NULL);
+    zmq_client_init(&other, ZMQ_CLIENT_DEALER, bound->endpoints[0].text, NULL);
     zmq_client_init(&subscriber, ZMQ_CLIENT_SUB, bound->events.text, NULL);
     zmq_client_subscribe(&subscriber, "");
     return 0;
@@ -160,6 +161,7 @@ static int stop(void **state)
     atomic_store(&hold, false);
     atomic_store(&no_sweeps, false);
     zmq_client_fini(&client);
+    zmq_client_fini(&other);
     zmq_client_fini(&subscriber);
     if (front != NULL)
         stop_front(clock_now());
@@ -221,7 +223,10 @@ static void bug_409_an_event_that_comes_together_with_a_request_is_published(voi
 }
 
 /* So many of one peer are computed at a time; what comes behind them waits. */
-enum { AT_ONCE = 64, LONG_STEPS = 1000, LATE_MS = 50 };
+enum { AT_ONCE = 64, LATE_MS = 50 };
+
+/* Of these a request is light no more, and still is. */
+enum { LONG_STEPS = 1000, LIGHT_STEPS = 50 };
 
 static void send_request(size_t steps, unsigned timeout_ms)
 {
@@ -284,6 +289,68 @@ static void bug_463_a_light_request_behind_late_ones_may_begin_when_the_server_s
     stop_front(clock_now());
 }
 
+/* true: the next answer is that of a light request. */
+static bool next_is_computed(void)
+{
+    static const char beginning[] = "{\"model_name\":\"m\"";
+    struct zmq_answer answer;
+    assert_true(zmq_client_receive(&client, &answer, WAIT_MS));
+    const bool computed = strncmp(answer.frames[0], beginning, sizeof beginning - 1) == 0;
+    zmq_answer_fini(&answer);
+    return computed;
+}
+
+/* Of two peers, since no more than are taken in one go wait of one of them. */
+static void send_more_than_are_taken_in_one_go(void)
+{
+    for (int i = 0; i < 90; i++) {
+        zmq_client_send_text(&client, "{\"op\":\"live\"}");
+        zmq_client_send_text(&other, "{\"op\":\"live\"}");
+    }
+}
+
+static void expect_others_among(size_t light)
+{
+    size_t others = 0;
+    while (!next_is_computed())
+        continue;
+    while (--light > 0)
+        while (!next_is_computed())
+            others++;
+    assert_true(others > 0);
+}
+
+/* Of a full peer as many as are late at once make room for light ones, each for one after another.
+ */
+static void let_light_ones_begin(size_t late)
+{
+    enum { LIGHT = 800 };
+    fill_peer(AT_ONCE - late, WAIT_MS * 10);
+    for (size_t i = 0; i < late; i++)
+        send_request(LONG_STEPS, OVERSLEPT_MS / 2);
+    for (size_t i = 0; i < LIGHT; i++)
+        send_request(LIGHT_STEPS, WAIT_MS * 10);
+    wait_for_requests(AT_ONCE + LIGHT);
+    atomic_store(&oversleep, true);
+    ask_whether_it_lives();
+    while (atomic_load(&oversleep))
+        sched_yield();
+    send_more_than_are_taken_in_one_go();
+    expect_others_among(LIGHT);
+}
+
+static void bug_464_light_requests_behind_a_late_one_leave_time_for_what_else_arrives(void **state)
+{
+    (void)state;
+    let_light_ones_begin(1);
+}
+
+static void bug_464_light_requests_behind_many_leave_time_for_what_else_arrives(void **state)
+{
+    (void)state;
+    let_light_ones_begin(AT_ONCE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +360,10 @@ int main(void)
             bug_463_a_light_request_behind_one_that_is_late_is_answered_at_once, start, stop),
         cmocka_unit_test_setup_teardown(
             bug_463_a_light_request_behind_late_ones_may_begin_when_the_server_stops, start, stop),
+        cmocka_unit_test_setup_teardown(
+            bug_464_light_requests_behind_a_late_one_leave_time_for_what_else_arrives, start, stop),
+        cmocka_unit_test_setup_teardown(
+            bug_464_light_requests_behind_many_leave_time_for_what_else_arrives, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
