@@ -18,7 +18,7 @@ struct zmq_peer {
     size_t accepted;                   /* its requests that are not answered yet */
     size_t running;                    /* of these: with a job of their own; the others wait */
     struct zmq_exchange *first, *last; /* that wait, in order */
-    atomic_size_t unread;              /* bytes of answers that the library still holds for it */
+    atomic_size_t unread;              /* bytes held by answers that the library has for it */
     struct zmq_peer *next;             /* private from here on */
     size_t id_size;
     unsigned char id[ZMQ_ROUTING_ID_MAX];

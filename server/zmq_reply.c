@@ -21,7 +21,7 @@ _Static_assert(ZMQ_ROUTE_MAX + 1 + INFER_TENSOR_MAX <= ZEROMQ_FRAMES_MAX, "a rep
 struct sent_reply {
     atomic_size_t frames; /* that are not released yet */
     struct zmq_peer *peer;
-    size_t size;
+    size_t held; /* bytes, counted as unread */
     char *body;
     struct budget *budget; /* as the reply's */
     size_t charge;
@@ -38,8 +38,14 @@ static void release(void *data, void *hint)
     free(sent->body);
     if (sent->charge != 0)
         budget_give(sent->budget, sent->charge);
-    atomic_fetch_sub(&sent->peer->unread, sent->size);
+    atomic_fetch_sub(&sent->peer->unread, sent->held);
     free(sent);
+}
+
+/* A small answer's room may be many times what is in it. What no job answered has no charge. */
+static size_t held_by(const struct reply *reply)
+{
+    return reply->charge > reply->size ? reply->charge : reply->size;
 }
 
 static struct sent_reply *hold(struct zmq_peer *peer, const struct reply *reply)
@@ -48,7 +54,7 @@ static struct sent_reply *hold(struct zmq_peer *peer, const struct reply *reply)
     if (sent != NULL)
         *sent = (struct sent_reply){
             .peer = peer,
-            .size = reply->size,
+            .held = held_by(reply),
             .body = reply->body,
             .budget = reply->budget,
             .charge = reply->charge,
@@ -106,6 +112,6 @@ enum zeromq_sent zmq_reply_send(struct zeromq_socket *router, struct zmq_peer *p
         drop(route, route_count, reply);
         return full ? ZEROMQ_FULL : ZEROMQ_NO_MEMORY;
     }
-    atomic_fetch_add(&peer->unread, sent->size);
+    atomic_fetch_add(&peer->unread, sent->held);
     return send_held(router, sent, route, route_count, reply);
 }

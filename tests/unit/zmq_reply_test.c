@@ -5,6 +5,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,6 +22,21 @@ static struct zmq_client client;
 static struct zmq_peer peer;
 static struct budget budget;
 static struct fault fault;
+
+/* In the library's place: what was unread when it was last given something to send, none of which
+ * it can have released. */
+static size_t unread;
+
+int zmq_msg_send(void *msg, void *socket, int flags);
+
+int zmq_msg_send(void *msg, void *socket, int flags)
+{
+    int (*library)(void *, void *, int);
+    *(void **)&library = dlsym(RTLD_NEXT, "zmq_msg_send");
+    if (socket == (void *)router)
+        unread = atomic_load(&peer.unread);
+    return library(msg, socket, flags);
+}
 
 static int start(void **state)
 {
@@ -159,6 +175,18 @@ static void beyond_what_may_be_unread_it_is_dropped(void **state)
     atomic_store(&peer.unread, 0);
 }
 
+/* Its room may be much larger than what is sent. */
+static void bug_465_what_is_unread_is_all_that_it_holds(void **state)
+{
+    struct zeromq_frame route[ZMQ_ROUTE_MAX];
+    struct reply reply = make_reply("{}", 2);
+    (void)state;
+    assert_true(budget_take(&budget, 400, 0, &fault));
+    reply.charge += 400;
+    assert_int_equal(send_to(route, take_route(route), reply), ZEROMQ_SENT);
+    assert_int_equal(unread, 402);
+}
+
 static void without_a_router_it_is_dropped(void **state)
 {
     struct zeromq_frame route[ZMQ_ROUTE_MAX];
@@ -200,6 +228,7 @@ int main(void)
         TEST(without_tensors_all_of_it_is_json),
         TEST(what_the_library_has_sent_is_given_back),
         TEST(beyond_what_may_be_unread_it_is_dropped),
+        TEST(bug_465_what_is_unread_is_all_that_it_holds),
         TEST(without_a_router_it_is_dropped),
         TEST(who_has_left_is_told_nothing),
     };
