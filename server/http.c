@@ -82,7 +82,19 @@ static bool abandon_work(struct exchange *exchange)
     return abandoned;
 }
 
-/* With a client that has left goes its request, computed half or not at all. */
+/* What was refused to a model's request; client_left tells what 503 does not. */
+void http_count_refusal(const struct exchange *exchange)
+{
+    const uint64_t accepted = exchange->accepted;
+    if (exchange->served != NULL)
+        model_stats_failure(exchange->served->lane->stats,
+                            exchange->client_left ? FAILURE_CANCELED
+                                                  : request_failure_of(exchange->refusal.status),
+                            accepted != 0 ? clock_now() - accepted : 0);
+}
+
+/* With a client that has left goes its request, computed half or not at all. Counted here: of one
+ * that has left the library may have nothing more to tell but that the request is over. */
 static bool give_up(void *argument, enum give_up_reason reason)
 {
     struct exchange *exchange = argument;
@@ -96,6 +108,7 @@ static bool give_up(void *argument, enum give_up_reason reason)
                   "the request was dropped: the connection's other side was closed");
     else
         fault_set(&exchange->refusal, 503, "the server is shutting down");
+    http_count_refusal(exchange);
     return true;
 }
 
@@ -184,26 +197,21 @@ bool http_send_reply(struct exchange *exchange)
     return queue(exchange, response);
 }
 
-/* What was refused to a model's request; client_left tells what 503 does not. */
-void http_count_refusal(const struct exchange *exchange)
+/* It is counted already. */
+static bool send_refusal(struct exchange *exchange)
 {
-    const uint64_t accepted = exchange->accepted;
-    if (exchange->served != NULL)
-        model_stats_failure(exchange->served->lane->stats,
-                            exchange->client_left ? FAILURE_CANCELED
-                                                  : request_failure_of(exchange->refusal.status),
-                            accepted != 0 ? clock_now() - accepted : 0);
-}
-
-bool http_send_refusal(struct exchange *exchange)
-{
-    http_count_refusal(exchange);
     reply_fault(&exchange->reply, &exchange->refusal);
     if (exchange->refusal.status == 405)
         exchange->reply.allow = exchange->route.allow;
     exchange->reply.challenge =
         access_challenge(exchange->refusal.status, exchange->authorization != NULL);
     return http_send_reply(exchange);
+}
+
+bool http_send_refusal(struct exchange *exchange)
+{
+    http_count_refusal(exchange);
+    return send_refusal(exchange);
 }
 
 /* The library asks for more of the answer, whenever it has sent what it had. */
@@ -245,7 +253,7 @@ static bool finish_work(struct exchange *exchange)
     if (exchange->command != NULL)
         return http_command_send(exchange);
     if (exchange->job == NULL)
-        return http_send_refusal(exchange);
+        return send_refusal(exchange);
     if (exchange->route.kind == ROUTE_INFER_STREAM)
         return http_events_begin(exchange);
     return http_infer_send(exchange);

@@ -69,8 +69,6 @@ static bool next_event(struct exchange *exchange)
     }
     if (exchange->job != NULL)
         http_infer_drop(exchange); /* which counts what had not ended */
-    else
-        http_count_refusal(exchange);
     add_refusal(exchange);
     return true;
 }

@@ -101,6 +101,7 @@ static bool hand_over(struct exchange *exchange)
         return true;
     }
     http_infer_drop(exchange);
+    http_count_refusal(exchange);
     http_resume(exchange);
     return true;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/die.h"
@@ -21,6 +22,7 @@
 #include "tests/support/golden_case.h"
 #include "tests/support/infer_client.h"
 #include "tests/support/random.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/slow_model.h"
 
 #define SLOW     "/v2/models/slow/infer_stream"
@@ -510,6 +512,43 @@ static void with_a_client_that_leaves_goes_its_work(void **state)
     stop();
 }
 
+/* Who has sent all of it and is gone: of some the library tells no more than that they are over. */
+static void reset(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close(fd);
+}
+
+/* At once, since it is then that the library finds the connection broken. */
+static void wait_at_once(const char *series, double wanted)
+{
+    while (metric(series) != wanted)
+        continue;
+}
+
+static void bug_466_what_is_given_up_for_a_client_that_resets_is_counted(void **state)
+{
+    enum { TIMES = 600 };
+    static const char *const paths[] = {SLOW_MODEL_PATH, SLOW};
+    size_t steps;
+    (void)state;
+    start(NULL);
+    char *streamed = slow_body(10, &steps), *plain = slow_model_body(steps);
+    for (int i = 0; i < TIMES; i++) {
+        const int fd = raw_connect(fixture.daemon.port);
+        assert_true(raw_post(fd, paths[i % 2], i % 2 == 0 ? plain : streamed));
+        wait_at_once(PENDING("slow"), 1);
+        reset(fd);
+        wait_at_once(PENDING("slow"), 0);
+    }
+    wait_for_metric(FAILED("slow", "CANCELED"), TIMES);
+    expect_nothing_held();
+    free(streamed);
+    free(plain);
+    stop();
+}
+
 /* Clients by the dozen that read some events and leave, at any moment. */
 static void leaving_at_any_moment_does_no_harm(void **state)
 {
@@ -680,6 +719,7 @@ int main(void)
         cmocka_unit_test(the_job_waits_for_a_slow_reader),
         cmocka_unit_test(one_that_reads_nothing_is_cut),
         cmocka_unit_test(with_a_client_that_leaves_goes_its_work),
+        cmocka_unit_test(bug_466_what_is_given_up_for_a_client_that_resets_is_counted),
         cmocka_unit_test(leaving_at_any_moment_does_no_harm),
         cmocka_unit_test(the_deadline_ends_a_stream_with_an_event),
         cmocka_unit_test(sequences_go_on_through_streams),
