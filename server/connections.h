@@ -15,7 +15,9 @@
  * what is still to be read.
  *
  * Threads: all functions may be called from any thread. The table's lock is never held while the
- * library is called; give_up is called under it, so it must not call back into the table. */
+ * library is called, but for what give_up does: it is called under the lock, so it must not call
+ * back into the table, and where it ends what others of a sequence waited for they are resumed,
+ * which the library does without calling anybody. */
 #ifndef SERVER_CONNECTIONS_H
 #define SERVER_CONNECTIONS_H
 
