@@ -47,6 +47,24 @@ static const char *const functions[] = {
     "log_softmax",
 };
 
+/* What PyTorch's modules of the name without its capitals are here. hard_sigmoid is Keras' own. */
+static const struct {
+    const char *module, *function;
+} modules[] = {
+    {"hardsigmoid", "hard_sigmoid_keras3"},
+    {"hardswish", "hard_swish"},
+    {"logsigmoid", "log_sigmoid"},
+    {"logsoftmax", "log_softmax"},
+};
+
+static const char *function_of(const char *word)
+{
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
+        if (strcmp(modules[i].module, word) == 0)
+            return modules[i].function;
+    return word;
+}
+
 bool chain_type_has_weights(const char *type)
 {
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
@@ -109,8 +127,8 @@ static bool add_layer(struct network *network, const char *word, const char *pre
                              word);
         }
     *layer = network_add_layer(network, "activation", word, "");
-    network_set_string(network, *layer, "function", word);
-    return is_function(word) ||
+    network_set_string(network, *layer, "function", function_of(word));
+    return is_function(function_of(word)) ||
            fault_set(fault, 400, "--layers: '%s' is not a layer type or an activation",
                      excerpt_of(word).text);
 }

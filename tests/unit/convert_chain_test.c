@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,24 @@ static void steps_are_the_models(void **state)
     network_fini(&network);
 }
 
+static void pytorchs_modules_go_by_their_names(void **state)
+{
+    static const char *const wanted[] = {"hard_sigmoid_keras3", "hard_swish", "log_sigmoid",
+                                         "log_softmax"};
+    struct network network;
+    struct fault fault;
+    char options[64];
+    (void)state;
+    network_init(&network);
+    assert_true(chain_parse("hardsigmoid, hardswish, logsigmoid, logsoftmax", &network, &fault));
+    assert_int_equal(network.layer_count, sizeof wanted / sizeof wanted[0]);
+    for (size_t i = 0; i < network.layer_count; i++) {
+        snprintf(options, sizeof options, "{\"function\":\"%s\"}", wanted[i]);
+        assert_options(network.layers[i].options, options);
+    }
+    network_fini(&network);
+}
+
 static void what_is_no_chain_is_named(void **state)
 {
     static const struct {
@@ -93,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_become_layers),
         cmocka_unit_test(steps_are_the_models),
+        cmocka_unit_test(pytorchs_modules_go_by_their_names),
         cmocka_unit_test(what_is_no_chain_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
