@@ -299,6 +299,26 @@ static uint64_t load_64(const unsigned char *p)
     return load_32(p) | (uint64_t)load_32(p + 4) << 32;
 }
 
+/* What is named instead of one, by its first bytes: none of them is a header's length. */
+static bool is_another_format(const unsigned char *file, struct fault *fault)
+{
+    static const struct {
+        const char *begins, *what;
+    } formats[] = {
+        {"PK\3\4", "a zip archive, as PyTorch, Keras and NumPy write"},
+        {"\x89HDF", "an HDF5 file, as Keras writes"},
+        {"\x80\2", "a pickle, as PyTorch wrote"},
+    };
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (memcmp(file, formats[i].begins, strlen(formats[i].begins)) == 0) {
+            fault_set(fault, 400,
+                      "a safetensors file expected, got %s: lstm-convert makes a model of it",
+                      formats[i].what);
+            return true;
+        }
+    return false;
+}
+
 /* Finds header and data in the file. */
 static bool split_file(const unsigned char *file, size_t size, size_t *header_size,
                        struct data *data, struct fault *fault)
@@ -307,6 +327,8 @@ static bool split_file(const unsigned char *file, size_t size, size_t *header_si
         return fault_set(fault, 400, "a safetensors file of at least %d bytes expected, got %zu",
                          LENGTH_SIZE, size);
     const uint64_t length = load_64(file);
+    if (length > SAFETENSORS_HEADER_MAX && is_another_format(file, fault))
+        return false;
     if (length > SAFETENSORS_HEADER_MAX)
         return fault_set(fault, 400, "a safetensors header of at most %u bytes expected, got %ju",
                          SAFETENSORS_HEADER_MAX, (uintmax_t)length);

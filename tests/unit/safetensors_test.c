@@ -263,6 +263,34 @@ static void the_length_must_fit_the_file_and_the_cap(void **state)
                         "a safetensors header of at most 1048576 bytes expected, got 1048577");
 }
 
+static void what_a_framework_saved_is_told_to_be_that(void **state)
+{
+    static const struct {
+        unsigned char file[8];
+        const char *what;
+    } cases[] = {
+        {"PK\3\4\0\0\10\10", "a zip archive, as PyTorch, Keras and NumPy write"},
+        {"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes"},
+        {"\x80\2\x8a\nl\xfc\x9c\x46", "a pickle, as PyTorch wrote"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct safetensors st;
+        struct fault fault = {0};
+        char wanted[160];
+        snprintf(wanted, sizeof wanted,
+                 "a safetensors file expected, got %s: lstm-convert makes a model of it",
+                 cases[i].what);
+        assert_false(safetensors_init(&st, cases[i].file, sizeof cases[i].file, &fault));
+        assert_string_equal(fault.text, wanted);
+    }
+    /* 640 bytes of header begin as a pickle does. */
+    struct safetensors st;
+    struct fault fault = {0};
+    assert_false(safetensors_init(&st, "\x80\2\0\0\0\0\0\0", 8, &fault));
+    assert_string_equal(fault.text, "header of 640 bytes does not fit the file of 8");
+}
+
 static void a_header_that_is_not_json_is_refused(void **state)
 {
     (void)state;
@@ -563,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_file_cut_at_any_byte_is_refused),
         cmocka_unit_test(a_header_shortened_to_any_length_is_refused),
         cmocka_unit_test(the_length_must_fit_the_file_and_the_cap),
+        cmocka_unit_test(what_a_framework_saved_is_told_to_be_that),
         cmocka_unit_test(a_header_that_is_not_json_is_refused),
         cmocka_unit_test(a_tensor_must_say_dtype_shape_and_offsets_and_nothing_else),
         cmocka_unit_test(sizes_must_be_whole_and_fit),
