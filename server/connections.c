@@ -317,9 +317,10 @@ struct connection *connections_add(struct connections *table, int fd, uint64_t d
     return connection;
 }
 
-void connections_remove(struct connections *table, struct connection *connection)
+bool connections_remove(struct connections *table, struct connection *connection)
 {
     pthread_mutex_lock(&table->lock);
+    const bool leaving = connection->phase == CONNECTION_LEAVING;
     assert(connection->fd >= 0 && connection->request == NULL);
     deadline_heap_remove(&table->heap, &connection->deadline);
     connection->fd = -1;
@@ -328,6 +329,7 @@ void connections_remove(struct connections *table, struct connection *connection
     if (--table->count == 0)
         pthread_cond_broadcast(&table->empty);
     pthread_mutex_unlock(&table->lock);
+    return leaving;
 }
 
 size_t connections_count(struct connections *table)

@@ -6,6 +6,7 @@
  *   HEADER, BODY   a request is arriving: told 408 and cut
  *   WORK           a request is suspended while its job waits or runs: given up, to be answered 504
  *   REPLY          an answer is being sent: it is cut
+ *   LEAVING        it was answered before its request had arrived, and is being closed: it is cut
  * Cutting is shutdown(2) under the table's lock, never close(2): the descriptor belongs to the HTTP
  * library, which closes it after connections_remove.
  *
@@ -33,6 +34,7 @@ enum connection_phase {
     CONNECTION_BODY,
     CONNECTION_WORK,
     CONNECTION_REPLY,
+    CONNECTION_LEAVING,
 };
 
 enum give_up_reason {
@@ -64,7 +66,8 @@ void connections_stop(struct connections *table);
 /* A new connection, IDLE until the deadline (a moment of clock_now's). NULL when the table is full.
  */
 struct connection *connections_add(struct connections *table, int fd, uint64_t deadline);
-void connections_remove(struct connections *table, struct connection *connection);
+/* true: it was LEAVING, its client may still be sending. */
+bool connections_remove(struct connections *table, struct connection *connection);
 
 /* Those there are. */
 size_t connections_count(struct connections *table);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "server/clock.h"
 #include "server/http_exchange.h"
 #include "server/http_library.h"
+#include "server/lingering.h"
 #include "server/listener.h"
 #include "server/preemption.h"
 #include "server/request_id.h"
@@ -365,6 +367,12 @@ static void check_request(struct exchange *exchange)
  * is right where the head is in doubt or announces too much. Other refusals wait until the body
  * went by, so that the client is not cut off while it sends and the connection stays; unless it
  * asked first whether to send at all. */
+static bool refuse_at_head(struct exchange *exchange)
+{
+    exchange->refused_at_head = true;
+    return http_send_refusal(exchange);
+}
+
 static bool head_arrived(struct exchange *exchange, const char *method, const char *target,
                          const char *version)
 {
@@ -373,11 +381,11 @@ static bool head_arrived(struct exchange *exchange, const char *method, const ch
         exchange->id);
     const bool found = route_find(&exchange->route, method, target, &exchange->refusal);
     if (!check_head(exchange, method, target, version))
-        return http_send_refusal(exchange);
+        return refuse_at_head(exchange);
     if (found)
         check_request(exchange);
     if (exchange->refusal.status != 0 && exchange->facts.expects_continue)
-        return http_send_refusal(exchange);
+        return refuse_at_head(exchange);
     exchange->state = BODY;
     if (!exchange->facts.has_body)
         return true;
@@ -491,7 +499,8 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     (void)code;
     if (exchange == NULL)
         return;
-    connections_set(exchange->http->connections, exchange->slot, CONNECTION_IDLE,
+    connections_set(exchange->http->connections, exchange->slot,
+                    exchange->refused_at_head ? CONNECTION_LEAVING : CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
     if (exchange->job != NULL)
         http_infer_drop(exchange);
@@ -507,6 +516,20 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     *context = NULL;
 }
 
+static bool has_unread(int fd)
+{
+    int bytes;
+    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* The library may itself have refused what it could not read. */
+static void connection_closed(struct http *http, struct connection *slot, int fd)
+{
+    const bool leaving = slot != NULL && connections_remove(http->connections, slot);
+    if (leaving || has_unread(fd))
+        lingering_take(http->lingering, fd);
+}
+
 /* A new connection gets as long for its first line as for all headers. */
 static void connection_changed(void *argument, struct MHD_Connection *connection, void **context,
                                enum MHD_ConnectionNotificationCode code)
@@ -514,18 +537,17 @@ static void connection_changed(void *argument, struct MHD_Connection *connection
     const struct http_thread *thread = argument;
     struct http *http = thread->http;
     const size_t number = (size_t)(thread - http->threads);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         acceptor_started(http->acceptor, number);
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = connections_add(http->connections, info->connect_fd,
                                    clock_now() + http->config.header_timeout);
         if (*context == NULL)
             shutdown(info->connect_fd, SHUT_RDWR);
         return;
     }
-    if (*context != NULL)
-        connections_remove(http->connections, *context);
+    connection_closed(http, *context, info->connect_fd);
     *context = NULL;
     acceptor_closed(http->acceptor, number);
 }
@@ -636,13 +658,16 @@ static bool start(struct http *http, struct fault *fault)
     };
     if (!listener_open(&http->config.address, &http->listener, fault))
         return false;
-    if (connections_start(&http->connections, &config, fault)) {
-        if (start_threads(http, fault)) {
-            if (start_acceptor(http, fault))
-                return true;
-            stop_threads(http);
+    if (lingering_start(&http->lingering, fault)) {
+        if (connections_start(&http->connections, &config, fault)) {
+            if (start_threads(http, fault)) {
+                if (start_acceptor(http, fault))
+                    return true;
+                stop_threads(http);
+            }
+            connections_stop(http->connections);
         }
-        connections_stop(http->connections);
+        lingering_stop(http->lingering);
     }
     close(http->listener);
     return false;
@@ -704,6 +729,7 @@ void http_stop(struct http *http, uint64_t deadline)
     stop_threads(http);
     acceptor_free(http->acceptor);
     connections_stop(http->connections);
+    lingering_stop(http->lingering);
     close(http->listener);
     destroy(http);
 }

@@ -24,6 +24,7 @@
 struct MHD_Connection;
 struct MHD_Daemon;
 struct acceptor;
+struct lingering;
 struct model_command;
 
 /* One of the library's, with the connections that it serves. */
@@ -39,6 +40,7 @@ struct http {
     struct http_thread *threads; /* [config.threads] */
     size_t started;              /* of them */
     struct acceptor *acceptor;   /* gives them connections */
+    struct lingering *lingering; /* closes those whose clients are still sending */
     int listener;
     atomic_bool closing; /* from now on every reply closes its connection */
 
@@ -83,6 +85,7 @@ struct exchange {
     struct inflater *inflater; /* of a body that comes packed; else NULL */
     uint64_t body_since;
     size_t received;               /* bytes of body, thrown away ones too */
+    bool refused_at_head;          /* answered before its body, if any, was read */
     struct job *job;               /* WORK, unless given up */
     struct model_command *command; /* the same */
     struct fault refusal;          /* status 0: none */

@@ -5,6 +5,7 @@
 
 #include "proto/excerpt.h"
 #include "server/clock.h"
+#include "server/lingering.h"
 #include "server/log.h"
 #include "server/machine.h"
 
@@ -144,7 +145,8 @@ static bool read_admin(struct setup *setup, struct fault *fault)
 
 static size_t files_needed(const struct setup *setup)
 {
-    const size_t needed = setup->options->connection_limit + ADMIN_CONNECTIONS + SPARE_FILES;
+    const size_t needed =
+        setup->options->connection_limit + ADMIN_CONNECTIONS + 2 * LINGERING_MAX + SPARE_FILES;
     const size_t allowed = machine_files(), left = allowed > needed ? allowed - needed : 0;
     const bool has_zmq = setup->zmq.endpoint_count != 0 || setup->zmq.has_events;
     return needed + (!has_zmq ? 0 : left < ZMQ_CONNECTIONS ? left : ZMQ_CONNECTIONS);

@@ -133,6 +133,46 @@ static void a_chunked_body_over_the_limit_is_413(void **state)
     assert_still_good();
 }
 
+/* The answer comes at once, while the client goes on sending; reset, it would never read it. */
+static void expect_answer_beside_sending(const char *head, size_t sent, const char *answer)
+{
+    enum { PIECE = 1 << 16 };
+    bool closed;
+    char *piece = must_allocate(PIECE);
+    const int fd = raw_connect(fixture.daemon.port);
+    memset(piece, ' ', PIECE);
+    assert_true(fd >= 0);
+    memcpy(piece, head, strlen(head)); /* more at once than the library reads with a head */
+    for (size_t left = sent; left > 0; left -= PIECE) {
+        assert_true(raw_send(fd, piece, PIECE));
+        memset(piece, ' ', PIECE);
+    }
+    char *text = raw_receive(fd, PATIENCE, &closed);
+    close(fd);
+    free(piece);
+    assert_true(closed);
+    if (strncmp(text, answer, strlen(answer)) != 0)
+        fail_msg("%s wanted, got: %s", answer, text);
+    free(text);
+    assert_still_good();
+}
+
+static void bug_521_who_is_still_sending_can_read_the_refusal(void **state)
+{
+    static const size_t much = 16 << 20; /* more than sockets hold */
+    (void)state;
+    expect_answer_beside_sending("POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+                                 "Content-Length: 16777216\r\n\r\n",
+                                 much, "HTTP/1.1 413 ");
+    expect_answer_beside_sending("POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+                                 "Content-Length: 16777216\r\nContent-Length: 5\r\n\r\n",
+                                 much, "HTTP/1.1 400 ");
+    /* The library's own answer. */
+    expect_answer_beside_sending("POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+                                 "Content-Length: five\r\n\r\n",
+                                 much, "HTTP/1.1 400 ");
+}
+
 /* Browsers' and proxies' heads fit. */
 static void expect_with_header_of(size_t size, long status)
 {
@@ -330,6 +370,7 @@ int main(void)
         cmocka_unit_test(an_unknown_path_is_404),
         cmocka_unit_test(a_body_over_the_limit_is_413),
         cmocka_unit_test(a_chunked_body_over_the_limit_is_413),
+        cmocka_unit_test(bug_521_who_is_still_sending_can_read_the_refusal),
         cmocka_unit_test(a_head_over_the_limit_is_431),
         cmocka_unit_test(bug_402_a_head_about_as_large_as_the_limit_is_answered),
     };
