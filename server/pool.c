@@ -9,6 +9,7 @@
 
 #include "server/clock.h"
 #include "server/meeting.h"
+#include "server/time_slice.h"
 
 struct pool {
     pthread_mutex_t lock;
@@ -66,6 +67,7 @@ static void *worker(void *argument)
 {
     struct pool *pool = argument;
     pthread_setname_np(pthread_self(), "worker");
+    time_slice_shorten();
     /* A library built with -ffast-math may have told the starting thread to flush denormals. */
     fesetenv(FE_DFL_ENV);
     pthread_mutex_lock(&pool->lock);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "server/admission.h"
@@ -19,6 +20,10 @@
  * less, the scalar kernel on one without fused multiply-add included. */
 #define OVERDUE_GUESSES 1000
 #define OVERDUE_NS      (10 * CLOCK_NS_PER_S)
+
+/* A worker's processor is offered to other threads so often, between units (server/time_slice.h).
+ */
+#define OFFER_EVERY (200 * CLOCK_NS_PER_US)
 
 enum unit { UNIT_SLICE, UNIT_TICK };
 
@@ -401,13 +406,25 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
         settle_tick(s, pump, ns, now);
 }
 
+/* Called with the lock held, and again when it returns. After the ends of what is done, so that
+ * nobody waits for them meanwhile. */
+static uint64_t offer_processor(struct scheduler *s)
+{
+    leave(s);
+    sched_yield();
+    pthread_mutex_lock(&s->lock);
+    return clock_now();
+}
+
 static void pump_run(struct pool_task *task)
 {
     struct pump *pump = (struct pump *)task;
     struct scheduler *s = pump->scheduler;
     pthread_mutex_lock(&s->lock);
-    for (;;) {
-        const uint64_t now = clock_now();
+    for (uint64_t offered = clock_now();;) {
+        uint64_t now = clock_now();
+        if (now - offered >= OFFER_EVERY)
+            now = offered = offer_processor(s);
         adopt_scratch(pump);
         if (pick(s, pump, now)) {
             run_unit(s, pump, now);
