@@ -34,10 +34,16 @@ enum { CACHE_LINE = 64, STRIDE = 32, STREAMS = 8 };
 #define WARM_BYTES ((size_t)6 * 1024 * 1024)
 enum { WARM_ROWS_MAX = 16 };
 
+/* What lies in the third-level cache and is not asked for by panels, the first pass over half a
+ * panel asks for itself, so far ahead. */
+enum { FAR_LINES = 64 };
+
+/* So small that it travels in two registers: written to memory word by word and read from there as
+ * a vector it stalls the core, at every call. */
 struct ahead {
     uintptr_t next; /* of the first stream */
-    size_t apart;   /* bytes from one stream to the next */
-    size_t lines;   /* of each stream, per STRIDE inputs */
+    uint32_t apart; /* cache lines from one stream to the next */
+    uint32_t lines; /* of each stream, per STRIDE inputs */
 };
 
 /* How the panels of a matrix are gone through. */
@@ -46,6 +52,7 @@ struct walk {
     size_t pass_count; /* over each panel or its halves; 0: nothing need be asked for ahead */
     bool descending;
     bool halves; /* 4 to 6 rows through half a panel at a time, not 2 or 3 through a whole one */
+    bool far;    /* too large for the second-level cache, and nothing is asked for by panels */
 };
 
 INLINE size_t bytes_of(const struct panels *panels)
@@ -71,14 +78,15 @@ INLINE struct ahead ahead_of(const struct walk *walk, const float *w, size_t pas
         return (struct ahead){0, 0, 0};
     /* An address, not a pointer: past the last panel there may be nothing, which does no harm. */
     const uintptr_t next = walk->descending ? (uintptr_t)w - panel : (uintptr_t)w + panel;
-    return (struct ahead){next + pass * strides * lines * CACHE_LINE, stream * CACHE_LINE, lines};
+    return (struct ahead){next + pass * strides * lines * CACHE_LINE, (uint32_t)stream,
+                          (uint32_t)lines};
 }
 
 INLINE void ask(struct ahead *ahead)
 {
     for (size_t i = 0; i < ahead->lines; i++, ahead->next += CACHE_LINE)
         for (size_t s = 0; s < STREAMS; s++)
-            _mm_prefetch((const void *)(ahead->next + s * ahead->apart), _MM_HINT_T0);
+            _mm_prefetch((const void *)(ahead->next + s * ahead->apart * CACHE_LINE), _MM_HINT_T0);
 }
 
 /* ---- products: y[r] = bias + x[r] W for a panel's columns, chains in the order of k ---- */
@@ -217,9 +225,11 @@ INLINE struct inputs inputs_of(const float *const *x, size_t rows)
 
 /* Inputs [k, end). */
 INLINE void half_span(struct pairs *s, const float *w, size_t step, const struct inputs *x,
-                      size_t k, size_t end, size_t rows)
+                      size_t k, size_t end, size_t rows, bool far)
 {
     for (; k + UNROLL <= end; k += UNROLL, w += UNROLL * step) {
+        for (size_t i = 0; far && i < UNROLL; i++)
+            _mm_prefetch((const void *)((uintptr_t)w + (FAR_LINES + i) * CACHE_LINE), _MM_HINT_T0);
         half_add(s, w, x, k, rows);
         half_add(s, w + step, x, k + 1, rows);
         half_add(s, w + 2 * step, x, k + 2, rows);
@@ -230,25 +240,26 @@ INLINE void half_span(struct pairs *s, const float *w, size_t step, const struct
 }
 
 INLINE void half_sums(struct pairs *s, const struct panel *half, size_t step,
-                      const struct inputs *x, size_t rows, struct ahead ahead)
+                      const struct inputs *x, size_t rows, struct ahead ahead, bool far)
 {
     const size_t depth = half->depth, stride = ahead.lines > 0 ? STRIDE : depth;
     for (size_t k = 0; k < depth; k += stride) {
         ask(&ahead);
-        half_span(s, half->w + k * step, step, x, k, depth - k < stride ? depth : k + stride, rows);
+        half_span(s, half->w + k * step, step, x, k, depth - k < stride ? depth : k + stride, rows,
+                  far);
     }
 }
 
 INLINE void half_rows(const struct panel *half, const float *const *x, float *const *y,
-                      size_t offset, size_t rows, struct ahead ahead)
+                      size_t offset, size_t rows, struct ahead ahead, bool far)
 {
     const struct inputs in = inputs_of(x, rows);
     const struct pair bias = pair_load(half->bias);
     struct pairs s = {bias, bias, bias, bias, bias, bias};
     if (half->step == PANEL_HALF)
-        half_sums(&s, half, PANEL_HALF, &in, rows, ahead);
+        half_sums(&s, half, PANEL_HALF, &in, rows, ahead, far);
     else
-        half_sums(&s, half, PANEL_WIDTH, &in, rows, ahead);
+        half_sums(&s, half, PANEL_WIDTH, &in, rows, ahead, false);
     half_store(&s, y, offset, rows);
 }
 
@@ -256,7 +267,13 @@ INLINE void half_rows(const struct panel *half, const float *const *x, float *co
     ALONE void half_##rows(const struct panel *half, const float *const *x, float *const *y,       \
                            size_t offset, struct ahead ahead)                                      \
     {                                                                                              \
-        half_rows(half, x, y, offset, rows, ahead);                                                \
+        half_rows(half, x, y, offset, rows, ahead, false);                                         \
+    }
+#define HALF_ROWS_FAR(rows)                                                                        \
+    ALONE void half_##rows##_far(const struct panel *half, const float *const *x, float *const *y, \
+                                 size_t offset)                                                    \
+    {                                                                                              \
+        half_rows(half, x, y, offset, rows, (struct ahead){0, 0, 0}, true);                        \
     }
 
 HALF_ROWS(1)
@@ -265,6 +282,9 @@ HALF_ROWS(3)
 HALF_ROWS(4)
 HALF_ROWS(5)
 HALF_ROWS(6)
+HALF_ROWS_FAR(4)
+HALF_ROWS_FAR(5)
+HALF_ROWS_FAR(6)
 
 /* One vector of weights, 2 or 3 rows. */
 INLINE void vector_add(const float *weights, size_t rows, __m256 x, __m256 y, __m256 z, __m256 *s,
@@ -394,6 +414,22 @@ static void half_product(const struct panel *half, const float *const *x, float 
     }
 }
 
+/* 4 to 6 rows. */
+static void half_product_far(const struct panel *half, const float *const *x, float *const *y,
+                             size_t offset, size_t rows)
+{
+    switch (rows) {
+    case 4:
+        half_4_far(half, x, y, offset);
+        return;
+    case 5:
+        half_5_far(half, x, y, offset);
+        return;
+    default:
+        half_6_far(half, x, y, offset);
+    }
+}
+
 /* Rows side by side in a whole panel, and in a half. */
 enum { WHOLE_ROWS_MAX = 3, HALF_ROWS_MAX = 6 };
 
@@ -427,6 +463,7 @@ static struct walk walk_of(const struct panels *panels, size_t row_count, bool d
         .depth = panels->depth,
         .descending = descending,
         .halves = by_halves(panels, row_count, asking),
+        .far = !asking && bytes_of(panels) > NEAR_BYTES,
     };
     if (!asking)
         return walk;
@@ -443,7 +480,11 @@ INLINE void halves_product(const struct panel *panel, const float *const *x, flo
 {
     for (size_t h = 0; h < PANEL_WIDTH / PANEL_HALF; h++) {
         const struct panel half = half_of(panel, h);
-        half_product(&half, x, y, h * PANEL_HALF, rows, ahead_of(walk, panel->w, (*pass)++));
+        const size_t offset = h * PANEL_HALF, nth = (*pass)++;
+        if (walk->far && nth == h)
+            half_product_far(&half, x, y, offset, rows);
+        else
+            half_product(&half, x, y, offset, rows, ahead_of(walk, panel->w, nth));
     }
 }
 
@@ -685,9 +726,23 @@ INLINE void end_cell(const struct kernel_lstm_step *step, const struct place *at
     store_some(step->h_after[r] + at->unit, cell_h(half->o, half->c), at->units);
 }
 
+/* What the cells of rows [r, r + rows) read and write arrives while their sums are computed, where
+ * that takes long enough: else it is near. */
+INLINE void ask_for_cells(const struct kernel_lstm_step *step, const struct place *at, size_t r,
+                          size_t rows)
+{
+    for (size_t i = r; at->panel.depth > PANEL_SHALLOW && i < r + rows; i++) {
+        __builtin_prefetch(at->gates + i * PANEL_WIDTH);
+        __builtin_prefetch(at->gates + i * PANEL_WIDTH + PANEL_HALF);
+        __builtin_prefetch(step->c[i] + at->unit, 1);
+        __builtin_prefetch(step->h_after[i] + at->unit, 1);
+    }
+}
+
 ALONE void step_3_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
                        struct ahead ahead)
 {
+    ask_for_cells(step, at, r, 3);
     const struct quads sums = whole_rows(&at->panel, step->h_before + r, 3, ahead);
     const struct half_cell first = begin_cell(step, at, r, &sums.a);
     const struct half_cell second = begin_cell(step, at, r + 1, &sums.b);
@@ -700,6 +755,7 @@ ALONE void step_3_rows(const struct kernel_lstm_step *step, const struct place *
 ALONE void step_2_rows(const struct kernel_lstm_step *step, const struct place *at, size_t r,
                        struct ahead ahead)
 {
+    ask_for_cells(step, at, r, 2);
     const struct quads sums = whole_rows(&at->panel, step->h_before + r, 2, ahead);
     const struct half_cell first = begin_cell(step, at, r, &sums.a);
     const struct half_cell second = begin_cell(step, at, r + 1, &sums.b);
@@ -731,6 +787,7 @@ static void step_halves(const struct kernel_lstm_step *step, const struct place 
     _Alignas(CACHE_LINE) float sums[HALF_ROWS_MAX][PANEL_WIDTH];
     float *const y[HALF_ROWS_MAX] = {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]};
     struct half_cell cells[HALF_ROWS_MAX];
+    ask_for_cells(step, at, r, rows);
     halves_product(&at->panel, step->h_before + r, y, rows, walk, pass);
     for (size_t i = 0; i < rows; i++) {
         const struct quad recurrent = quad_load(sums[i]);

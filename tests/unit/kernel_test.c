@@ -32,7 +32,7 @@ static bool same_floats(const float *a, const float *b, size_t count)
  * larger than a core's caches, which kernels may treat otherwise. */
 static size_t random_depth(struct random *random)
 {
-    const size_t kind = random_size(random, 0, 63);
+    const size_t kind = random_size(random, 0, 47);
     return kind == 0  ? random_size(random, 900, 1300)
            : kind < 8 ? random_size(random, 120, 400)
                       : random_size(random, 1, 70);
