@@ -252,6 +252,7 @@ uint64_t http_client(const struct exchange *exchange)
 static bool finish_work(struct exchange *exchange)
 {
     http_set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
+    http_light_finish(exchange);
     if (exchange->command != NULL)
         return http_command_send(exchange);
     if (exchange->job == NULL)
@@ -469,7 +470,8 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
 /* A request's first line has arrived. */
 static void *request_begun(void *argument, const char *uri, struct MHD_Connection *connection)
 {
-    struct http *http = argument;
+    struct http_thread *thread = argument;
+    struct http *http = thread->http;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (info == NULL || info->socket_context == NULL)
@@ -478,6 +480,7 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     if (exchange == NULL)
         return NULL;
     exchange->http = http;
+    exchange->thread = thread;
     exchange->connection = connection;
     exchange->slot = info->socket_context;
     exchange->line_size = strlen(uri) + sizeof "OPTIONS  HTTP/1.1";
@@ -502,6 +505,7 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     connections_set(exchange->http->connections, exchange->slot,
                     exchange->refused_at_head ? CONNECTION_LEAVING : CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
+    http_light_finish(exchange);
     if (exchange->job != NULL)
         http_infer_drop(exchange);
     if (exchange->command != NULL)
@@ -592,7 +596,7 @@ static bool start_thread(struct http_thread *thread, struct fault *fault)
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connection_changed, thread},
-        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_begun, http},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_begun, thread},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_ended, http},
         {MHD_OPTION_ARRAY, 0, more},
         {MHD_OPTION_END, 0, NULL},
@@ -606,8 +610,11 @@ static bool start_thread(struct http_thread *thread, struct fault *fault)
 
 static void stop_threads(struct http *http)
 {
-    while (http->started > 0)
-        MHD_stop_daemon(http->threads[--http->started].daemon);
+    while (http->started > 0) {
+        struct http_thread *thread = &http->threads[--http->started];
+        MHD_stop_daemon(thread->daemon);
+        tick_batch_fini(&thread->light.batch);
+    }
     free(http->threads);
 }
 
@@ -620,6 +627,7 @@ static bool start_threads(struct http *http, struct fault *fault)
     for (; http->started < http->config.threads; http->started++) {
         struct http_thread *thread = &http->threads[http->started];
         thread->http = http;
+        tick_batch_init(&thread->light.batch, scheduler_tick_rows(http->service->scheduler));
         if (!start_thread(thread, fault)) {
             stop_threads(http);
             return false;

@@ -27,10 +27,20 @@ struct acceptor;
 struct lingering;
 struct model_command;
 
+/* Light requests of one thread that are computed together. */
+struct http_light {
+    struct exchange *held[JOB_TOGETHER_MAX];
+    size_t count;
+    double flops;    /* of all of them */
+    unsigned unheld; /* so many more are not to be held */
+    struct tick_batch batch;
+};
+
 /* One of the library's, with the connections that it serves. */
 struct http_thread {
     struct http *http;
     struct MHD_Daemon *daemon;
+    struct http_light light;
 };
 
 struct http {
@@ -67,6 +77,7 @@ struct event_stream {
  * serves the connection; while in WORK, connections may give its job up. */
 struct exchange {
     struct http *http;
+    struct http_thread *thread;
     struct MHD_Connection *connection;
     struct connection *slot;
     enum exchange_state state;
@@ -87,6 +98,7 @@ struct exchange {
     size_t received;               /* bytes of body, thrown away ones too */
     bool refused_at_head;          /* answered before its body, if any, was read */
     struct job *job;               /* WORK, unless given up */
+    bool held;                     /* WORK, and the job waits in thread->light */
     struct model_command *command; /* the same */
     struct fault refusal;          /* status 0: none */
     struct reply reply;
@@ -145,6 +157,13 @@ bool http_events_begin(struct exchange *exchange);
 /* Some bytes of the answer. 0: it has come to its end (events.last), or the exchange was suspended
  * until there is more. */
 size_t http_events_read(struct exchange *exchange, char *out, size_t room);
+
+/* ---- http_light.c ---- */
+
+/* A light job is computed here and now, or held until others have come. */
+bool http_light_start(struct exchange *exchange);
+/* Its job is done then, if it was held. */
+void http_light_finish(const struct exchange *exchange);
 
 /* ---- http_command.c ---- */
 

@@ -114,6 +114,5 @@ bool http_infer_start(struct exchange *exchange)
         return http_send_refusal(exchange);
     if (!job_is_light(exchange->job))
         return hand_over(exchange);
-    job_run(exchange->job);
-    return http_infer_send(exchange);
+    return http_light_start(exchange);
 }

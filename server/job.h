@@ -69,6 +69,9 @@ void job_run(struct job *job);
 
 /* The same of several light jobs: those of one model share its passes. */
 enum { JOB_TOGETHER_MAX = 64 };
+/* Floating point operations of some 50 microseconds. Half and twice as much at a time each cost a
+ * tenth of the requests a second with 32 of a small model in flight. */
+#define JOB_TOGETHER_FLOPS 4e6
 void job_run_together(struct job *const *jobs, size_t count, struct tick_batch *batch);
 
 /* done(context) is called by a worker when the reply is there, exactly once, unless the job was

@@ -8,12 +8,8 @@
 /* Of one peer so many are computed at a time. */
 #define PEER_AT_ONCE ((size_t)64)
 
-/* Light requests are computed here, as many at a time as take some 50 microseconds: half and twice
- * as much each cost a tenth of the requests a second with 32 of a small model in flight. */
-#define LIGHT_FLOPS_AT_ONCE 4e6
-
-/* What comes beyond is shared with the workers, unless it takes no longer to compute, five
- * microseconds, than to hand it over and be woken again. */
+/* What comes beyond JOB_TOGETHER_FLOPS is shared with the workers, unless it takes no longer to
+ * compute, five microseconds, than to hand it over and be woken again. */
 #define HAND_OVER_FLOPS 5e5
 
 static void finish_job(struct zmq_exchange *exchange)
@@ -80,7 +76,7 @@ static bool keep_light(struct zmq_exchange *exchange)
     struct zmq_traffic *traffic = exchange->traffic;
     const double own = job_flops(exchange->job), flops = traffic->light_flops + own;
     if (!job_is_light(exchange->job) || traffic->light_count == JOB_TOGETHER_MAX ||
-        (flops > LIGHT_FLOPS_AT_ONCE && own > HAND_OVER_FLOPS))
+        (flops > JOB_TOGETHER_FLOPS && own > HAND_OVER_FLOPS))
         return false;
     traffic->light[traffic->light_count++] = exchange;
     traffic->light_flops = flops;
@@ -130,7 +126,7 @@ void zmq_jobs_add(struct zmq_exchange *exchange)
 
 bool zmq_jobs_light_is_due(const struct zmq_traffic *traffic)
 {
-    return traffic->light_count == JOB_TOGETHER_MAX || traffic->light_flops > LIGHT_FLOPS_AT_ONCE;
+    return traffic->light_count == JOB_TOGETHER_MAX || traffic->light_flops > JOB_TOGETHER_FLOPS;
 }
 
 /* While their replies are sent, those that waited for them become the next ones. */

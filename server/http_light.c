@@ -1,0 +1,93 @@
+/* Light requests, computed by the thread that has read them. Those that come together are computed
+ * together: each is held, its connection suspended, and the library, which is done with all that
+ * were ready before it comes back to the first one, then has it run them all. A pass reads a
+ * model's weights once for all its rows; for a small model's lone row reading them takes longer
+ * than computing. */
+#include "server/http_exchange.h"
+
+/* To be held costs a request some two microseconds. So when one was and no other came, as many more
+ * are computed as they come. */
+#define UNHELD_AFTER_NONE 3
+
+static bool is_worth_holding(const struct http_thread *thread)
+{
+    return thread->light.unheld == 0 && thread->light.batch.row_limit > 1 &&
+           connections_count(thread->http->connections) > thread->http->config.threads;
+}
+
+static bool has_room(const struct http_light *light, const struct exchange *exchange)
+{
+    return light->count < JOB_TOGETHER_MAX - 1 &&
+           light->flops + job_flops(exchange->job) <= JOB_TOGETHER_FLOPS;
+}
+
+static void add(struct http_light *light, struct exchange *exchange)
+{
+    light->held[light->count++] = exchange;
+    light->flops += job_flops(exchange->job);
+    exchange->held = true;
+}
+
+/* Of those that were held all are answered when the library comes back to them. To the first one it
+ * does anyway, and `present` is with us. */
+static void run(struct http_light *light, const struct exchange *present)
+{
+    struct job *jobs[JOB_TOGETHER_MAX] = {0};
+    const size_t count = light->count;
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = light->held[i]->job;
+    light->count = 0;
+    light->flops = 0;
+    light->unheld = count == 1 ? UNHELD_AFTER_NONE : 0;
+    job_run_together(jobs, count, &light->batch);
+    for (size_t i = 0; i < count; i++) {
+        light->held[i]->held = false;
+        if (i > 0 && light->held[i] != present)
+            http_resume(light->held[i]);
+    }
+}
+
+static bool run_alone(struct exchange *exchange)
+{
+    job_run(exchange->job);
+    return http_infer_send(exchange);
+}
+
+static bool run_with_held(struct http_light *light, struct exchange *exchange)
+{
+    add(light, exchange);
+    run(light, exchange);
+    return http_infer_send(exchange);
+}
+
+static bool hold(struct http_light *light, struct exchange *exchange)
+{
+    if (!http_suspend(exchange)) {
+        http_infer_drop(exchange);
+        return http_send_refusal(exchange);
+    }
+    exchange->state = WORK;
+    add(light, exchange);
+    if (light->count == 1)
+        http_resume(exchange);
+    return true;
+}
+
+bool http_light_start(struct exchange *exchange)
+{
+    struct http_light *light = &exchange->thread->light;
+    const bool room = has_room(light, exchange);
+    if (light->count > 0)
+        return room ? hold(light, exchange) : run_with_held(light, exchange);
+    if (room && is_worth_holding(exchange->thread))
+        return hold(light, exchange);
+    if (light->unheld > 0)
+        light->unheld--;
+    return run_alone(exchange);
+}
+
+void http_light_finish(const struct exchange *exchange)
+{
+    if (exchange->held)
+        run(&exchange->thread->light, exchange);
+}

@@ -1,0 +1,175 @@
+/* Small requests that come together over HTTP are computed together, and nobody can tell: each is
+ * answered, with the bytes it gets alone. The daemon is held still while they come. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/die.h"
+#include "tests/support/expect.h"
+#include "tests/support/exposition.h"
+#include "tests/support/fixture.h"
+#include "tests/support/raw_socket.h"
+
+#define PATIENCE 60000
+#define PATH     "/v2/models/tiny/infer"
+
+enum { CLIENTS = 16, BODY_MAX = 200 };
+
+static struct fixture fixture;
+
+static int start_daemon(void **state)
+{
+    static const char *const arguments[] = {"--http-threads", "2", NULL};
+    (void)state;
+    fixture_init(&fixture);
+    fixture_add_golden_as(&fixture, "one_by_one", "tiny");
+    return fixture_start(&fixture, arguments, NULL) ? 0 : -1;
+}
+
+static int stop_daemon(void **state)
+{
+    (void)state;
+    return fixture_stop(&fixture);
+}
+
+/* Of every client other numbers, and now and then other steps. */
+static void write_body(int client, char body[BODY_MAX])
+{
+    const int steps = client % 5 == 4 ? 2 : 1;
+    snprintf(body, BODY_MAX,
+             "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[%d,1,1],"
+             "\"data\":[%d.25%s]}]}",
+             steps, client, steps == 2 ? ",-0.5" : "");
+}
+
+static char *answer_alone(int client)
+{
+    struct http_response response;
+    char body[BODY_MAX];
+    write_body(client, body);
+    assert_true(http_post(&fixture.client, PATH, body, strlen(body), &response));
+    assert_int_equal(response.status, 200);
+    free(response.headers);
+    return response.body;
+}
+
+/* A connection that one of the daemon's threads has already. */
+static int connect_known(void)
+{
+    static const char request[] = "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    char answer[1024] = "";
+    size_t size = 0;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(fd >= 0);
+    assert_true(raw_send(fd, request, strlen(request)));
+    while (strstr(answer, "{\"live\":true}") == NULL) {
+        const ssize_t got = recv(fd, answer + size, sizeof answer - 1 - size, 0);
+        assert_true(got > 0);
+        size += (size_t)got;
+        answer[size] = '\0';
+    }
+    return fd;
+}
+
+static double passes(void)
+{
+    struct http_response response;
+    double value;
+    assert_true(http_get(&fixture.client, "/metrics", &response));
+    assert_true(exposition_value(response.body,
+                                 "nv_inference_exec_count{model=\"tiny\",version=\"1\"}", &value));
+    http_response_fini(&response);
+    return value;
+}
+
+static void send_all(const int *fds)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        char body[BODY_MAX];
+        write_body(i, body);
+        assert_true(raw_post(fds[i], PATH, body));
+    }
+}
+
+static void expect_answer(int fd, const char *expected)
+{
+    bool closed;
+    char *answer = raw_receive(fd, PATIENCE, &closed);
+    const char *body = strstr(answer, "\r\n\r\n");
+    assert_true(closed);
+    assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+    assert_non_null(body);
+    assert_string_equal(body + 4, expected);
+    free(answer);
+}
+
+static void what_comes_together_is_computed_together(void **state)
+{
+    char *alone[CLIENTS];
+    int fds[CLIENTS];
+    (void)state;
+    for (int i = 0; i < CLIENTS; i++)
+        alone[i] = answer_alone(i);
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = connect_known();
+    const double before = passes();
+    program_signal(&fixture.daemon.program, SIGSTOP);
+    send_all(fds);
+    program_signal(&fixture.daemon.program, SIGCONT);
+    for (int i = 0; i < CLIENTS; i++) {
+        expect_answer(fds[i], alone[i]);
+        close(fds[i]);
+        free(alone[i]);
+    }
+    const double took = passes() - before;
+    if (took > CLIENTS / 2)
+        fail_msg("%.0f passes for %d requests", took, CLIENTS);
+}
+
+static void who_leaves_takes_nothing_from_the_others(void **state)
+{
+    char *alone[CLIENTS];
+    int fds[CLIENTS];
+    (void)state;
+    for (int i = 0; i < CLIENTS; i++)
+        alone[i] = answer_alone(i);
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < CLIENTS; i++)
+            fds[i] = connect_known();
+        program_signal(&fixture.daemon.program, SIGSTOP);
+        send_all(fds);
+        for (int i = round % 2; i < CLIENTS; i += 3) {
+            const struct linger none = {.l_onoff = round % 4 < 2, .l_linger = 0};
+            setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &none, sizeof none); /* a reset */
+            close(fds[i]);
+        }
+        program_signal(&fixture.daemon.program, SIGCONT);
+        for (int i = 0; i < CLIENTS; i++)
+            if (i % 3 != round % 2) {
+                expect_answer(fds[i], alone[i]);
+                close(fds[i]);
+            }
+    }
+    for (int i = 0; i < CLIENTS; i++)
+        free(alone[i]);
+    expect_get_json(&fixture.client, "/v2/health/live", 200, "{\"live\":true}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_comes_together_is_computed_together),
+        cmocka_unit_test(who_leaves_takes_nothing_from_the_others),
+    };
+    return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
+}
