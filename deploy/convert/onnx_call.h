@@ -27,6 +27,7 @@ struct onnx_call {
     struct fault *fault;
     size_t *wanted_width; /* set where the graph's input has another number of features than the
                            * first layer's weights say */
+    bool *wants_steps;    /* set where a row of the walk has too few for a window */
 };
 
 /* What an operator does: sets all outputs. false with a fault: 400 when it cannot be expressed (its

@@ -37,8 +37,12 @@ const struct onnx_layer *onnx_chain_add_layer(struct onnx_chain *chain,
     }
     *added = *layer;
     chain->layer_count++;
-    const struct onnx_source source = {
-        .kind = ONNX_SOURCE_LAYER, .layer = added, .width = width, .vector = vector};
+    const size_t steps = layer->steps != 0 ? layer->steps : chain->sources[layer->before].steps;
+    const struct onnx_source source = {.kind = ONNX_SOURCE_LAYER,
+                                       .layer = added,
+                                       .width = width,
+                                       .steps = vector ? 1 : steps,
+                                       .vector = vector};
     if (!onnx_chain_add_source(chain, &source, &added->after, fault))
         return NULL;
     const bool has_states = layer->kind == ONNX_LAYER_LSTM && layer->original == NULL;
@@ -50,6 +54,16 @@ bool onnx_chain_knows_lengths(const struct onnx_chain *chain, uint32_t source)
     const struct onnx_layer *layer = chain->sources[source].layer;
     for (; layer != NULL; layer = chain->sources[layer->before].layer)
         if (layer->kind == ONNX_LAYER_LSTM && layer->lstm.lengths)
+            return true;
+    return false;
+}
+
+bool onnx_chain_has_windows(const struct onnx_chain *chain, uint32_t source)
+{
+    const struct onnx_layer *layer = chain->sources[source].layer;
+    for (; layer != NULL; layer = chain->sources[layer->before].layer)
+        if (layer->kind == ONNX_LAYER_CONV || layer->kind == ONNX_LAYER_MAX_WINDOWS ||
+            layer->kind == ONNX_LAYER_AVERAGE_WINDOWS)
             return true;
     return false;
 }
@@ -98,7 +112,7 @@ static bool is_plain(const struct look *look)
 static bool is_end_of_walk(const struct look *look, const struct onnx_layer *layer)
 {
     const size_t hidden = layer->lstm.hidden_size;
-    const uint32_t last = (uint32_t)look->chain->steps - 1;
+    const uint32_t last = (uint32_t)source_of(look, layer->after)->steps - 1;
     if (look->width != layer->lstm.directions * hidden)
         return false;
     const bool final = look->cells[0].source == layer->h;
@@ -122,10 +136,9 @@ static bool is_flat(const struct look *look)
 {
     const struct onnx_place first = look->cells[0];
     const struct onnx_source *source = source_of(look, first.source);
-    const size_t steps = look->chain->steps;
     if (source->kind != ONNX_SOURCE_LAYER && source->kind != ONNX_SOURCE_INPUT)
         return false;
-    if (source->vector || look->width != steps * source->width)
+    if (source->vector || look->width != source->steps * source->width)
         return false;
     for (size_t i = 0; i < look->count; i++) {
         const struct onnx_place *cells = look->cells + i * look->width;
@@ -140,7 +153,7 @@ static bool is_flat(const struct look *look)
 static bool is_at_last_step(const struct look *look)
 {
     const struct onnx_source *source = source_of(look, look->features->source);
-    const size_t last = look->chain->steps - 1;
+    const size_t last = source->steps - 1;
     if (source->vector || last == 0)
         return false;
     for (size_t i = 0; i < look->count; i++)
@@ -301,7 +314,7 @@ bool onnx_chain_is_whole(const struct onnx_chain *chain, const struct onnx_value
                          uint32_t number, bool batch_first)
 {
     const struct onnx_source *source = &chain->sources[number];
-    const size_t steps = source->cells > 0 ? source->cells : source->vector ? 1 : chain->steps;
+    const size_t steps = source->cells > 0 ? source->cells : source->steps;
     return is_of_steps(chain, value, number, batch_first, steps, false);
 }
 

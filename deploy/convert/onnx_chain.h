@@ -32,6 +32,7 @@ struct onnx_source {
     const struct onnx_layer *layer;    /* LAYER, H, C; INPUT has none */
     size_t width;                      /* features */
     size_t cells;                      /* of states: as many; 0 for others */
+    size_t steps;                      /* of a row in this walk; 1 of a vector; 0 of others */
     bool vector;                       /* one a row, step 0; otherwise one for every step */
     bool whole_numbers;                /* INPUT of an embedding */
     bool batch_first;                  /* INPUT: [B,T,F]; STATE: [B,cells,F] */
@@ -74,19 +75,30 @@ enum onnx_layer_kind {
     ONNX_LAYER_LAYER_NORM,
     ONNX_LAYER_LAST_STEP,
     ONNX_LAYER_FLATTEN,
-    ONNX_LAYER_REPEAT, /* a vector at every step of the walk */
-    ONNX_LAYER_MEAN_POOL,
+    ONNX_LAYER_REPEAT,    /* a vector at every step of the walk */
+    ONNX_LAYER_MEAN_POOL, /* over all steps */
     ONNX_LAYER_MAX_POOL,
+    ONNX_LAYER_CONV, /* over windows of steps */
+    ONNX_LAYER_MAX_WINDOWS,
+    ONNX_LAYER_AVERAGE_WINDOWS,
     ONNX_LAYER_PART, /* of a layer that exporters write in parts: not one by itself */
 };
 
-/* Of onnx_normalization.c. */
+/* Of onnx_normalization.c, and PADDED of onnx_pad.c. */
 enum onnx_part {
     ONNX_PART_MEAN,
     ONNX_PART_CENTERED,
     ONNX_PART_SQUARE,
     ONNX_PART_VARIANCE,
     ONNX_PART_DEVIATION,
+    ONNX_PART_PADDED,
+};
+
+/* A window that moves along the steps, in MODEL_CONFIG.md's words. */
+struct onnx_window {
+    size_t size, stride, dilation;
+    const char *padding; /* "valid", "same", "causal"; NULL: pad steps at both ends */
+    size_t pad;
 };
 
 struct onnx_layer {
@@ -94,14 +106,18 @@ struct onnx_layer {
     const char *name; /* of the node; "" for what picking elements amounts to */
     uint32_t before;  /* the source whose elements it takes */
     uint32_t after;   /* what comes out */
+    size_t steps;     /* that come out where steps do; 0: as many as go in */
     struct onnx_lstm lstm;
     const struct onnx_layer *original; /* of an LSTM's last_only form: the one with the states */
     uint32_t h, c;                     /* an LSTM's final states */
     struct onnx_function function;     /* ACTIVATION */
-    const struct onnx_value *weight;   /* DENSE: [units,in]; EMBEDDING: [V,E]; norms: [F] or NULL */
-    const struct onnx_value *bias;     /* DENSE, norms: [F]; or NULL */
+    struct onnx_window window;         /* CONV, MAX_WINDOWS, AVERAGE_WINDOWS */
+    const struct onnx_value *weight;   /* DENSE: [units,in]; CONV: [out,in,size]; EMBEDDING: [V,E];
+                                        * norms: [F] or NULL */
+    const struct onnx_value *bias;     /* DENSE, CONV, norms: [F]; or NULL */
     double epsilon;                    /* LAYER_NORM */
     enum onnx_part part;               /* PART */
+    size_t pads[2];                    /* PADDED: steps of zeros before and behind */
 };
 
 struct onnx_chain {
@@ -109,8 +125,8 @@ struct onnx_chain {
     size_t steps, rows; /* of the walk */
     size_t source_count;
     struct onnx_source sources[ONNX_SOURCES_MAX];
-    size_t layer_count;
-    bool fixed_steps; /* the graph is of so many steps and no other */
+    size_t layer_count; /* and of windows whose input is one: how far the walk got */
+    bool fixed_steps;   /* the graph is of so many steps and no other */
 };
 
 /* Another source; false with a fault when there are too many. */
@@ -126,6 +142,10 @@ const struct onnx_layer *onnx_chain_add_layer(struct onnx_chain *chain,
 /* Is there an LSTM among the layers up to the source that is given the rows' lengths? To the
  * graph's other operators all rows have all steps, to lstmd's layers those up to their length. */
 bool onnx_chain_knows_lengths(const struct onnx_chain *chain, uint32_t source);
+
+/* Is there a layer up to the source that looks at windows of steps? Behind it a row's length is
+ * another one. */
+bool onnx_chain_has_windows(const struct onnx_chain *chain, uint32_t source);
 
 /* A value of places taken as so many features, its last dimension, at each of the places of the
  * others. */

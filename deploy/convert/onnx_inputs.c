@@ -82,6 +82,7 @@ static struct onnx_value *main_input(struct onnx_walk *walk, const OnnxValueInfo
     const struct onnx_source source = {.kind = ONNX_SOURCE_INPUT,
                                        .input = info,
                                        .width = width,
+                                       .steps = sizes->steps,
                                        .whole_numbers = ids,
                                        .batch_first = sizes->batch_first};
     const bool first = sizes->batch_first;

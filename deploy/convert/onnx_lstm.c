@@ -181,6 +181,7 @@ static bool read_lengths(struct reading *reading)
 {
     const struct onnx_call *call = reading->call;
     const struct onnx_chain *chain = call->chain;
+    const size_t steps = chain->sources[reading->layer.before].steps;
     const struct onnx_value *lengths = onnx_input(call, SEQUENCE_LENS);
     if (lengths == NULL)
         return true;
@@ -189,7 +190,7 @@ static bool read_lengths(struct reading *reading)
         return onnx_refuse(call, "sequence_lens: one for each row expected, got %s",
                            onnx_shape_of(lengths).text);
     for (size_t i = 0; i < lengths->elements; i++) {
-        all = all && lengths->integers[i].value == (int64_t)chain->steps;
+        all = all && lengths->integers[i].value == (int64_t)steps;
         given = given && lengths->places[i].row == i &&
                 lengths->places[i].source == lengths->places[0].source &&
                 chain->sources[lengths->places[i].source].kind == ONNX_SOURCE_LENGTHS;
@@ -197,6 +198,9 @@ static bool read_lengths(struct reading *reading)
     reading->layer.lstm.lengths = given;
     if (given)
         reading->layer.lstm.lengths_source = lengths->places[0].source;
+    if (given && onnx_chain_has_windows(chain, reading->layer.before))
+        return onnx_refuse(call, "sequence_lens: none expected behind windows of steps, which make "
+                                 "other lengths of those of the input");
     return all || given ||
            onnx_refuse(call, "sequence_lens: an input of the graph, or all steps, expected");
 }
@@ -263,7 +267,8 @@ static bool take_repeated(struct reading *reading)
 {
     struct onnx_call *call = reading->call;
     const uint32_t vector = reading->layer.before;
-    const struct onnx_layer repeat = {.kind = ONNX_LAYER_REPEAT, .name = "", .before = vector};
+    const struct onnx_layer repeat = {
+        .kind = ONNX_LAYER_REPEAT, .name = "", .before = vector, .steps = call->chain->steps};
     if (!call->chain->fixed_steps)
         return onnx_refuse(call, "X: a vector for each step, of which there may be any number");
     if (onnx_chain_knows_lengths(call->chain, vector))
@@ -311,7 +316,7 @@ static struct onnx_value *output_places(const struct reading *reading,
                                         const struct onnx_layer *layer)
 {
     struct onnx_call *call = reading->call;
-    const size_t steps = call->chain->steps, rows = call->chain->rows;
+    const size_t steps = call->chain->sources[layer->after].steps, rows = call->chain->rows;
     const size_t directions = layer->lstm.directions, hidden = layer->lstm.hidden_size;
     const bool batch_first = reading->batch_first;
     const size_t dims[] = {batch_first ? rows : steps, batch_first ? steps : directions,

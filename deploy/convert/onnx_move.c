@@ -56,29 +56,38 @@ static struct onnx_value *copy_view(struct onnx_call *call, const struct onnx_va
     return copy;
 }
 
+const struct onnx_value *onnx_turned(struct onnx_call *call, const struct onnx_value *value,
+                                     const size_t *order)
+{
+    const struct view from = view_of(value);
+    struct view view = {.rank = value->rank};
+    for (size_t i = 0; i < value->rank; i++) {
+        view.dims[i] = from.dims[order[i]];
+        view.free[i] = from.free[order[i]];
+        view.strides[i] = from.strides[order[i]];
+    }
+    return copy_view(call, value, &view);
+}
+
 bool onnx_transpose(struct onnx_call *call)
 {
     const struct onnx_value *value = onnx_need(call, 0);
     struct onnx_integers order;
     bool taken[ONNX_RANK_MAX] = {false};
+    size_t axes[ONNX_RANK_MAX];
     if (value == NULL || !onnx_integers(call, "perm", 0, &order))
         return false;
     if (order.list != NULL && order.count != value->rank)
         return onnx_refuse(call, "perm: %zu axes expected, got %zu", value->rank, order.count);
-    const struct view from = view_of(value);
-    struct view view = {.rank = value->rank};
     for (size_t i = 0; i < value->rank; i++) {
-        size_t axis = value->rank - 1 - i;
-        if (order.list != NULL && !onnx_axis(call, order.list[i].value, value->rank, &axis))
+        axes[i] = value->rank - 1 - i;
+        if (order.list != NULL && !onnx_axis(call, order.list[i].value, value->rank, &axes[i]))
             return false;
-        if (taken[axis])
-            return onnx_refuse(call, "perm: axis %zu is there twice", axis);
-        taken[axis] = true;
-        view.dims[i] = from.dims[axis];
-        view.free[i] = from.free[axis];
-        view.strides[i] = from.strides[axis];
+        if (taken[axes[i]])
+            return onnx_refuse(call, "perm: axis %zu is there twice", axes[i]);
+        taken[axes[i]] = true;
     }
-    return onnx_give(call, copy_view(call, value, &view));
+    return onnx_give(call, onnx_turned(call, value, axes));
 }
 
 /* ---- Slice ---- */

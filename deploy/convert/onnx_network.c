@@ -34,6 +34,14 @@ static const struct onnx_source *source_of(const struct filling *f, uint32_t sou
 
 /* ---- the way from the input to the output ---- */
 
+static bool fail_part(const struct filling *f, const struct onnx_layer *layer)
+{
+    return fault_set(f->fault, 400, "'%s': %s", excerpt_of(layer->name).text,
+                     layer->part == ONNX_PART_PADDED
+                         ? "zeros beside the steps, which of lstmd's layers a convolution alone has"
+                         : "of a normalization in parts, the others are missing");
+}
+
 static bool find_way(struct filling *f)
 {
     uint32_t source = f->outputs->last;
@@ -41,9 +49,7 @@ static bool find_way(struct filling *f)
         if (f->count == LAYERS_MAX)
             return fault_set(f->fault, 400, "more than %d layers", LAYERS_MAX);
         if (source_of(f, source)->layer->kind == ONNX_LAYER_PART)
-            return fault_set(f->fault, 400,
-                             "'%s': of a normalization in parts, the others are missing",
-                             excerpt_of(source_of(f, source)->layer->name).text);
+            return fail_part(f, source_of(f, source)->layer);
         f->layers[f->count++] = source_of(f, source)->layer;
     }
     f->input = source;
@@ -73,6 +79,9 @@ static const char *const type_names[] = {
     [ONNX_LAYER_REPEAT] = "repeat_vector",
     [ONNX_LAYER_MEAN_POOL] = "global_average_pool1d",
     [ONNX_LAYER_MAX_POOL] = "global_max_pool1d",
+    [ONNX_LAYER_CONV] = "conv1d",
+    [ONNX_LAYER_MAX_WINDOWS] = "max_pool1d",
+    [ONNX_LAYER_AVERAGE_WINDOWS] = "avg_pool1d",
 };
 
 static bool copy_tensor(struct filling *f, size_t layer, const char *name, size_t rank,
@@ -209,6 +218,15 @@ static void set_function(struct filling *f, size_t number, const struct onnx_fun
         network_set_number(f->network, number, "beta", function->beta);
 }
 
+static void set_window(struct filling *f, size_t number, const struct onnx_window *window)
+{
+    network_set_size(f->network, number, "stride", window->stride);
+    if (window->padding != NULL)
+        network_set_string(f->network, number, "padding", window->padding);
+    else
+        network_set_size(f->network, number, "padding", window->pad);
+}
+
 /* What the layer has beside its type. */
 static bool fill_layer(struct filling *f, size_t number, const struct onnx_layer *layer)
 {
@@ -220,6 +238,16 @@ static bool fill_layer(struct filling *f, size_t number, const struct onnx_layer
     case ONNX_LAYER_DENSE:
         return copy_tensor(f, number, "weight", 2, layer->weight) &&
                (layer->bias == NULL || copy_tensor(f, number, "bias", 1, layer->bias));
+    case ONNX_LAYER_MAX_WINDOWS:
+    case ONNX_LAYER_AVERAGE_WINDOWS:
+        network_set_size(f->network, number, "pool_size", layer->window.size);
+        set_window(f, number, &layer->window);
+        return true;
+    case ONNX_LAYER_CONV:
+        set_window(f, number, &layer->window);
+        network_set_size(f->network, number, "dilation", layer->window.dilation);
+        return copy_tensor(f, number, "weight", 3, layer->weight) &&
+               (layer->bias == NULL || copy_tensor(f, number, "bias", 1, layer->bias));
     case ONNX_LAYER_ACTIVATION:
         set_function(f, number, &layer->function);
         return true;
@@ -227,7 +255,7 @@ static bool fill_layer(struct filling *f, size_t number, const struct onnx_layer
     case ONNX_LAYER_LAYER_NORM:
         return add_norm(f, number, layer);
     case ONNX_LAYER_REPEAT:
-        network_set_size(f->network, number, "n", f->walk->sizes.steps);
+        network_set_size(f->network, number, "n", layer->steps);
         return true;
     case ONNX_LAYER_LAST_STEP:
     case ONNX_LAYER_FLATTEN:

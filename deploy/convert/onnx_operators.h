@@ -22,6 +22,20 @@ onnx_operator onnx_shape, onnx_size, onnx_reshape, onnx_flatten, onnx_squeeze, o
 onnx_operator onnx_transpose, onnx_slice, onnx_split, onnx_concat, onnx_expand, onnx_tile,
     onnx_where, onnx_pick;
 
+/* The value with its dimensions in that order, [rank]; NULL with a fault. */
+const struct onnx_value *onnx_turned(struct onnx_call *call, const struct onnx_value *value,
+                                     const size_t *order);
+
+/* onnx_channels.c: run on values whose features are turned to the last dimension, which they are
+ * not where convolutions are around; and onnx_give_layer where they are that axis. */
+bool onnx_features_last(struct onnx_call *call, onnx_operator *run);
+bool onnx_give_layer_along(struct onnx_call *call, const struct onnx_value *value, size_t axis,
+                           struct onnx_layer *layer);
+
+/* Windows along the steps of [B,C,T], each in a file of its own. onnx_pool: MaxPool, AveragePool.
+ */
+onnx_operator onnx_conv, onnx_pool, onnx_pad;
+
 /* onnx_fold.c: arithmetic on what is known */
 onnx_operator onnx_cast, onnx_fold_binary, onnx_fold_unary, onnx_fold_reduce;
 
@@ -32,7 +46,7 @@ onnx_operator onnx_matmul, onnx_gemm, onnx_gather, onnx_layer_norm, onnx_batch_n
 onnx_operator onnx_activation, onnx_softmax, onnx_arithmetic, onnx_clip;
 
 /* onnx_reduce.c: a row's steps made one */
-onnx_operator onnx_reduce;
+onnx_operator onnx_reduce, onnx_global_pool;
 
 /* onnx_normalization.c. The functions are for what others of these operators may turn out to be a
  * part of: *done tells. false with a fault. */

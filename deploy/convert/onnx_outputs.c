@@ -30,7 +30,7 @@ static bool is_apart(const struct reading *reading, const struct onnx_value *val
 {
     const struct onnx_source *source = source_of(reading, value);
     const struct onnx_layer *layer = source->layer;
-    const size_t steps = reading->walk->chain.steps, rows = reading->walk->chain.rows;
+    const size_t steps = source->steps, rows = reading->walk->chain.rows;
     if (value->rank != 4 || layer == NULL || layer->kind != ONNX_LAYER_LSTM || source->vector)
         return false;
     const size_t directions = layer->lstm.directions, hidden = layer->lstm.hidden_size;
@@ -80,7 +80,7 @@ static bool take_only_step(struct reading *reading, const struct onnx_value *val
 {
     struct onnx_chain *chain = &reading->walk->chain;
     const struct onnx_source source = chain->sources[features->source];
-    if (source.vector || chain->steps != 1 || !is_vector_of_rows(reading, value, features))
+    if (source.vector || source.steps != 1 || !is_vector_of_rows(reading, value, features))
         return true;
     const struct onnx_layer layer = {
         .kind = ONNX_LAYER_LAST_STEP, .name = "", .before = features->source};

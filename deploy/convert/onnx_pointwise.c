@@ -62,7 +62,7 @@ static bool gelu(struct onnx_call *call, const struct onnx_value *value)
     return give_function(call, value, (struct onnx_function){.name = tanh ? "gelu_tanh" : "gelu"});
 }
 
-bool onnx_activation(struct onnx_call *call)
+static bool activate(struct onnx_call *call)
 {
     const struct onnx_value *value = need_places(call, 0);
     const char *op = call->node->op_type;
@@ -92,6 +92,11 @@ bool onnx_activation(struct onnx_call *call)
     return onnx_refuse(call, "no such activation");
 }
 
+bool onnx_activation(struct onnx_call *call)
+{
+    return onnx_features_last(call, activate);
+}
+
 /* A bound of Clip: an attribute until version 11, an input since. Where there is none it is the
  * largest float, as in ONNX Runtime; in a config that stands for infinity too. */
 static bool read_bound(const struct onnx_call *call, const char *name, size_t i, double otherwise,
@@ -107,7 +112,7 @@ static bool read_bound(const struct onnx_call *call, const char *name, size_t i,
     return true;
 }
 
-bool onnx_clip(struct onnx_call *call)
+static bool clip(struct onnx_call *call)
 {
     const struct onnx_value *value = need_places(call, 0);
     double low, high;
@@ -122,6 +127,11 @@ bool onnx_clip(struct onnx_call *call)
     low = fmax(low, -(double)FLT_MAX);
     high = fmin(high, (double)FLT_MAX);
     return give_function(call, value, (struct onnx_function){"clip", true, true, low, high});
+}
+
+bool onnx_clip(struct onnx_call *call)
+{
+    return onnx_features_last(call, clip);
 }
 
 /* Softmax and LogSoftmax, over the features. Before version 13 the axis began what was made one. */
@@ -165,8 +175,8 @@ static struct onnx_value *make_vector(struct onnx_call *call, size_t width, floa
     return vector;
 }
 
-/* The layer before with the operand in it: a dense layer's bias, a layer norm's weight or bias,
- * where it has none yet. *done: it is that. */
+/* The layer before with the operand in it: a dense layer's or a convolution's bias, a layer norm's
+ * weight or bias, where it has none yet. *done: it is that. */
 static bool give_weight(struct onnx_call *call, const struct onnx_value *value,
                         const struct onnx_value *operand, bool adds, bool *done)
 {
@@ -176,7 +186,8 @@ static bool give_weight(struct onnx_call *call, const struct onnx_value *value,
     const bool norm = before != NULL && before->kind == ONNX_LAYER_LAYER_NORM;
     const bool takes =
         before != NULL && before->bias == NULL &&
-        (adds ? norm || before->kind == ONNX_LAYER_DENSE : norm && before->weight == NULL);
+        (adds ? norm || before->kind == ONNX_LAYER_DENSE || before->kind == ONNX_LAYER_CONV
+              : norm && before->weight == NULL);
     *done = takes && source->kind == ONNX_SOURCE_LAYER &&
             onnx_chain_features(call->chain, value, &features, call->fault) &&
             features.source == before->after;
@@ -260,7 +271,7 @@ static bool has_features(const struct onnx_call *call, const struct onnx_value *
            onnx_refuse(call, "features of what comes from a request expected, got one of them");
 }
 
-bool onnx_arithmetic(struct onnx_call *call)
+static bool compute(struct onnx_call *call)
 {
     const struct onnx_value *a = onnx_need(call, 0), *b = onnx_need(call, 1);
     const char *op = call->node->op_type;
@@ -289,4 +300,9 @@ bool onnx_arithmetic(struct onnx_call *call)
     if ((what == ADD || what == MUL) && !give_weight(call, value, operand, what == ADD, &done))
         return false;
     return done || give_scale(call, value, operand, what);
+}
+
+bool onnx_arithmetic(struct onnx_call *call)
+{
+    return onnx_features_last(call, compute);
 }

@@ -20,8 +20,10 @@
 #define ARENA_FOLD 64
 
 /* Sizes that the graph does not fix stand for any: the walk is done for two of each, and must find
- * the same network. No two are alike, nor 1. */
-static const size_t any_steps[] = {5, 7}, any_rows[] = {3, 2};
+ * the same network. No two are alike, nor 1. Steps are more where windows want more. */
+static const size_t any_steps[][2] = {{5, 7}, {29, 37}, {211, 227}, {1613, 1627}};
+static const size_t any_rows[] = {3, 2};
+#define ANY_STEPS (sizeof any_steps / sizeof any_steps[0])
 
 /* ---- one walk ---- */
 
@@ -31,6 +33,7 @@ struct search {
     const char *subgraph;
     size_t arena;            /* bytes a walk may have */
     size_t width;            /* features of a step where the graph does not say */
+    size_t any;              /* which of any_steps */
     bool met;                /* --subgraph was of use */
     size_t progress;         /* of the walk that got farthest */
     struct onnx_sizes sizes; /* that it was of */
@@ -38,7 +41,7 @@ struct search {
 };
 
 /* Walks the graph and fills the network, which is empty. false: *fault says why, *progress how far
- * it got, search->width another number of features to try. */
+ * it got. search->width becomes another number of features to try, search->any of steps. */
 static bool walk_once(struct search *search, const struct onnx_sizes *sizes,
                       struct network *network, size_t *progress, struct fault *fault)
 {
@@ -58,6 +61,8 @@ static bool walk_once(struct search *search, const struct onnx_sizes *sizes,
         search->met = search->met || walk->subgraph_met;
         if (!done && walk->wanted_width != 0)
             search->width = walk->wanted_width;
+        if (walk->wants_steps && sizes->any_steps && search->any + 1 < ANY_STEPS)
+            search->any++;
         onnx_walk_fini(walk);
     } else {
         fault_set(fault, 503, "out of memory");
@@ -67,18 +72,26 @@ static bool walk_once(struct search *search, const struct onnx_sizes *sizes,
     return done;
 }
 
-/* The same with the width that the first layer wants, where the graph does not say it. */
-static bool walk_with_width(struct search *search, const struct onnx_sizes *sizes,
-                            struct network *network, size_t *progress, struct fault *fault)
+/* The same with the width that the first layer wants, where the graph does not say it, and with as
+ * many steps as windows want. */
+static bool walk_fitting(struct search *search, struct onnx_sizes *sizes, struct network *network,
+                         size_t *progress, struct fault *fault)
 {
-    const size_t before = search->width;
-    if (walk_once(search, sizes, network, progress, fault))
-        return true;
-    if (search->width == before || fault->status == 503)
-        return false;
-    network_fini(network);
-    network_init(network);
-    return walk_once(search, sizes, network, progress, fault);
+    search->any = 0;
+    for (bool width_tried = false;;) {
+        const size_t width = search->width, any = search->any;
+        if (sizes->any_steps)
+            sizes->steps = any_steps[any][0];
+        const bool done = walk_once(search, sizes, network, progress, fault);
+        const bool wider = !width_tried && search->width != width;
+        if (search->any == any && (done || !wider))
+            return done;
+        if (!done && fault->status == 503)
+            return false;
+        width_tried = width_tried || wider;
+        network_fini(network);
+        network_init(network);
+    }
 }
 
 /* ---- the same network whatever the sizes ---- */
@@ -127,7 +140,7 @@ static bool walk_again(struct search *search, const struct onnx_sizes *first,
     if (!first->any_steps && !first->any_rows)
         return true;
     if (first->any_steps)
-        sizes.steps = any_steps[1];
+        sizes.steps = any_steps[search->any][1];
     if (first->any_rows)
         sizes.rows = any_rows[1];
     network_init(&second);
@@ -165,7 +178,7 @@ static bool sizes_for(const struct onnx_declared *declared, size_t input, bool b
     const int64_t rows = declared->dims[batch_first ? 0 : 1];
     *sizes = (struct onnx_sizes){.input = input,
                                  .batch_first = batch_first,
-                                 .steps = any_steps[0],
+                                 .steps = any_steps[0][0],
                                  .rows = any_rows[0],
                                  .any_steps = fixed == 0,
                                  .any_rows = fixed < 2};
@@ -191,7 +204,7 @@ static bool try_input(struct search *search, size_t input, struct network *netwo
             size_t progress;
             if (!sizes_for(&declared, input, batch_first == 1, fixed, &sizes))
                 continue;
-            if (walk_with_width(search, &sizes, network, &progress, fault) &&
+            if (walk_fitting(search, &sizes, network, &progress, fault) &&
                 walk_again(search, &sizes, network, fault))
                 return true;
             network_fini(network);

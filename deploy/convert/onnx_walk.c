@@ -297,7 +297,8 @@ static bool walk_node(struct onnx_walk *walk, const OnnxNode *node, struct scope
                              .opset = opset_of(walk->model),
                              .output_count = node->n_output,
                              .fault = &why,
-                             .wanted_width = &walk->wanted_width};
+                             .wanted_width = &walk->wanted_width,
+                             .wants_steps = &walk->wants_steps};
     if (call.output_count > ONNX_OUTPUTS_MAX)
         call.output_count = ONNX_OUTPUTS_MAX;
     if (!find_inputs(walk, scope, &call, fault))

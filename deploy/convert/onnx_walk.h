@@ -31,6 +31,7 @@ struct onnx_walk {
     struct onnx_chain chain;
     const struct onnx_value **outputs; /* of the graph's, in order; in the chain's arena */
     size_t wanted_width; /* another number of features than the walk was with; 0: none */
+    bool wants_steps;    /* more than the walk was with, which stand for any number */
     size_t nodes;        /* run so far */
 };
 

@@ -1,7 +1,7 @@
 """Random networks, as their frameworks compute them and as lstmd does: converts each, serves them
 all, and compares what both answer.
 
-    differential.py LSTM_CONVERT LSTMD [--seed N] [--count N] [--only torch|keras|onnx]...
+    differential.py LSTM_CONVERT LSTMD [--seed N] [--count N] [--only torch|keras|onnx|cnn]...
 
 Prints a line for each network that is refused or answered otherwise, and exits 1 when there is one.
 The networks stay in build/differential/."""
@@ -20,7 +20,7 @@ import urllib.request
 
 import numpy
 
-FRAMEWORKS = ["torch", "keras", "onnx"]
+FRAMEWORKS = ["torch", "keras", "onnx", "cnn"]
 FOLDER = pathlib.Path("build/differential")
 # Sums in another order, over some layers: of the largest number answered, and of 1.
 TOLERANCE = 1e-5

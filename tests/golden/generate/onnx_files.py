@@ -727,6 +727,123 @@ def two_dimensions():
                "ONNX: input 'X' is of two dimensions, which only an embedding takes")
 
 
+# ---- convolutions and pools ----
+
+def windows():
+    """Around an LSTM, [B,C,T], in the words of PyTorch's exporters; and what no layer has."""
+    nn = torch.nn
+
+    def cnn(m, x):
+        y = m.parts(x.permute(0, 2, 1)).permute(0, 2, 1)
+        return m.fc(m.lstm(y)[0][:, -1])
+    parts = nn.Sequential(nn.Conv1d(FEATURES, 6, 3, padding=1), nn.ReLU(), nn.MaxPool1d(2),
+                          nn.ConstantPad1d((2, 0), 0.0), nn.Conv1d(6, 3, 2, dilation=2, bias=False),
+                          nn.Tanh(), nn.AvgPool1d(3, 1, 1, count_include_pad=False))
+    network = Network(cnn, parts=parts, lstm=nn.LSTM(3, UNITS, batch_first=True), fc=nn.Linear(UNITS, 2))
+    x = sequence(steps=19, batch_first=True)
+    for exporter, how in (("script11", dict(dynamo=False, opset_version=11)),
+                          ("script17", dict(dynamo=False, opset_version=17)), ("dynamo", dict(dynamo=True))):
+        write(f"bug_481_cnn_{exporter}", export(network, [x], ["x"], ["y"], True, **how), {"x": x})
+
+    made = weights(features=3) | {"K": uniform(3, FEATURES, 3), "K2": uniform(3, FEATURES, 2),
+                                  "G": uniform(3, 1, 3), "K4": uniform(3, FEATURES, 1, 3), "b": uniform(3),
+                                  "one": np.array([1]), "two": np.array([2])}
+    btf = {"X": ["B", "T", FEATURES]}
+
+    def model(middle, inputs=btf, lens=(), opset=17, perm=(0, 2, 1)):
+        nodes = [helper.make_node("Transpose", ["X"], ["x"], perm=perm)] + middle + [
+            helper.make_node("Transpose", ["y"], ["TBF"], perm=[2, 0, 1]),
+            lstm(["TBF", "W", "R", "B", *lens], ["Y4"], hidden_size=UNITS),
+            helper.make_node("Squeeze", ["Y4", "one"], ["Y"])]
+        return graph(nodes, inputs, {"Y": None}, made, opset)
+
+    def conv(kernel="K", x="x", y="y", **attributes):
+        return [helper.make_node("Conv", [x, kernel, "b"], [y], name="conv", **attributes)]
+
+    def pool(op="MaxPool", **attributes):
+        return conv(y="c") + [helper.make_node(op, ["c"], ["y"], name="pool", **attributes)]
+    feed = {"X": sequence(steps=11, batch_first=True)}
+    write("bug_481_conv_same_upper", model(conv("K2", auto_pad="SAME_UPPER", strides=[2])), feed)
+    write("bug_481_conv_same_lower", model(conv("K2", auto_pad="SAME_LOWER")), feed) # causal
+    write("bug_481_conv_of_two_dimensions", model(
+        [helper.make_node("Unsqueeze", ["x", "two"], ["x4"])] + conv("K4", "x4", "y4", pads=[0, 2, 0, 0]) +
+        [helper.make_node("Squeeze", ["y4", "two"], ["y"])]), feed)
+    write("bug_481_wide_window", model(conv(dilations=[20])), {"X": sequence(steps=45, batch_first=True)})
+    write("bug_481_pool_rounded_up", model(pool(kernel_shape=[2], strides=[2], ceil_mode=1)), feed)
+    write("bug_481_pool_rounded_up_of_fixed_steps", model(
+        pool(kernel_shape=[3], strides=[2], ceil_mode=1), {"X": ["B", 11, FEATURES]}), feed)
+    for name, middle, because in (
+            ("group", conv("G", group=FEATURES), "Conv 'conv': group: 1 expected, got 4"),
+            ("pads", conv(pads=[0, 1]), "Conv 'conv': pads: as many steps at both ends, or all 2 at the "
+                                        "beginning, or those of SAME_UPPER, expected, got 0 and 1"),
+            ("negative_pads", conv(pads=[-1, 1]), "Conv 'conv': pads: 0..65536 expected, got -1"),
+            ("no_stride", conv(strides=[0]), "Conv 'conv': strides: 1..65536 expected, got 0"),
+            ("two_strides", conv(strides=[1, 1]), "Conv 'conv': strides: 1 numbers expected, got 2"),
+            ("reach", conv(dilations=[40000]), "Conv 'conv': kernel_shape: windows of at most 65536 steps"),
+            ("same_lower", conv("K2", auto_pad="SAME_LOWER", strides=[2]), "Conv 'conv': auto_pad: SAME_LOWER"),
+            ("auto_pad", conv(auto_pad="SAME"), "Conv 'conv': auto_pad: NOTSET, VALID"),
+            ("kernel_shape", conv(kernel_shape=[2]), "Conv 'conv': kernel_shape: 3 expected from W, got 2"),
+            ("two_dimensions", [helper.make_node("Unsqueeze", ["x", "one"], ["x4"])] + conv("K4", "x4"),
+             "Conv 'conv': steps of features expected, got two dimensions"),
+            ("pool_pads", pool(kernel_shape=[3], pads=[1, 0]),
+             "MaxPool 'pool': pads: none, or those of SAME_UPPER"),
+            ("pool_dilations", pool(kernel_shape=[2], dilations=[2]), "MaxPool 'pool': dilations: 1 expected"),
+            ("pool_rounded_up", pool(kernel_shape=[3], strides=[2], ceil_mode=1), "MaxPool 'pool': ceil_mode"),
+            ("pool_without_kernel", pool(), "MaxPool 'pool': kernel_shape is missing"),
+            ("average_of_pads", pool("AveragePool", kernel_shape=[3], pads=[1, 1], count_include_pad=1),
+             "AveragePool 'pool': pads: none"),
+            ("pads_of_a_pool", [helper.make_node("Pad", ["x"], ["p"], name="pad", mode="constant",
+                                                 pads=[0, 0, 1, 0, 0, 0])] +
+             conv("K", "p", "q") + [helper.make_node("Relu", ["p"], ["r"]),
+                                    helper.make_node("Conv", ["r", "K", "b"], ["y"], name="c")],
+             "'pad': zeros beside the steps")):
+        refuse(f"bug_481_{name}", model(middle, opset=10 if name == "pads_of_a_pool" else 19), because)
+    refuse("bug_481_channels_first", graph(
+        conv(x="X") + [helper.make_node("Transpose", ["y"], ["TBF"], perm=[2, 0, 1]),
+                       lstm(["TBF", "W", "R", "B"], ["Y"], hidden_size=UNITS)],
+        {"X": ["B", FEATURES, "T"]}, {"Y": None}, made), "so a graph that takes [B,C,T] needs a Transpose")
+    # Rows' lengths are those of the input: a window behind them, or before, makes others of them.
+    rows = btf | {"lens": (TensorProto.INT32, ["B"])}
+    refuse("bug_481_lengths_behind", model(conv(), rows, ["lens"]), "LSTM 'lstm': sequence_lens: none expected")
+    made |= {f"{k}_": v for k, v in weights(features=FEATURES, units=FEATURES).items()}
+    before = [helper.make_node("Transpose", ["X"], ["TBX"], perm=[1, 0, 2]),
+              helper.make_node("LSTM", ["TBX", "W_", "R_", "B_", "lens"], ["L4"], hidden_size=FEATURES),
+              helper.make_node("Squeeze", ["L4", "one"], ["L3"]),
+              helper.make_node("Transpose", ["L3"], ["l"], perm=[1, 2, 0])]
+    refuse("bug_481_lengths_before", model(before + conv(x="l"), rows),
+           "Conv 'conv': windows of steps, those past a row's length among them")
+
+
+def global_pools():
+    """GlobalAveragePool and GlobalMaxPool behind a Transpose, one or both of two dimensions."""
+    made = weights() | {"one": np.array([1]), "two": np.array([2])}
+    for op in ("GlobalAveragePool", "GlobalMaxPool"):
+        for name, wide in (("", []), ("_of_two_dimensions", ["BC1T"])):
+            nodes = [lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+                     helper.make_node("Squeeze", ["Y4", "one"], ["Y3"]),
+                     helper.make_node("Transpose", ["Y3"], ["BCT"], perm=[1, 2, 0])]
+            nodes += [helper.make_node("Unsqueeze", ["BCT", "two"], wide)] if wide else []
+            nodes += [helper.make_node(op, wide or ["BCT"], ["P"]), helper.make_node("Flatten", ["P"], ["Y"])]
+            write(f"bug_482_{op}{name}", graph(nodes, X, {"Y": None}, made), {"X": sequence()})
+
+
+def batch_norms():
+    """Of channels, [B,C,T], before an LSTM and behind it."""
+    norm = torch.nn.BatchNorm1d
+    network = Network(lambda m, x: m.b(m.lstm(m.a(x.transpose(1, 2)).transpose(1, 2))[0].transpose(1, 2)
+                                       ).transpose(1, 2),
+                      a=statistics(norm(FEATURES)), b=statistics(norm(UNITS)),
+                      lstm=torch.nn.LSTM(FEATURES, UNITS, batch_first=True))
+    x = sequence(batch_first=True)
+    for exporter, how in (("script13", dict(dynamo=False, opset_version=13)), ("dynamo", dict(dynamo=True))):
+        write(f"bug_483_norms_{exporter}", export(network, [x], ["x"], ["y"], True, **how), {"x": x})
+    over_steps = Network(lambda m, x: m.lstm(m.a(x))[0], a=statistics(norm(STEPS)),
+                         lstm=torch.nn.LSTM(FEATURES, UNITS, batch_first=True))
+    refuse("bug_483_norm_over_steps",
+           export(over_steps, [x], ["x"], ["y"], True, fixed=True, dynamo=False, opset_version=17),
+           "its input is not all 4 features of 'the graph's input', in order, for each step")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -747,3 +864,6 @@ norms_in_parts()
 beside()
 autoencoders()
 two_dimensions()
+windows()
+global_pools()
+batch_norms()

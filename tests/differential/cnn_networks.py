@@ -1,0 +1,159 @@
+"""Convolutions, pools, norms and activations around an LSTM, as PyTorch's two exporters write them.
+PyTorch answers."""
+
+import contextlib
+import io
+import logging
+
+import onnx
+import torch
+from network import Network, Run, often
+from torch import nn
+from torch.nn import functional
+
+RUNS = 3
+ACTIVATIONS = {
+    "relu": functional.relu, "tanh": torch.tanh, "elu": functional.elu, "relu6": functional.relu6,
+    "leaky_relu": lambda x: functional.leaky_relu(x, 0.2), "softplus": functional.softplus,
+    "hardsigmoid": functional.hardsigmoid, "hardswish": functional.hardswish,
+    "selu": functional.selu, "hardtanh": functional.hardtanh,
+}
+
+
+class Convolution(nn.Module):
+    """With zeros beside the steps in one of the ways that people write."""
+
+    def __init__(self, random, channels):
+        super().__init__()
+        self.out = random.choice([1, 3, 6, 9])
+        size, dilation = random.choice([1, 2, 3, 4, 5]), random.choice([1, 1, 2])
+        self.pads, self.how = (0, 0), random.choice(["valid", "same", "causal", "both", "both"])
+        stride = 1 if self.how == "same" else random.choice([1, 1, 2, 3])
+        padding = "same" if self.how == "same" else random.choice([1, 2]) if self.how == "both" else 0
+        if self.how == "causal":
+            self.pads = ((size - 1) * dilation, 0)
+        self.conv = nn.Conv1d(channels, self.out, size, stride, padding, dilation,
+                              bias=often(random, 0.8))
+        self.told = f"{self.how} {self.conv}"
+
+    def forward(self, x):
+        return self.conv(functional.pad(x, self.pads) if any(self.pads) else x)
+
+
+def random_pool(random):
+    size = random.choice([2, 3])
+    return random.choice([
+        nn.MaxPool1d(size), nn.MaxPool1d(3, 1), nn.MaxPool1d(size, size + 1), nn.MaxPool1d(3, 1, 1),
+        nn.MaxPool1d(2, ceil_mode=True), nn.AvgPool1d(size), nn.AvgPool1d(size, 1),
+        nn.AvgPool1d(3, 1, 1, count_include_pad=False)])
+
+
+def random_norm(random, channels):
+    norm = nn.BatchNorm1d(channels, affine=often(random, 0.8))
+    norm.running_mean.uniform_(-0.5, 0.5)
+    norm.running_var.uniform_(0.5, 1.5)
+    if norm.affine:
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -0.5, 0.5)
+    return norm
+
+
+class Activation(nn.Module):
+    def __init__(self, random):
+        super().__init__()
+        self.name = random.choice(list(ACTIVATIONS))
+        self.told = self.name
+
+    def forward(self, x):
+        return ACTIVATIONS[self.name](x)
+
+
+def random_parts(random, channels):
+    """[B,C,T] to [B,C',T'], and C'."""
+    parts = [random_norm(random, channels)] if often(random, 0.2) else []
+    for _ in range(random.choice([1, 1, 2])):
+        parts.append(Convolution(random, channels))
+        channels = parts[-1].out
+        extra = [random_norm(random, channels), Activation(random)]
+        parts += random.sample(extra, random.choice([0, 1, 2, 2]))
+        if often(random, 0.5):
+            parts.append(random_pool(random))
+    return parts, channels
+
+
+class Ending(nn.Module):
+    """[B,T,F] to what is answered."""
+
+    def __init__(self, random, features):
+        super().__init__()
+        self.how = random.choice(["all", "last", "mean", "max", "average_pool", "max_pool", "norm"])
+        self.norm = random_norm(random, features) if self.how == "norm" else None
+        self.act = Activation(random) if often(random, 0.5) else None
+        self.fc = nn.Linear(features, random.choice([1, 4]))
+
+    def features(self, y):
+        if self.how == "last":
+            return y[:, -1]
+        if self.how == "mean":
+            return y.mean(1)
+        if self.how == "max":
+            return y.max(1)[0]
+        if self.how == "average_pool":
+            return functional.adaptive_avg_pool1d(y.transpose(1, 2), 1).squeeze(-1)
+        if self.how == "max_pool":
+            return functional.adaptive_max_pool1d(y.transpose(1, 2), 1).flatten(1)
+        return self.norm(y.transpose(1, 2)).transpose(1, 2) if self.how == "norm" else y
+
+    def forward(self, y):
+        y = self.fc(self.features(y))
+        return self.act(y) if self.act is not None else y
+
+
+class Cnn(nn.Module):
+    def __init__(self, random):
+        super().__init__()
+        self.channels = random.choice([1, 2, 5])
+        parts, channels = random_parts(random, self.channels)
+        self.parts = nn.Sequential(*parts)
+        self.lstm = nn.LSTM(channels, random.choice([2, 5, 8]), random.choice([1, 1, 2]),
+                            batch_first=True, bidirectional=often(random, 0.3))
+        self.ending = Ending(random, self.lstm.hidden_size * (2 if self.lstm.bidirectional else 1))
+
+    def forward(self, x):
+        return self.ending(self.lstm(self.parts(x.permute(0, 2, 1)).permute(0, 2, 1))[0])
+
+
+def export(random, network, x, path):
+    """Returns how it was exported, and whether it takes requests of that size alone."""
+    dynamo, fixed = often(random, 0.1), often(random, 0.3)
+    how = {"dynamo": True, "external_data": False} if dynamo else {
+        "dynamo": False, "opset_version": random.choice([11, 13, 17])}
+    if not fixed and dynamo:
+        how["dynamic_shapes"] = ({0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO},)
+    elif not fixed:
+        how["dynamic_axes"] = {"x": {0: "B", 1: "T"}}
+    with contextlib.redirect_stdout(io.StringIO()):
+        torch.onnx.export(network, (x,), path, input_names=["x"], output_names=["y"], verbose=False,
+                          **how)
+    shape = onnx.load(path).graph.input[0].type.tensor_type.shape
+    return f"{how} {tuple(x.shape)}", not all(one.dim_param for one in shape.dim[:2])
+
+
+@torch.no_grad()
+def random_run(random, network, shape):
+    x = torch.randn(*shape)
+    return Run({"x": x.numpy()}, {"y": network(x).numpy()})
+
+
+def networks(random, folder, count):
+    logging.disable(logging.WARNING)
+    torch.manual_seed(random.getrandbits(32))
+    for i in range(count):
+        network, path = Cnn(random).eval(), f"{folder}/cnn-{i}.onnx"
+        steps, rows = random.choice([50, 61, 72]), random.choice([2, 3])
+        how, fixed = export(random, network, torch.randn(rows, steps, network.channels), path)
+        shapes = [(rows, steps, network.channels)] + [
+            (random.choice([1, 2, 4]), random.choice([53, 66, 91]), network.channels)
+            for _ in range(RUNS - 1)]
+        yield Network(path, f"{how}\n{network}", [random_run(random, network, shape)
+                                                  for shape in (shapes[:1] if fixed else shapes)])
