@@ -193,7 +193,12 @@ bool onnx_batch_norm(struct onnx_call *call)
     struct onnx_layer layer = {.kind = ONNX_LAYER_SCALE};
     if (value == NULL)
         return false;
-    if (!is_places(value) || value->rank != 2 || onnx_int(call, "training_mode", 0) != 0)
-        return onnx_refuse(call, "[B,F] of what comes from a request, not in training, expected");
-    return fold_statistics(call, value->dims[1], &layer) && onnx_give_layer(call, value, &layer, 0);
+    if (!is_places(value) || value->rank < 2 || value->elements == 0 ||
+        onnx_int(call, "training_mode", 0) != 0)
+        return onnx_refuse(call,
+                           "[B,F] or [B,F,T] of what comes from a request, not in training, "
+                           "expected, got %s",
+                           onnx_shape_of(value).text);
+    return fold_statistics(call, value->dims[1], &layer) &&
+           onnx_give_layer_along(call, value, 1, &layer);
 }
