@@ -84,7 +84,7 @@ enum onnx_layer_kind {
     ONNX_LAYER_PART, /* of a layer that exporters write in parts: not one by itself */
 };
 
-/* Of onnx_normalization.c, and PADDED of onnx_pad.c. */
+/* Of onnx_normalization.c, PADDED of onnx_pad.c, FUNCTION and JOIN of onnx_expression.c. */
 enum onnx_part {
     ONNX_PART_MEAN,
     ONNX_PART_CENTERED,
@@ -92,6 +92,8 @@ enum onnx_part {
     ONNX_PART_VARIANCE,
     ONNX_PART_DEVIATION,
     ONNX_PART_PADDED,
+    ONNX_PART_FUNCTION,
+    ONNX_PART_JOIN, /* before: what all that it joins are functions of */
 };
 
 /* A window that moves along the steps, in MODEL_CONFIG.md's words. */
@@ -118,6 +120,10 @@ struct onnx_layer {
     double epsilon;                    /* LAYER_NORM */
     enum onnx_part part;               /* PART */
     size_t pads[2];                    /* PADDED: steps of zeros before and behind */
+    const char *op;                    /* FUNCTION, JOIN: the operator */
+    double operand;                    /* FUNCTION: the known number it has, if any */
+    size_t joined_count;               /* JOIN; 0 for others */
+    uint32_t joined[3];                /* sources */
 };
 
 struct onnx_chain {

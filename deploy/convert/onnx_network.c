@@ -36,10 +36,31 @@ static const struct onnx_source *source_of(const struct filling *f, uint32_t sou
 
 static bool fail_part(const struct filling *f, const struct onnx_layer *layer)
 {
-    return fault_set(f->fault, 400, "'%s': %s", excerpt_of(layer->name).text,
-                     layer->part == ONNX_PART_PADDED
-                         ? "zeros beside the steps, which of lstmd's layers a convolution alone has"
-                         : "of a normalization in parts, the others are missing");
+    const struct excerpt name = excerpt_of(layer->name);
+    if (layer->part == ONNX_PART_PADDED)
+        return fault_set(f->fault, 400,
+                         "Pad '%s': zeros beside the steps, which of lstmd's layers a convolution "
+                         "alone has",
+                         name.text);
+    if (layer->part == ONNX_PART_JOIN)
+        return fault_set(f->fault, 400, "%s '%s': joins two branches: a chain of layers expected",
+                         excerpt_of(layer->op).text, name.text);
+    if (layer->part == ONNX_PART_FUNCTION)
+        return fault_set(
+            f->fault, 400,
+            "%s '%s': of what comes from a request it is no layer, nor with the others "
+            "a function that lstmd has",
+            excerpt_of(layer->op).text, name.text);
+    return fault_set(f->fault, 400, "'%s': of a normalization in parts, the others are missing",
+                     name.text);
+}
+
+/* Told as of the output, where there is one. */
+static bool refuse_part(const struct filling *f, const struct onnx_layer *layer)
+{
+    fail_part(f, layer);
+    return f->outputs->name == NULL ||
+           fault_prefix(f->fault, "output '%s'", excerpt_of(f->outputs->name).text);
 }
 
 static bool find_way(struct filling *f)
@@ -49,7 +70,7 @@ static bool find_way(struct filling *f)
         if (f->count == LAYERS_MAX)
             return fault_set(f->fault, 400, "more than %d layers", LAYERS_MAX);
         if (source_of(f, source)->layer->kind == ONNX_LAYER_PART)
-            return fail_part(f, source_of(f, source)->layer);
+            return refuse_part(f, source_of(f, source)->layer);
         f->layers[f->count++] = source_of(f, source)->layer;
     }
     f->input = source;

@@ -70,7 +70,7 @@ bool onnx_power(struct onnx_call *call)
         return false;
     if (part_of(call, value, ONNX_PART_CENTERED) != NULL && is_two(exponent))
         return give_part(call, value, ONNX_PART_SQUARE, 0, 0);
-    return onnx_fold_binary(call);
+    return onnx_function_with_number(call);
 }
 
 bool onnx_square_root(struct onnx_call *call)

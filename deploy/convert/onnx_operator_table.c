@@ -9,7 +9,7 @@ static const struct operator
     const char *attributes; /* each between spaces */
 }
 operators[] = {
-    {"Abs", onnx_fold_unary, " "},
+    {"Abs", onnx_function_part, " "},
     {"Add", onnx_arithmetic, " "},
     {"And", onnx_fold_binary, " "},
     {"AveragePool", onnx_pool,
@@ -26,6 +26,7 @@ operators[] = {
     {"Dropout", onnx_dropout, " ratio seed "},
     {"Elu", onnx_activation, " alpha "},
     {"Equal", onnx_fold_binary, " "},
+    {"Erf", onnx_function_part, " "},
     {"Exp", onnx_activation, " "},
     {"Expand", onnx_expand, " "},
     {"Flatten", onnx_flatten, " axis "},
@@ -34,8 +35,8 @@ operators[] = {
     {"Gemm", onnx_gemm, " alpha beta transA transB "},
     {"GlobalAveragePool", onnx_global_pool, " "},
     {"GlobalMaxPool", onnx_global_pool, " "},
-    {"Greater", onnx_fold_binary, " "},
-    {"GreaterOrEqual", onnx_fold_binary, " "},
+    {"Greater", onnx_function_with_number, " "},
+    {"GreaterOrEqual", onnx_function_with_number, " "},
     {"HardSigmoid", onnx_activation, " alpha beta "},
     {"HardSwish", onnx_activation, " "},
     {"Identity", onnx_identity, " "},
@@ -44,8 +45,9 @@ operators[] = {
      "layout "},
     {"LayerNormalization", onnx_layer_norm, " axis epsilon stash_type "},
     {"LeakyRelu", onnx_activation, " alpha "},
-    {"Less", onnx_fold_binary, " "},
-    {"LessOrEqual", onnx_fold_binary, " "},
+    {"Less", onnx_function_with_number, " "},
+    {"LessOrEqual", onnx_function_with_number, " "},
+    {"Log", onnx_function_part, " "},
     {"LogSoftmax", onnx_softmax, " axis "},
     {"MatMul", onnx_matmul, " "},
     {"Max", onnx_fold_binary, " "},
@@ -55,7 +57,7 @@ operators[] = {
     {"Mish", onnx_activation, " "},
     {"Mod", onnx_fold_binary, " "},
     {"Mul", onnx_arithmetic, " "},
-    {"Neg", onnx_fold_unary, " "},
+    {"Neg", onnx_negate, " "},
     {"Not", onnx_fold_unary, " "},
     {"Or", onnx_fold_binary, " "},
     {"Pad", onnx_pad, " mode pads value "},
@@ -86,7 +88,7 @@ operators[] = {
     {"Tile", onnx_tile, " "},
     {"Transpose", onnx_transpose, " perm "},
     {"Unsqueeze", onnx_unsqueeze, " axes "},
-    {"Where", onnx_where, " "},
+    {"Where", onnx_choice, " "},
 };
 
 onnx_operator *onnx_operator_find(const char *name, const char **attributes)

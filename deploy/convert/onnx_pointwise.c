@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_expression.h"
 #include "deploy/convert/onnx_operators.h"
 
 static bool give_function(struct onnx_call *call, const struct onnx_value *value,
                           struct onnx_function function)
 {
     struct onnx_layer layer = {.kind = ONNX_LAYER_ACTIVATION, .function = function};
-    return onnx_give_layer(call, value, &layer, 0);
+    return onnx_give_layer(call, value, &layer, 0) && onnx_settle(call);
 }
 
 static const struct onnx_value *need_places(const struct onnx_call *call, size_t i)
@@ -57,8 +58,10 @@ static bool check_usual(const struct onnx_call *call, const char *attribute, dou
 static bool gelu(struct onnx_call *call, const struct onnx_value *value)
 {
     const OnnxAttribute *attribute = onnx_attribute(call, "approximate");
-    const bool tanh =
-        attribute != NULL && attribute->s.len == 4 && memcmp(attribute->s.data, "tanh", 4) == 0;
+    const bool four = attribute != NULL && attribute->s.len == 4;
+    const bool tanh = four && memcmp(attribute->s.data, "tanh", 4) == 0;
+    if (attribute != NULL && !tanh && !(four && memcmp(attribute->s.data, "none", 4) == 0))
+        return onnx_refuse(call, "approximate: none or tanh expected");
     return give_function(call, value, (struct onnx_function){.name = tanh ? "gelu_tanh" : "gelu"});
 }
 
@@ -232,36 +235,13 @@ static bool give_scale(struct onnx_call *call, const struct onnx_value *value,
     return onnx_give_layer(call, value, &layer, 0);
 }
 
-/* x times its own sigmoid. */
-static bool is_swish(const struct onnx_call *call, const struct onnx_value *x,
-                     const struct onnx_value *y)
-{
-    const struct onnx_layer *layer = call->chain->sources[y->places[0].source].layer;
-    bool same = layer != NULL && layer->kind == ONNX_LAYER_ACTIVATION &&
-                strcmp(layer->function.name, "sigmoid") == 0 && x->rank == y->rank &&
-                memcmp(x->dims, y->dims, x->rank * sizeof x->dims[0]) == 0;
-    for (size_t i = 0; same && i < x->elements; i++)
-        same = x->places[i].source == layer->before && y->places[i].source == layer->after &&
-               x->places[i].step == y->places[i].step && x->places[i].row == y->places[i].row &&
-               x->places[i].feature == y->places[i].feature;
-    return same;
-}
-
 static bool combine(struct onnx_call *call, const struct onnx_value *a, const struct onnx_value *b)
 {
+    const struct onnx_value *const both[] = {a, b};
     bool done = false;
-    if (!onnx_normalization_step(call, a, b, &done))
+    if (!onnx_normalization_step(call, a, b, &done) || (!done && !onnx_join(call, both, 2, &done)))
         return false;
-    if (done)
-        return true;
-    if (strcmp(call->node->op_type, "Mul") == 0 && a->elements > 0 && b->elements > 0) {
-        const struct onnx_function swish = {.name = "swish"};
-        if (is_swish(call, a, b))
-            return give_function(call, a, swish);
-        if (is_swish(call, b, a))
-            return give_function(call, b, swish);
-    }
-    return onnx_refuse(call, "joins two branches: a chain of layers expected");
+    return done || onnx_refuse(call, "joins two branches: a chain of layers expected");
 }
 
 /* A layer takes the last dimension for features: there must be one. */
@@ -305,4 +285,79 @@ static bool compute(struct onnx_call *call)
 bool onnx_arithmetic(struct onnx_call *call)
 {
     return onnx_features_last(call, compute);
+}
+
+/* ---- functions that are part of others ---- */
+
+static bool give_part(struct onnx_call *call)
+{
+    const struct onnx_value *value = need_places(call, 0);
+    return value != NULL && onnx_give_part(call, value, 0);
+}
+
+/* Abs, Erf, Log */
+bool onnx_function_part(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_input(call, 0);
+    return value != NULL && value->content != ONNX_PLACES ? onnx_fold_unary(call)
+                                                          : onnx_features_last(call, give_part);
+}
+
+static bool negate(struct onnx_call *call)
+{
+    return give_function(call, call->inputs[0],
+                         (struct onnx_function){"affine", true, true, -1, 0});
+}
+
+bool onnx_negate(struct onnx_call *call)
+{
+    const struct onnx_value *value = onnx_input(call, 0);
+    return value != NULL && value->content == ONNX_PLACES ? onnx_features_last(call, negate)
+                                                          : onnx_fold_unary(call);
+}
+
+static bool is_number(const struct onnx_value *value, double *number)
+{
+    const bool one = value->elements == 1;
+    if (one && value->content == ONNX_INTEGERS)
+        *number = (double)value->integers[0].value;
+    else if (one && value->content == ONNX_FLOATS)
+        *number = (double)value->floats[0];
+    return one && value->content != ONNX_PLACES &&
+           (value->content == ONNX_FLOATS || !value->integers[0].sized);
+}
+
+static bool compare(struct onnx_call *call)
+{
+    double number = 0;
+    return is_number(call->inputs[1], &number)
+               ? onnx_give_part(call, call->inputs[0], number)
+               : onnx_refuse(call, "with one known number expected");
+}
+
+/* Greater, Less and their like with a known number, Pow: what comes from a request is first. */
+bool onnx_function_with_number(struct onnx_call *call)
+{
+    const struct onnx_value *a = onnx_need(call, 0), *b = onnx_need(call, 1);
+    if (a == NULL || b == NULL)
+        return false;
+    return a->content == ONNX_PLACES && b->content != ONNX_PLACES
+               ? onnx_features_last(call, compare)
+               : onnx_fold_binary(call);
+}
+
+static bool choose(struct onnx_call *call)
+{
+    bool done;
+    if (!onnx_join(call, call->inputs, 3, &done))
+        return false;
+    return done || onnx_refuse(call, "joins branches: a chain of layers expected");
+}
+
+bool onnx_choice(struct onnx_call *call)
+{
+    const struct onnx_value *condition = onnx_need(call, 0);
+    if (condition == NULL || onnx_need(call, 1) == NULL || onnx_need(call, 2) == NULL)
+        return false;
+    return condition->content == ONNX_PLACES ? onnx_features_last(call, choose) : onnx_where(call);
 }

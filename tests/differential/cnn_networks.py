@@ -16,7 +16,9 @@ ACTIVATIONS = {
     "relu": functional.relu, "tanh": torch.tanh, "elu": functional.elu, "relu6": functional.relu6,
     "leaky_relu": lambda x: functional.leaky_relu(x, 0.2), "softplus": functional.softplus,
     "hardsigmoid": functional.hardsigmoid, "hardswish": functional.hardswish,
-    "selu": functional.selu, "hardtanh": functional.hardtanh,
+    "selu": functional.selu, "hardtanh": functional.hardtanh, "silu": functional.silu,
+    "gelu": functional.gelu, "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "softsign": functional.softsign, "mish": functional.mish, "logsigmoid": functional.logsigmoid,
 }
 
 

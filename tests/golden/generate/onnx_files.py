@@ -844,6 +844,62 @@ def batch_norms():
            "its input is not all 4 features of 'the graph's input', in order, for each step")
 
 
+# ---- activations written in parts ----
+
+def functions_in_parts():
+    """Of a step that is picked, so that two ways lead to what they join; and what is nearly one."""
+    numbers = {"half": 0.5, "unit": 1.0, "two": 2.0, "three": 3.0, "six": 6.0, "seven": 7.0, "zero": 0.0,
+               "root2": 2 ** 0.5, "c0": 0.044715, "d0": (2 / np.pi) ** 0.5, "twenty": 20.0, "quick": 1.702}
+    made = weights() | {"one": np.array([1]), "last": np.array(-1)}
+    made |= {k: np.array(v, np.float32) for k, v in numbers.items()}
+    y = [lstm(["X", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+         helper.make_node("Squeeze", ["Y4", "one"], ["Y3"]),
+         helper.make_node("Gather", ["Y3", "last"], ["y"], axis=0),
+         helper.make_node("Mul", ["y", "seven"], ["x"])]
+
+    def model(parts):
+        """"Mul x half a": an operator, its inputs, its output; of the last the output is Y."""
+        steps = [part.split() for part in parts.split(", ")]
+        steps[-1][-1] = "Y"
+        nodes = [helper.make_node(op, names[:-1], names[-1:], name=f"{op}_{i}")
+                 for i, (op, *names) in enumerate(steps)]
+        return graph(y + nodes, X, {"Y": None}, made, opset=14)
+    cube = "Pow x three p, Mul p c0 q, Add x q r, Mul r d0 s, Tanh s t, Add t unit u"
+    for name, parts in (
+            ("silu", "Sigmoid x s, Mul x s y"),
+            ("gelu", "Div x root2 d, Erf d e, Add e unit f, Mul x f g, Mul g half h"),
+            ("gelu_of_halves", "Mul x half h, Div x root2 d, Erf d e, Add unit e f, Mul h f g"),
+            ("gelu_tanh", cube + ", Mul x half h, Mul h u v"),
+            ("gelu_tanh_of_products", cube.replace("Pow x three p", "Mul x x x2, Mul x2 x p") +
+             ", Mul x u v, Mul half v w"),
+            ("softsign", "Abs x a, Add a unit b, Div x b c"),
+            ("mish", "Softplus x s, Tanh s t, Mul x t m"),
+            ("softplus", "Softplus x s, Greater x twenty g, Where g x s w"),
+            ("softplus_of_exp", "Exp x e, Add unit e f, Log f g"),
+            ("log_sigmoid", "Sigmoid x s, Log s l"),
+            ("minus_softplus", "Neg x n, Softplus n s, Neg s l"),
+            ("hard_swish", "Add x three a, Clip a zero six b, Mul x b c, Div c six d"),
+            ("twice", "Sigmoid x s, Mul x s k, Sigmoid k t, Mul k t z")):
+        write(f"bug_484_{name}", model(parts), {"X": sequence()})
+    for name, parts, because in (
+            ("quick_gelu", "Mul x quick q, Sigmoid q s, Mul x s y", "Mul 'Mul_2': joins two branches"),
+            ("gelu_of_two", "Div x two d, Erf d e, Add e unit f, Mul x f g, Mul g half h",
+             "Mul 'Mul_3': joins two branches"),
+            ("hard_swish_of_seven", "Add x three a, Clip a zero seven b, Mul x b c, Div c six d",
+             "Mul 'Mul_2': joins two branches"),
+            ("softplus_of_three", "Softplus x s, Greater x three g, Where g x s w",
+             "Where 'Where_2': joins two branches"),
+            ("abs", "Abs x a", "Abs 'Abs_0': of what comes from a request it is no layer"),
+            ("erf_before_tanh", "Erf x e, Tanh e t", "Erf 'Erf_0': of what comes from a request"),
+            ("another_step", "Gather Y3 last0 z, Sigmoid z s, Mul x s y", "Mul 'Mul_2': joins two branches"),
+            ("greater_of_two", "Sigmoid x s, Greater x s g, Where g x s w", "Greater 'Greater_1': of what")):
+        made["last0"] = np.array(0)
+        refuse(f"bug_484_{name}", model(parts), f"output 'Y': {because}")
+    gelu = helper.make_node("Gelu", ["x"], ["Y"], name="gelu", approximate="sigmoid")
+    refuse("bug_485_gelu_of_another_kind", graph(y + [gelu], X, {"Y": None}, made, opset=20),
+           "Gelu 'gelu': approximate: none or tanh expected")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -867,3 +923,4 @@ two_dimensions()
 windows()
 global_pools()
 batch_norms()
+functions_in_parts()
