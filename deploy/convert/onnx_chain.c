@@ -168,7 +168,8 @@ static const struct onnx_layer *find_alike(const struct look *look, const struct
     for (size_t i = 0; i < look->chain->source_count; i++) {
         const struct onnx_source *source = source_of(look, (uint32_t)i);
         if (source->kind == ONNX_SOURCE_LAYER && source->layer->kind == layer->kind &&
-            source->layer->before == layer->before && source->layer->original == layer->original)
+            source->layer->before == layer->before && source->layer->original == layer->original &&
+            source->layer->lstm.merge == layer->lstm.merge)
             return source->layer;
     }
     return NULL;

@@ -55,6 +55,7 @@ struct onnx_lstm {
     size_t directions, hidden_size, input_size;
     bool reverse; /* of the one direction */
     bool last_only;
+    const char *merge; /* of two directions: "sum", "mul"; NULL: side by side */
     bool input_forget;
     double clip; /* 0: none */
     bool activations_given;
@@ -110,7 +111,8 @@ struct onnx_layer {
     uint32_t after;   /* what comes out */
     size_t steps;     /* that come out where steps do; 0: as many as go in */
     struct onnx_lstm lstm;
-    const struct onnx_layer *original; /* of an LSTM's last_only form: the one with the states */
+    const struct onnx_layer *original; /* of an LSTM's last_only or merged form: the one with the
+                                        * states */
     uint32_t h, c;                     /* an LSTM's final states */
     struct onnx_function function;     /* ACTIVATION */
     struct onnx_window window;         /* CONV, MAX_WINDOWS, AVERAGE_WINDOWS */

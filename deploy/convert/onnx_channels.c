@@ -1,5 +1,7 @@
 /* Values whose features are not the last dimension, as around convolutions, [B,C,T]: operators that
  * take each element, or each feature, for itself are run with the features turned to the end. */
+#include <string.h>
+
 #include "deploy/convert/onnx_operators.h"
 
 /* Does the next element along the axis have the next feature of the same step? */
@@ -13,14 +15,15 @@ static bool counts_features(const struct onnx_value *value, size_t axis)
            next->feature == first->feature + 1;
 }
 
-/* The last one where it cannot be told: what is run will say what is wrong. */
+/* rank where the one feature has been squeezed. The last one where it cannot be told: what is run
+ * will say what is wrong. */
 static size_t feature_axis(const struct onnx_chain *chain, const struct onnx_value *value)
 {
     const size_t width = chain->sources[value->places[0].source].width;
     for (size_t axis = value->rank; axis-- > 0;)
         if (value->dims[axis] == width && (width == 1 || counts_features(value, axis)))
             return axis;
-    return value->rank - 1;
+    return width == 1 && value->rank < ONNX_RANK_MAX ? value->rank : value->rank - 1;
 }
 
 /* axis goes to the end; or, back, the end to axis. */
@@ -73,6 +76,43 @@ static bool run_along(struct onnx_call *call, size_t rank, size_t axis, onnx_ope
                                 : onnx_give(call, turn(call, output, axis, true));
 }
 
+/* [B] of one feature as [B,1]. */
+static const struct onnx_value *unsqueeze(struct onnx_call *call, const struct onnx_value *value)
+{
+    size_t dims[ONNX_RANK_MAX];
+    bool free[ONNX_RANK_MAX];
+    memcpy(dims, value->dims, sizeof dims);
+    memcpy(free, value->free, sizeof free);
+    dims[value->rank] = 1;
+    free[value->rank] = false;
+    return onnx_value_reshape(&call->chain->arena, value, value->rank + 1, dims, free, call->fault);
+}
+
+static bool run_squeezed(struct onnx_call *call, size_t rank, onnx_operator *run)
+{
+    struct onnx_call wide = *call;
+    const struct onnx_value **inputs =
+        onnx_arena_take(&call->chain->arena, call->input_count * sizeof(struct onnx_value *));
+    if (inputs == NULL)
+        return fault_set(call->fault, 503, "out of memory");
+    for (size_t i = 0; i < call->input_count; i++) {
+        const struct onnx_value *value = call->inputs[i];
+        const bool widens = value != NULL && value->content == ONNX_PLACES && value->rank == rank;
+        inputs[i] = widens ? unsqueeze(call, value) : value;
+        if (inputs[i] == NULL && value != NULL)
+            return false;
+    }
+    wide.inputs = inputs;
+    if (!run(&wide))
+        return false;
+    const struct onnx_value *output = wide.outputs[0];
+    if (output->rank != rank + 1 || output->dims[rank] != 1)
+        return onnx_refuse(call, "features of what comes from a request expected, got %s",
+                           onnx_shape_of(output).text);
+    return onnx_give(call, onnx_value_reshape(&call->chain->arena, output, rank, output->dims,
+                                              output->free, call->fault));
+}
+
 bool onnx_features_last(struct onnx_call *call, onnx_operator *run)
 {
     for (size_t i = 0; i < call->input_count; i++) {
@@ -81,7 +121,9 @@ bool onnx_features_last(struct onnx_call *call, onnx_operator *run)
             value->elements == 0)
             continue;
         const size_t axis = feature_axis(call->chain, value);
-        return axis + 1 == value->rank ? run(call) : run_along(call, value->rank, axis, run);
+        return axis == value->rank       ? run_squeezed(call, axis, run)
+               : axis + 1 == value->rank ? run(call)
+                                         : run_along(call, value->rank, axis, run);
     }
     return run(call);
 }

@@ -193,6 +193,8 @@ static void set_lstm_options(struct filling *f, size_t layer, const struct onnx_
         network_set_string(network, layer, "direction", "reverse");
     if (lstm->last_only)
         network_set_bool(network, layer, "return_sequences", false);
+    if (lstm->merge != NULL)
+        network_set_string(network, layer, "merge_mode", lstm->merge);
     if (lstm->clip > 0)
         network_set_number(network, layer, "clip", lstm->clip);
     if (lstm->input_forget)
@@ -387,8 +389,23 @@ static bool any_given(const struct filling *f)
     return given;
 }
 
+/* An output that the graph gives with other dimensions of 1. */
+static void add_shape_note(struct filling *f)
+{
+    const struct onnx_outputs *outputs = f->outputs;
+    const struct onnx_source *last = source_of(f, outputs->last);
+    const char *rows = outputs->layout == NULL               ? "B"
+                       : strcmp(outputs->layout, "TBF") == 0 ? "T,B"
+                                                             : "B,T";
+    if (outputs->graphs_shape.text[0] != '\0')
+        network_add_note(f->network, "note: %s is [%s,%zu] here, where the graph gives %s",
+                         excerpt_of(outputs->name).text, rows, last->width,
+                         outputs->graphs_shape.text);
+}
+
 static void add_notes(struct filling *f)
 {
+    add_shape_note(f);
     const struct onnx_source *input = source_of(f, f->input);
     const struct onnx_layer *last = f->layers[f->count - 1];
     const struct onnx_declared declared = onnx_declared_of(input->input);

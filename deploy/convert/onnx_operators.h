@@ -57,6 +57,10 @@ bool onnx_add_epsilon(struct onnx_call *call, const struct onnx_value *value,
 bool onnx_normalization_step(struct onnx_call *call, const struct onnx_value *a,
                              const struct onnx_value *b, bool *done);
 
+/* onnx_merge.c. The sum or product of an LSTM's two directions: *done tells. false with a fault. */
+bool onnx_merge(struct onnx_call *call, const struct onnx_value *a, const struct onnx_value *b,
+                bool *done);
+
 /* onnx_lstm.c */
 onnx_operator onnx_lstm;
 

@@ -1,5 +1,7 @@
 #include "deploy/convert/onnx_outputs.h"
 
+#include <stdio.h>
+
 #include "deploy/convert/onnx.pb-c.h"
 #include "proto/excerpt.h"
 
@@ -115,6 +117,68 @@ static bool read_plain(struct reading *reading, const struct onnx_value *value)
     return true;
 }
 
+/* ---- the same but for dimensions of 1 ---- */
+
+/* With the one feature that the graph has squeezed, without ones that it has put in. NULL with a
+ * fault. */
+static const struct onnx_value *with_usual_dims(struct reading *reading,
+                                                const struct onnx_value *value)
+{
+    struct onnx_chain *chain = &reading->walk->chain;
+    const bool no_feature = source_of(reading, value)->width == 1 && value->rank < ONNX_RANK_MAX &&
+                            (value->rank == 0 || value->dims[value->rank - 1] != 1);
+    size_t dims[ONNX_RANK_MAX] = {0}, rank = 0, left = value->rank + (no_feature ? 1 : 0);
+    bool free[ONNX_RANK_MAX] = {false};
+    if (left == 1 && chain->rows == 1) /* the one row is squeezed */
+        dims[rank++] = 1;
+    for (size_t i = 0; i < value->rank; i++) {
+        const bool last = i + 1 == value->rank && !no_feature;
+        if (value->dims[i] == 1 && !value->free[i] && !last && rank + left > 2) {
+            left--;
+            continue;
+        }
+        dims[rank] = value->dims[i];
+        free[rank++] = value->free[i];
+        left--;
+    }
+    if (no_feature)
+        dims[rank++] = 1;
+    return onnx_value_reshape(&chain->arena, value, rank, dims, free, reading->fault);
+}
+
+/* Dimensions of any size by their names. */
+static struct onnx_shape_text shape_of_any(const struct reading *reading,
+                                           const struct onnx_value *value)
+{
+    struct onnx_shape_text shape = {"["};
+    size_t used = 1;
+    for (size_t i = 0; i < value->rank; i++) {
+        const char *comma = i > 0 ? "," : "";
+        const size_t room = sizeof shape.text - used;
+        used += (size_t)(value->free[i]
+                             ? snprintf(shape.text + used, room, "%s%s", comma,
+                                        value->dims[i] == reading->walk->chain.rows ? "B" : "T")
+                             : snprintf(shape.text + used, room, "%s%zu", comma, value->dims[i]));
+    }
+    snprintf(shape.text + used, sizeof shape.text - used, "]");
+    return shape;
+}
+
+/* As it is, or with usual dimensions: what is wrong is told of it as it is. */
+static bool read_any(struct reading *reading, const struct onnx_value *value)
+{
+    struct fault why = {0};
+    if (read_plain(reading, value))
+        return true;
+    struct reading again = *reading;
+    again.fault = &why;
+    const struct onnx_value *usual = with_usual_dims(&again, value);
+    if (usual == NULL || usual->rank == value->rank || !read_plain(&again, usual))
+        return why.status == 503 ? fault_set(reading->fault, 503, "%s", why.text) : false;
+    reading->outputs->graphs_shape = shape_of_any(reading, value);
+    return true;
+}
+
 static bool read_layer(struct reading *reading, const char *name, const struct onnx_value *value)
 {
     struct onnx_outputs *outputs = reading->outputs;
@@ -129,7 +193,7 @@ static bool read_layer(struct reading *reading, const char *name, const struct o
             outputs->last = value->places[0].source;
             return true;
         }
-    return read_plain(reading, value);
+    return read_any(reading, value);
 }
 
 /* ---- states ---- */

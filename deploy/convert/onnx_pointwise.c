@@ -239,7 +239,8 @@ static bool combine(struct onnx_call *call, const struct onnx_value *a, const st
 {
     const struct onnx_value *const both[] = {a, b};
     bool done = false;
-    if (!onnx_normalization_step(call, a, b, &done) || (!done && !onnx_join(call, both, 2, &done)))
+    if (!onnx_normalization_step(call, a, b, &done) ||
+        (!done && !onnx_join(call, both, 2, &done)) || (!done && !onnx_merge(call, a, b, &done)))
         return false;
     return done || onnx_refuse(call, "joins two branches: a chain of layers expected");
 }

@@ -88,14 +88,18 @@ class Ending(nn.Module):
 
     def __init__(self, random, features):
         super().__init__()
-        self.how = random.choice(["all", "last", "mean", "max", "average_pool", "max_pool", "norm"])
+        self.how = random.choice(["all", "last", "mean", "max", "average_pool", "max_pool", "norm",
+                                  "last_of_one"])
         self.norm = random_norm(random, features) if self.how == "norm" else None
         self.act = Activation(random) if often(random, 0.5) else None
         self.fc = nn.Linear(features, random.choice([1, 4]))
+        self.squeezes = self.fc.out_features == 1 and often(random, 0.5)
 
     def features(self, y):
         if self.how == "last":
             return y[:, -1]
+        if self.how == "last_of_one":
+            return y[:, -1:]
         if self.how == "mean":
             return y.mean(1)
         if self.how == "max":
@@ -108,6 +112,7 @@ class Ending(nn.Module):
 
     def forward(self, y):
         y = self.fc(self.features(y))
+        y = y.squeeze(-1) if self.squeezes else y
         return self.act(y) if self.act is not None else y
 
 
@@ -119,10 +124,22 @@ class Cnn(nn.Module):
         self.parts = nn.Sequential(*parts)
         self.lstm = nn.LSTM(channels, random.choice([2, 5, 8]), random.choice([1, 1, 2]),
                             batch_first=True, bidirectional=often(random, 0.3))
-        self.ending = Ending(random, self.lstm.hidden_size * (2 if self.lstm.bidirectional else 1))
+        self.merge = random.choice([None, "sum", "mul"]) if self.lstm.bidirectional else None
+        directions = 2 if self.lstm.bidirectional and self.merge is None else 1
+        self.ending = Ending(random, self.lstm.hidden_size * directions)
 
     def forward(self, x):
-        return self.ending(self.lstm(self.parts(x.permute(0, 2, 1)).permute(0, 2, 1))[0])
+        y = self.lstm(self.parts(x.permute(0, 2, 1)).permute(0, 2, 1))[0]
+        if self.merge is not None:
+            forward, backward = y.chunk(2, -1)
+            y = forward + backward if self.merge == "sum" else forward * backward
+        return self.ending(y)
+
+    def answer(self, x):
+        """With the dimensions that lstmd gives it, as the converter notes."""
+        y, width = self(x), self.ending.fc.out_features
+        steps = self.ending.how in ("all", "norm")
+        return y.reshape(len(x), -1, width) if steps else y.reshape(len(x), width)
 
 
 def export(random, network, x, path):
@@ -144,7 +161,7 @@ def export(random, network, x, path):
 @torch.no_grad()
 def random_run(random, network, shape):
     x = torch.randn(*shape)
-    return Run({"x": x.numpy()}, {"y": network(x).numpy()})
+    return Run({"x": x.numpy()}, {"y": network.answer(x).numpy()})
 
 
 def networks(random, folder, count):

@@ -47,10 +47,24 @@ static void bug_442_what_differs_at_length_0_is_said_beside_other_notes(void **s
     expect_notes(FILES "torch_script17_packed/model.onnx", ""); /* lengths without states */
 }
 
+static void bug_486_outputs_of_other_dimensions_are_said(void **state)
+{
+    (void)state;
+    expect_notes(FILES "bug_486_rows/model.onnx",
+                 "note: y is [B,1] here, where the graph gives [B]\n");
+    expect_notes(FILES "bug_486_rows_of_one_step/model.onnx",
+                 "note: y is [B,2] here, where the graph gives [B,1,2]\n");
+    expect_notes(FILES "bug_486_steps/model.onnx",
+                 "note: y is [B,T,1] here, where the graph gives [B,T]\n");
+    expect_notes(FILES "bug_486_the_only_row/model.onnx",
+                 "note: y is [B,2] here, where the graph gives [2]\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bug_442_what_differs_at_length_0_is_said_beside_other_notes),
+        cmocka_unit_test(bug_486_outputs_of_other_dimensions_are_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -900,6 +900,58 @@ def functions_in_parts():
            "Gelu 'gelu': approximate: none or tanh expected")
 
 
+# ---- outputs of other dimensions of 1, merged directions ----
+
+def squeezed_outputs():
+    """lstmd's answers have all dimensions: the graph's are written as those."""
+    nn = torch.nn
+
+    def network(forward, units):
+        return Network(forward, lstm=nn.LSTM(FEATURES, UNITS, batch_first=True), fc=nn.Linear(UNITS, units))
+    x = sequence(batch_first=True)
+    for name, forward, units, shape in (
+            ("rows", lambda m, x: torch.sigmoid(m.fc(m.lstm(x)[0][:, -1]).squeeze(-1)), 1, (ROWS, 1)),
+            ("rows_of_one_step", lambda m, x: m.fc(m.lstm(x)[0][:, -1:]), 2, (ROWS, 2)),
+            ("steps", lambda m, x: torch.tanh(m.fc(m.lstm(x)[0])).squeeze(-1), 1, (ROWS, STEPS, 1))):
+        model = export(network(forward, units), [x], ["x"], ["y"], True, dynamo=False, opset_version=17)
+        write(f"bug_486_{name}", model, {"x": x}, {"y": run(model, {"x": x})["y"].reshape(shape)})
+    one = sequence(rows=1, batch_first=True)
+    model = export(network(lambda m, x: m.fc(m.lstm(x)[0][:, -1]).squeeze(0), 2), [one], ["x"], ["y"], True,
+                   fixed=True, dynamo=False, opset_version=17)
+    write("bug_486_the_only_row", model, {"x": one}, {"y": run(model, {"x": one})["y"].reshape(1, 2)})
+
+
+def merged_directions():
+    """Keras' merge modes as tf2onnx writes them: of all steps, of final states, of the ends of Y."""
+    made = weights(2) | {"first": np.array([0]), "second": np.array([1]), "end": np.array([1 << 40]),
+                         "last": np.array([-1]), "half": np.array(0.5, np.float32)}
+
+    def cut(x, begin, end, axis, y):
+        return [helper.make_node("Slice", [x, begin, end, axis], [f"{y}_cut"]),
+                helper.make_node("Squeeze", [f"{y}_cut", axis], [y])]
+    sides = cut("Y4", "first", "second", "second", "f") + cut("Y4", "second", "end", "second", "b")
+    states = cut("H", "first", "second", "first", "f") + cut("H", "second", "end", "first", "b")
+    ends = sides + cut("f", "last", "end", "first", "fe") + cut("b", "first", "second", "first", "be")
+    y = lstm(["X", "W", "R", "B"], ["Y4", "H"], hidden_size=UNITS, direction="bidirectional")
+
+    def model(nodes, op="Add", inputs=("f", "b"), more=()):
+        merge = helper.make_node(op, list(inputs), ["m" if more else "Y"], name="merge")
+        return graph([y] + nodes + [merge, *more], X, {"Y": None}, made, opset=17)
+    feed = {"X": sequence()}
+    for name, nodes, a, b in (("steps", sides, "f", "b"), ("states", states, "f", "b"),
+                              ("ends", ends, "fe", "be")):
+        write(f"bug_487_sum_of_{name}", model(nodes, "Add", (a, b)), feed)
+        write(f"bug_487_product_of_{name}", model(nodes, "Mul", (b, a)), feed)
+    write("bug_487_average_of_steps",
+          model(sides, more=[helper.make_node("Mul", ["m", "half"], ["Y"])]), feed)
+    other = sides + cut("f", "first", "second", "first", "fe") + cut("b", "last", "end", "first", "be")
+    for name, made_model in (("difference", model(sides, "Sub")),
+                             ("other_ends", model(other, inputs=("fe", "be"))),
+                             ("a_state_and_an_end", model(ends + cut("H", "first", "second", "first", "h"),
+                                                          inputs=("h", "fe")))):
+        refuse(f"bug_487_{name}", made_model, "'merge': joins two branches")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -924,3 +976,5 @@ windows()
 global_pools()
 batch_norms()
 functions_in_parts()
+squeezed_outputs()
+merged_directions()
