@@ -16,6 +16,7 @@
 struct OnnxValueInfo;
 
 #define ONNX_SOURCES_MAX 4096
+#define ONNX_KNOWN       UINT32_MAX /* of a source: there is none */
 
 enum onnx_source_kind {
     ONNX_SOURCE_INPUT,   /* the graph's input: steps of rows, or whole numbers for an embedding */
@@ -94,7 +95,8 @@ enum onnx_part {
     ONNX_PART_DEVIATION,
     ONNX_PART_PADDED,
     ONNX_PART_FUNCTION,
-    ONNX_PART_JOIN, /* before: what all that it joins are functions of */
+    ONNX_PART_WHOLE, /* of onnx_whole.c; before: the graph's input */
+    ONNX_PART_JOIN,  /* before: what all that it joins are functions of */
 };
 
 /* A window that moves along the steps, in MODEL_CONFIG.md's words. */
@@ -103,6 +105,9 @@ struct onnx_window {
     const char *padding; /* "valid", "same", "causal"; NULL: pad steps at both ends */
     size_t pad;
 };
+
+/* Of known operands and others; false where the result is too large. */
+typedef bool onnx_whole_function(const int64_t in[3], int64_t *out);
 
 struct onnx_layer {
     enum onnx_layer_kind kind;
@@ -124,8 +129,10 @@ struct onnx_layer {
     size_t pads[2];                    /* PADDED: steps of zeros before and behind */
     const char *op;                    /* FUNCTION, JOIN: the operator */
     double operand;                    /* FUNCTION: the known number it has, if any */
-    size_t joined_count;               /* JOIN; 0 for others */
-    uint32_t joined[3];                /* sources */
+    size_t joined_count;               /* JOIN, WHOLE; 0 for others */
+    uint32_t joined[3];                /* sources; of WHOLE ONNX_KNOWN for a known number */
+    int64_t numbers[3];                /* WHOLE: those */
+    onnx_whole_function *whole;        /* WHOLE */
 };
 
 struct onnx_chain {

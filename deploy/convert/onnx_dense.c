@@ -4,6 +4,7 @@
 
 #include "deploy/convert/onnx.pb-c.h"
 #include "deploy/convert/onnx_operators.h"
+#include "deploy/convert/onnx_whole.h"
 
 static bool is_places(const struct onnx_value *value)
 {
@@ -101,14 +102,18 @@ static bool embed(struct onnx_call *call, const struct onnx_value *table,
         return onnx_refuse(call, "rows of a known matrix expected, got %s",
                            onnx_shape_of(table).text);
     for (size_t i = 0; i < ids->elements; i++)
-        if (!call->chain->sources[ids->places[i].source].whole_numbers)
+        if (!call->chain->sources[ids->places[i].source].whole_numbers ||
+            ids->places[i].source != ids->places[0].source)
             return onnx_refuse(call, "indices that are the graph's input expected");
     size_t dims[ONNX_RANK_MAX];
+    uint32_t source = ids->places[0].source;
+    if (!onnx_whole_source(call, table->dims[0], &source))
+        return false;
     memcpy(dims, ids->dims, sizeof dims);
     dims[ids->rank] = 1;
     const struct onnx_value *wide =
         onnx_value_reshape(&call->chain->arena, ids, ids->rank + 1, dims, ids->free, call->fault);
-    const struct onnx_features features = {ids->places[0].source, ids->elements, ids->places};
+    const struct onnx_features features = {source, ids->elements, ids->places};
     const struct onnx_layer layer = {.kind = ONNX_LAYER_EMBEDDING,
                                      .name = call->name,
                                      .before = features.source,

@@ -7,6 +7,7 @@
 #include "deploy/convert/onnx.pb-c.h"
 #include "deploy/convert/onnx_inputs.h"
 #include "deploy/convert/onnx_operators.h"
+#include "deploy/convert/onnx_whole.h"
 #include "proto/excerpt.h"
 
 #define NODES_MAX ((size_t)1 << 20)
@@ -168,6 +169,8 @@ static bool run_operator(struct onnx_walk *walk, struct onnx_call *call)
             *call->fault = *call->inputs[i]->why;
             return false;
         }
+    if (run != NULL && onnx_whole_is_for(call))
+        run = onnx_whole;
     if (++walk->nodes > NODES_MAX)
         return fault_set(call->fault, 400, "more than %zu nodes", NODES_MAX);
     const bool done = run != NULL

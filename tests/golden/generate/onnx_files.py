@@ -952,6 +952,42 @@ def merged_directions():
         refuse(f"bug_487_{name}", made_model, "'merge': joins two branches")
 
 
+# ---- numbers of an embedding that are computed ----
+
+def computed_numbers():
+    """Keras 3 counts negative ones from the end; other numbers than the input's are no embedding's."""
+    made = weights() | {"one": np.array([1]), "table": uniform(11, FEATURES), "V": np.array(11, np.int32),
+                        "zero": np.array(0, np.int32), "fzero": np.array(0, np.float32),
+                        "five": np.array(5, np.int32), "unit": np.array(1, np.int32)}
+
+    def model(nodes):
+        tail = [helper.make_node("Gather", ["table", "n"], ["BTF"], name="embed"),
+                helper.make_node("Transpose", ["BTF"], ["TBF"], perm=[1, 0, 2]),
+                lstm(["TBF", "W", "R", "B"], ["Y4"], hidden_size=UNITS),
+                helper.make_node("Squeeze", ["Y4", "one"], ["Y"])]
+        return graph(nodes + tail, {"X": (TensorProto.INT64, ["B", "T"])}, {"Y": None}, made, opset=17)
+
+    def node(op, inputs, output, **attributes):
+        return helper.make_node(op, inputs.split(), [output], **attributes)
+    x = node("Cast", "X", "x", to=TensorProto.INT32)
+    tf2onnx_form = [
+        x, node("Add", "x V", "end"), node("Cast", "x", "xf", to=TensorProto.FLOAT),
+        node("Less", "xf fzero", "below"), node("Not", "below", "above"),
+        node("Cast", "above", "a", to=TensorProto.INT32), node("Mul", "x a", "xa"),
+        node("Cast", "below", "b", to=TensorProto.INT32), node("Mul", "b end", "eb"), node("Add", "eb xa", "n")]
+    where = [x, node("Add", "x V", "end"), node("Less", "x zero", "below"), node("Where", "below end x", "n")]
+    feed = {"X": random.integers(0, 11, (ROWS, STEPS))}
+    for name, nodes in (("products", tf2onnx_form), ("choice", where)):
+        write(f"bug_488_{name}", model(nodes), feed)
+    for name, nodes, number in (
+            ("shifted", [x, node("Add", "x unit", "n")], 0), ("cut", [x, node("Min", "x five", "n")], 6),
+            ("other_choice", where[:3] + [node("Where", "below x end", "n")], 0)):
+        refuse(f"bug_488_{name}", model(nodes), "Gather 'embed': indices that are the graph's input "
+               f"expected, got what is computed of it: of {number} another number")
+    refuse("bug_488_two_of_them", model([x, node("Add", "x unit", "y"), node("Concat", "x y", "n", axis=1)]),
+           "Gather 'embed': indices that are the graph's input expected")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -978,3 +1014,4 @@ batch_norms()
 functions_in_parts()
 squeezed_outputs()
 merged_directions()
+computed_numbers()
