@@ -135,10 +135,13 @@ class Cnn(nn.Module):
             y = forward + backward if self.merge == "sum" else forward * backward
         return self.ending(y)
 
-    def answer(self, x):
-        """With the dimensions that lstmd gives it, as the converter notes."""
+    def answer(self, x, fixed):
+        """With the dimensions that lstmd gives it, as the converter notes. Steps of one feature that
+        are squeezed are a vector where there are so many and no others."""
         y, width = self(x), self.ending.fc.out_features
         steps = self.ending.how in ("all", "norm")
+        if steps and fixed:
+            return y
         return y.reshape(len(x), -1, width) if steps else y.reshape(len(x), width)
 
 
@@ -159,9 +162,9 @@ def export(random, network, x, path):
 
 
 @torch.no_grad()
-def random_run(random, network, shape):
+def random_run(network, shape, fixed):
     x = torch.randn(*shape)
-    return Run({"x": x.numpy()}, {"y": network.answer(x).numpy()})
+    return Run({"x": x.numpy()}, {"y": network.answer(x, fixed).numpy()})
 
 
 def networks(random, folder, count):
@@ -174,5 +177,5 @@ def networks(random, folder, count):
         shapes = [(rows, steps, network.channels)] + [
             (random.choice([1, 2, 4]), random.choice([53, 66, 91]), network.channels)
             for _ in range(RUNS - 1)]
-        yield Network(path, f"{how}\n{network}", [random_run(random, network, shape)
+        yield Network(path, f"{how}\n{network}", [random_run(network, shape, fixed)
                                                   for shape in (shapes[:1] if fixed else shapes)])
