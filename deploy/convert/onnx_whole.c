@@ -54,12 +54,12 @@ static bool greater_or_equal(const int64_t in[3], int64_t *out)
     return bounded(in[0] >= in[1], out);
 }
 
-static bool not(const int64_t in[3], int64_t *out)
+static bool negation(const int64_t in[3], int64_t *out)
 {
     return bounded(in[0] == 0, out);
 }
 
-static bool where(const int64_t in[3], int64_t *out)
+static bool choice(const int64_t in[3], int64_t *out)
 {
     return bounded(in[0] != 0 ? in[1] : in[2], out);
 }
@@ -88,26 +88,24 @@ static bool truth(const int64_t in[3], int64_t *out)
 
 enum { TO_FLOAT = 1, TO_INT32 = 6, TO_INT64 = 7, TO_BOOL = 9, TO_DOUBLE = 11 };
 
-static const struct operator
-{
+static const struct computation {
     const char *name;
     size_t inputs;
     onnx_whole_function *compute;
-}
-operators[] = {
+} computations[] = {
     {"Add", 2, add},         {"Cast", 1, cast},
     {"Greater", 2, greater}, {"GreaterOrEqual", 2, greater_or_equal},
     {"Less", 2, less},       {"LessOrEqual", 2, less_or_equal},
     {"Max", 2, larger},      {"Min", 2, smaller},
-    {"Mul", 2, multiply},    {"Not", 1, not },
-    {"Sub", 2, subtract},    {"Where", 3, where},
+    {"Mul", 2, multiply},    {"Not", 1, negation},
+    {"Sub", 2, subtract},    {"Where", 3, choice},
 };
 
-static const struct operator* find_operator(const char *name)
+static const struct computation *find_computation(const char *name)
 {
-    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++)
-        if (strcmp(operators[i].name, name) == 0)
-            return &operators[i];
+    for (size_t i = 0; i < sizeof computations / sizeof computations[0]; i++)
+        if (strcmp(computations[i].name, name) == 0)
+            return &computations[i];
     return NULL;
 }
 
@@ -132,7 +130,7 @@ bool onnx_whole_is_for(const struct onnx_call *call)
     bool any = false;
     for (size_t i = 0; i < call->input_count; i++)
         any = any || is_whole(call, call->inputs[i]);
-    return any && call->node->op_type != NULL && find_operator(call->node->op_type) != NULL;
+    return any && call->node->op_type != NULL && find_computation(call->node->op_type) != NULL;
 }
 
 static bool read_known(const struct onnx_call *call, size_t i, int64_t *number)
@@ -223,19 +221,18 @@ static bool give_numbers(struct onnx_call *call, const struct onnx_layer *layer,
 
 bool onnx_whole(struct onnx_call *call)
 {
-    const struct operator* operator= find_operator(call->node->op_type);
+    const struct computation *const node = find_computation(call->node->op_type);
     struct onnx_layer layer = {.kind = ONNX_LAYER_PART,
                                .part = ONNX_PART_WHOLE,
                                .name = call->name,
                                .op = call->node->op_type,
-                               .whole = operator->compute };
+                               .whole = node->compute};
     const struct onnx_value *first;
-    if (call->input_count != operator->inputs)
-        return onnx_refuse(call, "%zu inputs expected, got %zu", operator->inputs,
-                           call->input_count);
-    if (strcmp(operator->name, "Cast") == 0 && !find_cast(call, &layer.whole))
+    if (call->input_count != node->inputs)
+        return onnx_refuse(call, "%zu inputs expected, got %zu", node->inputs, call->input_count);
+    if (strcmp(node->name, "Cast") == 0 && !find_cast(call, &layer.whole))
         return false;
-    return read_inputs(call, operator->inputs, &layer, &first) && give_numbers(call, &layer, first);
+    return read_inputs(call, node->inputs, &layer, &first) && give_numbers(call, &layer, first);
 }
 
 /* ---- what comes out ---- */
