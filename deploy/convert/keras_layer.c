@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "deploy/convert/keras_normalization.h"
 #include "deploy/convert/keras_options.h"
 #include "deploy/convert/keras_slicing.h"
 #include "proto/excerpt.h"
@@ -104,6 +105,20 @@ static bool parse_batch_norm(struct keras_layer *layer, const struct keras_optio
         return false;
     /* Keras 1: the others normalize by the batch at hand. */
     return mode == 0 || keras_options_refuse(options, "mode", NULL, "0", fault);
+}
+
+static bool parse_rescaling(struct keras_layer *layer, const struct keras_options *options,
+                            const struct keras_version *version, struct fault *fault)
+{
+    struct keras_function *function = &layer->as.activation.function;
+    layer->kind = KERAS_ACTIVATION;
+    layer->ends_masks = version->major < 3;
+    layer->as.activation.axis = -1;
+    *function = (struct keras_function){.name = "affine", .has_alpha = true, .has_beta = true};
+    if (keras_options_find(options, "scale", NULL) == NULL)
+        return keras_options_refuse(options, "scale", NULL, "a number", fault);
+    return keras_options_number(options, "scale", NULL, &function->alpha, fault) &&
+           keras_options_number(options, "offset", NULL, &function->beta, fault);
 }
 
 static bool parse_flatten(struct keras_layer *layer, const struct keras_options *options,
@@ -245,6 +260,8 @@ static const struct keras_class classes[] = {
     {"LayerNormalization", parse_layer_norm, KNOWN_NORM},
     {"BatchNormalization", parse_batch_norm, KNOWN_NORM},
     {"BatchNormalizationV1", parse_batch_norm, KNOWN_NORM},
+    {"Normalization", keras_normalization_parse, KNOWN("axis", "mean", "variance", "invert")},
+    {"Rescaling", parse_rescaling, KNOWN("scale", "offset")},
     {"Flatten", parse_flatten, KNOWN("data_format")},
     {"Reshape", parse_reshape, KNOWN("target_shape")},
     {"RepeatVector", parse_repeat_vector, KNOWN("n")},
@@ -332,7 +349,7 @@ static bool parse_time_distributed(struct keras_layer *layer, const cJSON *confi
     if (!keras_layer_names(json, &inner.class_name, &inner.name, fault) ||
         !parse_plain(&inner, cJSON_GetObjectItemCaseSensitive(json, "config"), version, fault))
         return fault_prefix(fault, "%s", options.place);
-    if (!works_on_each_step(inner.kind))
+    if (!works_on_each_step(inner.kind) || inner.ends_masks)
         return fault_set(fault, 400, "%s.layer: a layer of single steps expected, got %s",
                          options.place, inner.class_name);
     inner.class_name = layer->class_name;
@@ -402,6 +419,15 @@ static size_t norm_slots(const struct keras_layer *layer, struct keras_slot *slo
     return count;
 }
 
+/* count is an integer, which nobody reads. */
+static size_t normalization_slots(struct keras_slot *slots)
+{
+    static const char *const roles[] = {"mean", "variance", "count"};
+    for (size_t i = 0; i < 3; i++)
+        slots[i] = (struct keras_slot){.role = roles[i]};
+    return 3;
+}
+
 size_t keras_layer_slots(const struct keras_layer *layer, struct keras_slot *slots)
 {
     size_t count = 0;
@@ -423,6 +449,9 @@ size_t keras_layer_slots(const struct keras_layer *layer, struct keras_slot *slo
     case KERAS_LAYER_NORM:
     case KERAS_BATCH_NORM:
         count = norm_slots(layer, slots);
+        break;
+    case KERAS_NORMALIZATION:
+        count = layer->as.normalization.mean != NULL ? 0 : normalization_slots(slots);
         break;
     default:
         break;

@@ -21,6 +21,7 @@ enum keras_kind {
     KERAS_ACTIVATION,
     KERAS_LAYER_NORM,
     KERAS_BATCH_NORM,
+    KERAS_NORMALIZATION,
     KERAS_LAST_STEP, /* x[:, -1, :] */
     KERAS_FLATTEN,
     KERAS_RESHAPE,
@@ -51,6 +52,7 @@ struct keras_layer {
     const char *inner_name; /* of the layer in a Bidirectional or TimeDistributed; else NULL */
     bool trainable;
     bool time_distributed; /* what a TimeDistributed holds; class_name and name are its own */
+    bool ends_masks;       /* where the served layer would pass them on */
     union {
         struct keras_lstm lstm;
         struct {
@@ -75,6 +77,12 @@ struct keras_layer {
             double epsilon;
             bool center, scale;
         } norm;
+        struct {
+            long axis;   /* as above; -1 where of_all */
+            bool of_all; /* the same two numbers at every feature */
+            bool invert;
+            const struct cJSON *mean, *variance; /* the config's; NULL where they are weights */
+        } normalization;
         struct {
             size_t rank; /* 1 or 2 */
             long target_shape[2];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deploy/convert/keras_normalization.h"
 #include "deploy/convert/keras_shape.h"
 #include "proto/excerpt.h"
 
@@ -15,6 +16,7 @@
 struct build {
     const struct keras_weights *weights;
     const struct keras_node *node;
+    const struct keras_version *version;
     bool theano;
     bool masks; /* some layer of the model makes masks */
     struct network *network;
@@ -321,6 +323,38 @@ static bool build_norm(const struct build *build, struct fault *fault)
             copy_weight(build, slot + 1, "running_var", 1, any, fault));
 }
 
+/* ---- Normalization ---- */
+
+static bool read_counted(const struct build *build, struct float_array *mean,
+                         struct float_array *variance, struct fault *fault)
+{
+    const size_t any[] = {ANY};
+    const size_t rank = build->node->layer.as.normalization.of_all ? 0 : 1;
+    if (!read_shaped(build, 0, rank, any, mean, fault))
+        return false;
+    if (read_shaped(build, 1, rank, mean->shape, variance, fault))
+        return true;
+    float_array_fini(mean);
+    return false;
+}
+
+static bool build_normalization(const struct build *build, struct fault *fault)
+{
+    const struct keras_layer *layer = &build->node->layer;
+    struct float_array mean, variance;
+    const bool read = layer->as.normalization.mean == NULL
+                          ? read_counted(build, &mean, &variance, fault)
+                          : keras_normalization_given(layer, &mean, &variance, fault);
+    if (!read)
+        return false;
+    const bool built =
+        keras_normalization_raise(layer, build->version, &variance, fault) &&
+        keras_normalization_build(layer, &mean, &variance, build->network, build->layer, fault);
+    float_array_fini(&mean);
+    float_array_fini(&variance);
+    return built;
+}
+
 /* ---- layers without weights ---- */
 
 static bool build_masking(const struct build *build, struct fault *fault)
@@ -394,12 +428,14 @@ static const char *type_of(const struct keras_layer *layer)
         [KERAS_LAYER_NORM] = "layer_norm", [KERAS_BATCH_NORM] = "batch_norm",
         [KERAS_LAST_STEP] = "last_step",   [KERAS_FLATTEN] = "flatten",
         [KERAS_RESHAPE] = "reshape",       [KERAS_REPEAT_VECTOR] = "repeat_vector",
-        [KERAS_CONV1D] = "conv1d",
+        [KERAS_CONV1D] = "conv1d",         [KERAS_NORMALIZATION] = "batch_norm",
     };
     if (layer->kind == KERAS_POOL1D)
         return layer->as.pool1d.average ? "avg_pool1d" : "max_pool1d";
     if (layer->kind == KERAS_GLOBAL_POOL1D)
         return layer->as.global_pool1d.average ? "global_average_pool1d" : "global_max_pool1d";
+    if (layer->kind == KERAS_NORMALIZATION && layer->as.normalization.of_all)
+        return "activation";
     return types[layer->kind];
 }
 
@@ -413,7 +449,7 @@ static bool build_layer(const struct build *build, struct fault *fault)
         [KERAS_LAST_STEP] = build_bare,      [KERAS_FLATTEN] = build_bare,
         [KERAS_RESHAPE] = build_reshape,     [KERAS_REPEAT_VECTOR] = build_repeat_vector,
         [KERAS_CONV1D] = build_conv1d,       [KERAS_POOL1D] = build_pool1d,
-        [KERAS_GLOBAL_POOL1D] = build_bare,
+        [KERAS_GLOBAL_POOL1D] = build_bare,  [KERAS_NORMALIZATION] = build_normalization,
     };
     return builders[build->node->layer.kind](build, fault);
 }
@@ -460,6 +496,7 @@ bool keras_network_build(const struct keras_topology *topology, const struct ker
                          struct network *network, struct fault *fault)
 {
     struct build build = {.weights = weights,
+                          .version = &topology->version,
                           .theano = topology->theano,
                           .masks = makes_masks(topology),
                           .network = network};

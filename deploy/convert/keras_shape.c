@@ -9,6 +9,7 @@ struct shape {
     bool vector;    /* one for each row, not one for each step */
     bool own_steps; /* as many steps as a layer said, whatever the input has */
     bool masked;
+    bool mask_left; /* Keras' mask has ended, the served network's goes on */
 };
 
 static bool fail(const struct keras_layer *layer, const char *text, struct fault *fault)
@@ -17,11 +18,21 @@ static bool fail(const struct keras_layer *layer, const char *text, struct fault
                      text);
 }
 
+/* Of layers whose answers depend on a mask. */
+static bool check_mask_left(const struct keras_layer *layer, const struct shape *shape,
+                            struct fault *fault)
+{
+    return !shape->mask_left ||
+           fail(layer, "masked steps before a layer that ends masks cannot be expressed", fault);
+}
+
 static bool check_lstm(const struct keras_layer *layer, struct shape *shape, struct fault *fault)
 {
     const struct keras_lstm *lstm = &layer->as.lstm;
     if (shape->vector)
         return fail(layer, "a sequence expected, got a vector", fault);
+    if (!check_mask_left(layer, shape, fault))
+        return false;
     if (shape->masked && lstm->return_sequences && lstm->go_backwards)
         return fail(layer, "go_backwards with return_sequences on masked steps cannot be expressed",
                     fault);
@@ -91,12 +102,15 @@ static bool check_layer(const struct keras_topology *topology, const struct kera
         return true;
     case KERAS_MASKING:
         shape->masked = true;
+        shape->mask_left = false;
         return !shape->vector || fail(layer, "a sequence expected, got a vector", fault);
     case KERAS_ACTIVATION:
         return check_activation(topology, layer, shape, fault);
     case KERAS_LAYER_NORM:
     case KERAS_BATCH_NORM:
         return check_axis(layer, layer->as.norm.axis, shape, fault);
+    case KERAS_NORMALIZATION:
+        return check_axis(layer, layer->as.normalization.axis, shape, fault);
     case KERAS_LAST_STEP:
         if (shape->vector)
             return fail(layer, "a sequence expected, got a vector", fault);
@@ -119,7 +133,10 @@ static bool check_layer(const struct keras_topology *topology, const struct kera
     case KERAS_GLOBAL_POOL1D:
         if (shape->vector)
             return fail(layer, "a sequence expected, got a vector", fault);
-        shape->masked = false;
+        if (layer->kind == KERAS_GLOBAL_POOL1D && layer->as.global_pool1d.average &&
+            !check_mask_left(layer, shape, fault))
+            return false;
+        shape->masked = shape->mask_left = false;
         shape->vector = layer->kind == KERAS_GLOBAL_POOL1D;
         return true;
     case KERAS_IDLE:
@@ -218,6 +235,10 @@ bool keras_shape_check(const struct keras_topology *topology, size_t *steps, str
         if (!check_told(node, &carried, fault) ||
             !check_layer(topology, &node->layer, &shape, steps, fault))
             return false;
+        if (node->layer.ends_masks && shape.masked) {
+            shape.masked = false;
+            shape.mask_left = true;
+        }
         carry(&carried, node, shape.masked);
     }
     return true;

@@ -170,8 +170,8 @@ static bool read_groups(struct store *store, const char *base, struct fault *fau
 static bool check_role(const char *name, const char *role, struct fault *fault)
 {
     static const char *const roles[] = {
-        "kernel",      "recurrent_kernel", "bias",      "gamma", "beta",
-        "moving_mean", "moving_variance",  "embeddings"};
+        "kernel",          "recurrent_kernel", "bias", "gamma",    "beta", "moving_mean",
+        "moving_variance", "embeddings",       "mean", "variance", "count"};
     const char *slash = strrchr(name, '/');
     const char *last = slash == NULL ? name : slash + 1;
     const size_t length = strcspn(last, ":");

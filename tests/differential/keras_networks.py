@@ -55,6 +55,10 @@ class Plan:
                      mask_zero=self.masked)
             return
         self.add(keras.Input((self.steps, self.features)))
+        if often(random, 0.15):
+            self.add_normalization()
+        elif often(random, 0.15):
+            self.add_rescaling()
         if often(random, 0.25):
             self.mask_value, self.masked = random.choice([0.0, -1.0]), True
             self.add(layers.Masking(self.mask_value), mask_value=self.mask_value)
@@ -62,6 +66,26 @@ class Plan:
             options = {"kernel_size": random.choice([1, 2, 3]),
                        "padding": random.choice(["same", "causal", "valid"])}
             self.add(layers.Conv1D(4, **options), **options)
+
+    def add_normalization(self):
+        """Adapted, or with numbers that are given; of each feature, or of all."""
+        random = self.random
+        axis, invert = random.choice([-1, -1, None]), often(random, 0.2)
+        given = {}
+        if often(random, 0.4):
+            count = self.features if axis == -1 and often(random, 0.7) else 1
+            numbers = [[random.uniform(low, 20) for _ in range(count)] for low in (-20, 0)]
+            # An average far from 0, a feature that never changes.
+            numbers[0][0] *= random.choice([1, 100])
+            numbers[1][-1] *= random.choice([1, 1, 1e-6, 0])
+            mean, variance = (each if count > 1 else each[0] for each in numbers)
+            given = {"mean": mean, "variance": variance}
+        self.add(layers.Normalization(axis=axis, invert=invert, **given), axis=axis, invert=invert,
+                 **given)
+
+    def add_rescaling(self):
+        scale, offset = self.random.choice([1 / 255, 2.0, -0.1]), self.random.choice([0, -1, 0.5])
+        self.add(layers.Rescaling(scale, offset), scale=scale, offset=offset)
 
     def add_lstm(self, sequences):
         random = self.random
@@ -85,7 +109,7 @@ class Plan:
 
     def add_between(self, sequences):
         random = self.random
-        kind = random.choice(["dropout", "layer", "batch", "dense", "activation"])
+        kind = random.choice(["dropout", "layer", "batch", "dense", "activation", "rescaling"])
         if sequences and often(random, 0.15):
             self.add(layers.Conv1D(3, 2, padding="same")) # ends masks
             self.masked = False
@@ -95,6 +119,8 @@ class Plan:
             self.add(layers.LayerNormalization())
         elif kind == "batch":
             self.add(layers.BatchNormalization())
+        elif kind == "rescaling":
+            self.add_rescaling()
         elif kind == "activation":
             self.add(layers.Activation(random.choice(["relu", "tanh", "softmax"])))
         else:
@@ -158,10 +184,13 @@ class Plan:
 def fill(model, noise):
     """Biases, scales and moving averages too, which begin as zeros and ones."""
     for weight in model.weights:
-        if "seed" in weight.path:
+        if "seed" in weight.path or "count" in weight.path:
             continue
         values = noise.standard_normal(weight.shape).astype(numpy.float32) * 0.4
         weight.assign(abs(values) + 0.3 if "variance" in weight.path else values)
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()
 
 
 def networks(random, folder, count):

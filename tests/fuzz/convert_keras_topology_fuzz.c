@@ -37,6 +37,9 @@ static bool shape_of(const struct keras_layer *layer, const char *role, struct f
         *array = (struct float_array){.rank = 2, .shape = {IN, columns}};
     else if (strcmp(role, "recurrent_kernel") == 0)
         *array = (struct float_array){.rank = 2, .shape = {out, columns}};
+    else if (layer->kind == KERAS_NORMALIZATION)
+        *array =
+            (struct float_array){.rank = layer->as.normalization.of_all ? 0 : 1, .shape = {IN}};
     array->elements = 1;
     for (size_t i = 0; i < array->rank; i++) {
         if (array->shape[i] > SIZES_MAX || array->elements > SIZES_MAX * 16)
@@ -67,7 +70,7 @@ static void check_network(const struct keras_topology *topology)
     network_init(&network);
     if (keras_network_build(topology, &weights, &network, &fault)) {
         assert(!network.out_of_memory && network.layer_count > 0);
-        assert(network.layer_count <= topology->node_count);
+        assert(network.layer_count <= 2 * topology->node_count);
         for (size_t i = 0; i < network.layer_count; i++)
             assert(network.layers[i].type != NULL && network.layers[i].options != NULL);
     } else {

@@ -635,6 +635,56 @@ static void what_is_not_known_is_refused_by_name(void **state)
         expect_refused(cases[i][0], "2.9.0", cases[i][1]);
 }
 
+/* Normalization and Rescaling were no known layers. */
+#define NORMALIZATION(options) LAYER("Normalization", options)
+#define GIVEN(mean, variance)  ",\"axis\":[-1],\"mean\":" mean ",\"variance\":" variance
+#define MASKING                LAYER("Masking", "")
+
+static void bug_501_normalization_and_rescaling_are_layers(void **state)
+{
+    static const char *const cases[] = {
+        MODEL(NORMALIZATION(GIVEN("null", "null")) "," LSTM("")),
+        MODEL(NORMALIZATION(GIVEN("[1,2.5]", "[0,1]") ",\"invert\":true") "," LSTM("")),
+        MODEL(NORMALIZATION(",\"axis\":[]") "," LSTM("")),
+        MODEL(NORMALIZATION(",\"axis\":2") "," LSTM("")),
+        MODEL(LSTM("") "," NORMALIZATION(",\"axis\":[1]")),
+        MODEL(LAYER("Rescaling", ",\"scale\":0.5,\"offset\":-1") "," LSTM("")),
+        MODEL(MASKING "," NORMALIZATION(",\"axis\":[-1]") "," LSTM("")),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_taken(cases[i]);
+}
+
+static void bug_501_other_normalizations_are_refused(void **state)
+{
+#define RESCALING "Rescaling a."
+#define LEFT      "masked steps before a layer that ends masks cannot be expressed"
+    static const char *const cases[][2] = {
+        {MODEL(NORMALIZATION("")), "Normalization a.axis: the last one (-1), or none"},
+        {MODEL(NORMALIZATION(",\"axis\":[1,2]")), "Normalization a.axis: a whole number"},
+        {MODEL(NORMALIZATION(",\"axis\":1")), "Normalization a.axis: the last one (-1) expected"},
+        {MODEL(LSTM("") "," NORMALIZATION(",\"axis\":2")), "Normalization a.axis: the last one"},
+        {MODEL(NORMALIZATION(GIVEN("1", "null"))),
+         "Normalization a.variance: mean and variance, or neither, expected, got nothing"},
+        {MODEL(NORMALIZATION(GIVEN("null", "[1]"))), "Normalization a.mean: mean and variance"},
+        {MODEL(NORMALIZATION(",\"axis\":-1,\"invert\":1")), "Normalization a.invert: true or"},
+        {MODEL(LAYER("Rescaling", "")), RESCALING "scale: a number expected, got nothing"},
+        {MODEL(LAYER("Rescaling", ",\"scale\":[1,2]")), RESCALING "scale: a number expected"},
+        {MODEL(LAYER("Rescaling", ",\"scale\":1e999")), RESCALING "scale: a number expected"},
+        /* Keras 2's end masks, which the served layers pass on. */
+        {MODEL(MASKING "," NORMALIZATION(",\"axis\":[-1]") "," LSTM("")), "LSTM a: " LEFT},
+        {MODEL(MASKING
+               "," LAYER("Rescaling", ",\"scale\":2") "," LAYER("GlobalAveragePooling1D", "")),
+         "GlobalAveragePooling1D a: " LEFT},
+        {MODEL(LAYER("TimeDistributed", ",\"layer\":" LAYER("Rescaling", ",\"scale\":2"))),
+         "TimeDistributed a.layer: a layer of single steps expected, got Rescaling"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "2.9.0", cases[i][1]);
+}
+
 /* ---- what passes between layers ---- */
 
 static void shapes_decide_too(void **state)
@@ -717,6 +767,8 @@ int main(void)
         cmocka_unit_test(other_masks_are_refused),
         cmocka_unit_test(what_trains_is_looked_over),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
+        cmocka_unit_test(bug_501_normalization_and_rescaling_are_layers),
+        cmocka_unit_test(bug_501_other_normalizations_are_refused),
         cmocka_unit_test(shapes_decide_too),
         cmocka_unit_test(steps_are_fixed_only_where_it_matters),
     };

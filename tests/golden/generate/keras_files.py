@@ -35,10 +35,13 @@ def randomize(model):
     """Weights of a size that moves the gates; variances stay positive."""
     for weight in model.weights:
         name = getattr(weight, "path", weight.name)
-        if "seed" in name:
+        if "seed" in name or "count" in name:
             continue
         value = random.uniform(-0.6, 0.6, weight.shape)
         weight.assign(np.abs(value) + 0.5 if "variance" in name else value)
+    for layer in model._flatten_layers():
+        if type(layer).__name__ == "Normalization":
+            layer.finalize_state()
 
 
 def saved(model, suffix, **arguments):
@@ -194,6 +197,21 @@ def norms(k):
         layers.BatchNormalization(scale=False, epsilon=0.01),
         layers.LayerNormalization(center=False, epsilon=0.1),
         layers.Dense(2)])
+
+
+def bug_501_normalized(k):
+    """Adapted, and with numbers given: of each feature, and of all."""
+    layers = k.layers
+    return k.Sequential([
+        layers.Input((None, FEATURES)),
+        layers.Normalization(),
+        layers.Rescaling(1 / 4, offset=-0.5),
+        layers.LSTM(UNITS, return_sequences=True),
+        layers.Normalization(axis=None),
+        layers.Normalization(mean=[0.5, 0.25, -0.5, 0.125, 100], variance=[4, 0.25, 2, 9, 5000]),
+        layers.LSTM(UNITS),
+        layers.Normalization(axis=None, mean=3.0, variance=2.0, invert=True),
+        layers.Normalization(invert=True)])
 
 
 def autoencoder(k):
@@ -364,6 +382,7 @@ def all_models():
         both(f"{old}_masking", masking(k), padded(), suffixes[:1])
         both(f"{old}_convolutions", convolutions(k), sequence(17), suffixes[:1])
         both(f"{old}_norms", norms(k), sequence(), suffixes)
+        both(f"{old}_bug_501_normalized", bug_501_normalized(k), sequence(), suffixes)
         both(f"{old}_autoencoder", autoencoder(k), sequence(), suffixes[:1])
         both(f"{old}_functions", functions(k), sequence(), suffixes[:1])
         both(f"{old}_reshaped", reshaped(k), sequence(6), suffixes[:1])

@@ -210,6 +210,13 @@ MASK_OPERATIONS = {"NotEqual", "Any"}
 FUNCTION_LAYERS = {"LeakyReLU", "ELU", "ReLU", "ThresholdedReLU", "Softmax"}
 
 
+def standardize(config, weights, x):
+    if config["mean"] is not None:
+        weights = np.array(config["mean"], float), np.array(config["variance"], float)
+    mean, deviation = weights[0], np.maximum(np.sqrt(weights[1]), 1e-7)
+    return x * deviation + mean if config.get("invert") else (x - mean) / deviation
+
+
 def apply_layer(layer, weights, x, mask, model):
     """x, mask, states after one layer."""
     name, config, version = layer["class_name"], layer["config"], model.version
@@ -237,6 +244,10 @@ def apply_layer(layer, weights, x, mask, model):
         return activation_layer(name, config, x), mask, []
     if name in ("BatchNormalization", "LayerNormalization"):
         return normalize(name, config, weights, x), mask, []
+    if name == "Normalization": # of the cases, none on masked steps
+        return standardize(config, weights, x), mask, []
+    if name == "Rescaling":
+        return x * config["scale"] + config["offset"], mask, []
     if name in ("GetItem", "SlicingOpLambda"): # of the cases, all [:, -1, :] or [:, -1]
         return x[:, -1], None, []
     if name == "Flatten":
@@ -332,7 +343,7 @@ def fill_from_groups(model, root):
     if not set(names) <= set(titles):
         full = iter([n for n in names if lists[n]])
         blank = IDLE | FUNCTION_LAYERS | {
-            "Activation", "Flatten", "Reshape", "RepeatVector", "Masking", "MaxPooling1D",
+            "Activation", "Rescaling", "Flatten", "Reshape", "RepeatVector", "Masking", "MaxPooling1D",
             "AveragePooling1D", "GlobalMaxPooling1D", "GlobalAveragePooling1D"}
         titles = [None if layer["class_name"] in blank else next(full) for layer in own]
     for title, layer in zip(titles, own):
