@@ -129,6 +129,16 @@ bool keras_function_layer(const char *class_name, const char *name, const struct
 
 /* ---- names ---- */
 
+bool keras_function_named(const char *name, struct keras_function *function)
+{
+    for (size_t i = 0; i < FUNCTION_COUNT; i++)
+        if (strcmp(name, functions[i].keras) == 0) {
+            *function = functions[i].function;
+            return true;
+        }
+    return false;
+}
+
 static bool read_hard_sigmoid(const struct keras_options *options, const char *key,
                               const char *old_key, const struct keras_version *version,
                               struct keras_function *function, struct fault *fault)
@@ -176,11 +186,8 @@ bool keras_function_option(const struct keras_options *options, const char *key,
         return read_nested_layer(options, key, old_key, found, function, fault);
     if (cJSON_IsString(found) && strcmp(found->valuestring, "hard_sigmoid") == 0)
         return read_hard_sigmoid(options, key, old_key, version, function, fault);
-    for (size_t i = 0; cJSON_IsString(found) && i < FUNCTION_COUNT; i++)
-        if (strcmp(found->valuestring, functions[i].keras) == 0) {
-            *function = functions[i].function;
-            return true;
-        }
+    if (cJSON_IsString(found) && keras_function_named(found->valuestring, function))
+        return true;
     return keras_options_refuse(options, key, old_key, "the name of one of Keras' own functions",
                                 fault);
 }

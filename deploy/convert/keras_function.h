@@ -20,6 +20,10 @@ bool keras_function_option(const struct keras_options *options, const char *key,
                            const char *old_key, bool required, const struct keras_version *version,
                            struct keras_function *function, struct fault *fault);
 
+/* Keras' function of that name, with its defaults; false for an unknown one, and for hard_sigmoid,
+ * which means two. */
+bool keras_function_named(const char *name, struct keras_function *function);
+
 /* Is a layer of that class nothing but a function (LeakyReLU, ELU, ReLU...)? */
 bool keras_function_is_layer(const char *class_name);
 

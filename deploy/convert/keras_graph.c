@@ -6,6 +6,7 @@
 
 #include "deploy/convert/keras_layer.h"
 #include "deploy/convert/keras_mask.h"
+#include "deploy/convert/keras_operation.h"
 #include "deploy/convert/keras_reference.h"
 #include "deploy/convert/keras_slicing.h"
 #include "proto/excerpt.h"
@@ -169,6 +170,13 @@ static bool read_call_list(const cJSON *layer, const cJSON *call, struct keras_r
                            keras_slicing_is_layer(class_of(layer)) ? "slice_spec" : NULL, fault);
 }
 
+/* Of a function, which reads its other arguments itself. */
+static bool read_operation(const cJSON *layer, struct keras_reference *source, struct fault *fault)
+{
+    return keras_operation_input(layer, source) ||
+           fail(fault, layer, "called on one tensor, and at most a number beside it, expected");
+}
+
 /* Of call->layer; call->mask becomes the argument, not yet the layer that makes it. */
 static bool read_call(struct keras_call *call, struct keras_reference *source, struct fault *fault)
 {
@@ -178,9 +186,11 @@ static bool read_call(struct keras_call *call, struct keras_reference *source, s
     if (count != 1)
         return fault_set(fault, 400, "%.48s %s: used once expected, got %d times", class_of(layer),
                          excerpt_of(name_of(layer)).text, count);
-    if (cJSON_IsArray(calls->child))
+    call->tells_masks = !cJSON_IsArray(calls->child);
+    if (keras_operation_is_layer(layer) && !keras_slicing_is_layer(class_of(layer)))
+        return read_operation(layer, source, fault);
+    if (!call->tells_masks)
         return read_call_list(layer, calls->child, source, fault);
-    call->tells_masks = true;
     return read_call_object(layer, calls->child, source, &call->mask, fault);
 }
 

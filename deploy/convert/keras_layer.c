@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "deploy/convert/keras_normalization.h"
+#include "deploy/convert/keras_operation.h"
 #include "deploy/convert/keras_options.h"
 #include "deploy/convert/keras_slicing.h"
 #include "proto/excerpt.h"
@@ -320,6 +321,11 @@ static bool parse_plain(struct keras_layer *layer, const cJSON *config,
         return true; /* its shape is the topology's to read */
     if (keras_function_is_layer(layer->class_name))
         return parse_function_layer(layer, config, fault);
+    if (strcmp(layer->class_name, "Lambda") == 0)
+        return fault_set(fault, 400,
+                         "%s (Lambda): Python code, which is not run: a layer or a function of "
+                         "Keras' own expected in its place",
+                         excerpt_of(layer->name).text);
     const struct keras_class *found = find_class(layer->class_name);
     if (found == NULL)
         return fault_set(fault, 400, "%s (%s): a layer of this class cannot be expressed",
@@ -373,6 +379,8 @@ bool keras_layer_parse(struct keras_layer *layer, const struct cJSON *json,
         return parse_time_distributed(layer, config, version, fault);
     if (keras_slicing_is_layer(layer->class_name))
         return keras_slicing_parse(layer, json, fault);
+    if (keras_operation_is_layer(json))
+        return keras_operation_parse(layer, json, fault);
     return parse_plain(layer, config, version, fault);
 }
 

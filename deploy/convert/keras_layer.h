@@ -25,6 +25,7 @@ enum keras_kind {
     KERAS_LAST_STEP, /* x[:, -1, :] */
     KERAS_FLATTEN,
     KERAS_RESHAPE,
+    KERAS_SQUEEZE, /* the model's last layer: the numbers stay, the shape loses a 1 */
     KERAS_REPEAT_VECTOR,
     KERAS_CONV1D,
     KERAS_POOL1D,
@@ -52,7 +53,7 @@ struct keras_layer {
     const char *inner_name; /* of the layer in a Bidirectional or TimeDistributed; else NULL */
     bool trainable;
     bool time_distributed; /* what a TimeDistributed holds; class_name and name are its own */
-    bool ends_masks;       /* where the served layer would pass them on */
+    bool ends_masks;       /* where the served layer may pass them on */
     union {
         struct keras_lstm lstm;
         struct {
@@ -86,6 +87,7 @@ struct keras_layer {
         struct {
             size_t rank; /* 1 or 2 */
             long target_shape[2];
+            bool of_vector; /* and of nothing else */
         } reshape;
         struct {
             size_t n;
@@ -103,6 +105,7 @@ struct keras_layer {
         } pool1d;
         struct {
             bool average;
+            bool of_all_steps; /* the masked ones too */
         } global_pool1d;
     } as;
 };

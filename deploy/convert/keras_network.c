@@ -384,6 +384,15 @@ static bool build_bare(const struct build *build, struct fault *fault)
     return true;
 }
 
+static bool build_squeeze(const struct build *build, struct fault *fault)
+{
+    (void)fault;
+    network_add_note(build->network,
+                     "note: %s is left out: the answer's shape keeps the dimensions of 1",
+                     build->node->layer.name);
+    return true;
+}
+
 static bool build_reshape(const struct build *build, struct fault *fault)
 {
     const struct keras_layer *layer = &build->node->layer;
@@ -429,6 +438,7 @@ static const char *type_of(const struct keras_layer *layer)
         [KERAS_LAST_STEP] = "last_step",   [KERAS_FLATTEN] = "flatten",
         [KERAS_RESHAPE] = "reshape",       [KERAS_REPEAT_VECTOR] = "repeat_vector",
         [KERAS_CONV1D] = "conv1d",         [KERAS_NORMALIZATION] = "batch_norm",
+        [KERAS_SQUEEZE] = "dropout",
     };
     if (layer->kind == KERAS_POOL1D)
         return layer->as.pool1d.average ? "avg_pool1d" : "max_pool1d";
@@ -450,6 +460,7 @@ static bool build_layer(const struct build *build, struct fault *fault)
         [KERAS_RESHAPE] = build_reshape,     [KERAS_REPEAT_VECTOR] = build_repeat_vector,
         [KERAS_CONV1D] = build_conv1d,       [KERAS_POOL1D] = build_pool1d,
         [KERAS_GLOBAL_POOL1D] = build_bare,  [KERAS_NORMALIZATION] = build_normalization,
+        [KERAS_SQUEEZE] = build_squeeze,
     };
     return builders[build->node->layer.kind](build, fault);
 }

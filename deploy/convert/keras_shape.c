@@ -44,6 +44,14 @@ static bool check_lstm(const struct keras_layer *layer, struct shape *shape, str
     return true;
 }
 
+static bool check_average(const struct keras_layer *layer, const struct shape *shape,
+                          struct fault *fault)
+{
+    if (layer->as.global_pool1d.of_all_steps && shape->masked)
+        return fail(layer, "the mean of masked steps too cannot be expressed", fault);
+    return check_mask_left(layer, shape, fault);
+}
+
 /* axis as Keras counts: 0 is the batch. */
 static bool check_axis(const struct keras_layer *layer, long axis, const struct shape *shape,
                        struct fault *fault)
@@ -59,7 +67,8 @@ static bool check_activation(const struct keras_topology *topology, const struct
                              const struct shape *shape, struct fault *fault)
 {
     const bool takes_masks = topology->version.tensorflow || topology->version.major >= 3;
-    if (layer->as.activation.softmax_layer && shape->masked && takes_masks)
+    const bool masked = shape->masked || shape->mask_left;
+    if (layer->as.activation.softmax_layer && masked && takes_masks)
         return fail(layer, "the softmax of masked steps cannot be expressed", fault);
     return check_axis(layer, layer->as.activation.axis, shape, fault);
 }
@@ -80,6 +89,8 @@ static bool check_reshape(const struct keras_topology *topology, const struct ke
                           struct shape *shape, size_t *steps, struct fault *fault)
 {
     const bool flat = layer->as.reshape.rank == 1;
+    if (layer->as.reshape.of_vector && !shape->vector)
+        return fail(layer, "a vector expected, got a sequence", fault);
     /* [-1, F'] may cut each step for itself; if it does not, the daemon's code will say so. */
     const bool any_steps = !flat && layer->as.reshape.target_shape[0] == -1;
     if (!shape->vector && !(any_steps && topology->input_steps == 0) &&
@@ -134,13 +145,14 @@ static bool check_layer(const struct keras_topology *topology, const struct kera
         if (shape->vector)
             return fail(layer, "a sequence expected, got a vector", fault);
         if (layer->kind == KERAS_GLOBAL_POOL1D && layer->as.global_pool1d.average &&
-            !check_mask_left(layer, shape, fault))
+            !check_average(layer, shape, fault))
             return false;
         shape->masked = shape->mask_left = false;
         shape->vector = layer->kind == KERAS_GLOBAL_POOL1D;
         return true;
     case KERAS_IDLE:
     case KERAS_DENSE:
+    case KERAS_SQUEEZE:
         return true;
     }
     return true;
@@ -220,6 +232,20 @@ static bool check_input(const struct keras_topology *topology, size_t first, str
                 fault);
 }
 
+/* Nothing looks at the shape behind it. */
+static bool check_squeezes(const struct keras_topology *topology, struct fault *fault)
+{
+    const struct keras_layer *squeeze = NULL;
+    for (size_t i = 0; i < topology->node_count; i++) {
+        const struct keras_layer *layer = &topology->nodes[i].layer;
+        if (squeeze != NULL && layer->kind != KERAS_IDLE)
+            return fail(squeeze, "expected as the model's last layer", fault);
+        if (layer->kind == KERAS_SQUEEZE)
+            squeeze = layer;
+    }
+    return true;
+}
+
 bool keras_shape_check(const struct keras_topology *topology, size_t *steps, struct fault *fault)
 {
     struct shape shape = {0};
@@ -228,7 +254,7 @@ bool keras_shape_check(const struct keras_topology *topology, size_t *steps, str
     *steps = 0;
     while (first < topology->node_count && topology->nodes[first].layer.kind == KERAS_IDLE)
         first++;
-    if (!check_input(topology, first, fault))
+    if (!check_input(topology, first, fault) || !check_squeezes(topology, fault))
         return false;
     for (size_t i = 0; i < topology->node_count; i++) {
         const struct keras_node *node = &topology->nodes[i];

@@ -1,6 +1,6 @@
 """Keras' models around LSTM: masks, both directions, what stands before and behind. Sequential or
-functional, where Keras writes masks into the graph; a step taken by slicing, which is no layer, asks
-for that."""
+functional, where Keras writes masks into the graph; a step taken by slicing and functions called on
+tensors, which are no layers, ask for that."""
 
 import os
 
@@ -23,6 +23,27 @@ def last_step(x):
     return x[:, -1, :]
 
 
+def scale(x):
+    return 1 - x * 2 / 3
+
+
+def mean(x):
+    return keras.ops.mean(x, axis=1)
+
+
+def largest(x):
+    return keras.ops.max(x, axis=-2)
+
+
+FUNCTIONS = [scale, keras.ops.relu, keras.ops.sigmoid, keras.ops.tanh, keras.ops.softmax, keras.ops.gelu,
+             keras.ops.elu, keras.ops.leaky_relu, keras.activations.relu, keras.activations.gelu,
+             keras.activations.hard_sigmoid, keras.activations.exponential]
+
+
+def has_functions(inner):
+    return any(not isinstance(layer, layers.Layer) for layer in inner)
+
+
 def model_of(begin, inner):
     x = begin
     for layer in inner:
@@ -43,7 +64,7 @@ class Plan:
 
     def add(self, layer, **told):
         self.layers.append(layer)
-        name = layer.__name__ if layer is last_step else type(layer).__name__
+        name = getattr(layer, "__name__", type(layer).__name__)
         self.told.append(f"{name}{told or ''}")
 
     def add_input(self):
@@ -109,7 +130,7 @@ class Plan:
 
     def add_between(self, sequences):
         random = self.random
-        kind = random.choice(["dropout", "layer", "batch", "dense", "activation", "rescaling"])
+        kind = random.choice(["dropout", "layer", "batch", "dense", "activation", "rescaling", "function"])
         if sequences and often(random, 0.15):
             self.add(layers.Conv1D(3, 2, padding="same")) # ends masks
             self.masked = False
@@ -119,6 +140,8 @@ class Plan:
             self.add(layers.LayerNormalization())
         elif kind == "batch":
             self.add(layers.BatchNormalization())
+        elif kind == "function" and not self.masked: # masks end there, and begin nowhere else
+            self.add(random.choice(FUNCTIONS))
         elif kind == "rescaling":
             self.add_rescaling()
         elif kind == "activation":
@@ -133,7 +156,7 @@ class Plan:
         random = self.random
         kinds = [layers.GlobalMaxPooling1D, layers.GlobalAveragePooling1D]
         if sequences and often(random, 0.3):
-            self.add(last_step)
+            self.add(random.choice([last_step, largest] + ([] if self.masked else [mean])))
         elif sequences and often(random, 0.3):
             self.add(random.choice(kinds + ([layers.Flatten] if self.steps else []))())
         if often(random, 0.6):
@@ -149,7 +172,7 @@ class Plan:
             for _ in range(random.choice([0, 0, 1, 2])):
                 self.add_between(sequences)
         self.add_end(sequences)
-        if last_step not in self.layers and often(random, 0.4):
+        if not has_functions(self.layers[1:]) and often(random, 0.4):
             return keras.Sequential(self.layers)
         return self.graph()
 
@@ -161,12 +184,12 @@ class Plan:
             count = random.randint(1, len(others)) if often(random, 0.15) else 1
             inner = others[:count]
             others = others[count:]
-            if count == 1 or last_step in inner:
+            if count == 1:
                 for layer in inner:
                     x = layer(x)
                 continue
             begin = keras.Input(x.shape[1:], dtype=x.dtype)
-            functional = often(random, 0.5)
+            functional = has_functions(inner) or often(random, 0.5)
             self.told.append(f"{count} of them a {'functional' if functional else 'Sequential'}")
             x = (model_of(begin, inner) if functional else keras.Sequential([begin, *inner]))(x)
         return keras.Model(first, x)

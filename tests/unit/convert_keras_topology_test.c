@@ -35,6 +35,12 @@ static void describe_layer(const struct keras_layer *layer, char *out, size_t ca
                  layer->as.conv1d.kernel_size, layer->as.conv1d.stride, layer->as.conv1d.padding);
     else if (layer->kind == KERAS_POOL1D)
         snprintf(out, capacity, "%zu/%zu", layer->as.pool1d.pool_size, layer->as.pool1d.stride);
+    else if (layer->kind == KERAS_GLOBAL_POOL1D)
+        snprintf(out, capacity, "%s", layer->as.global_pool1d.average ? "mean" : "max");
+    else if (layer->kind == KERAS_ACTIVATION &&
+             strcmp(layer->as.activation.function.name, "affine") == 0)
+        snprintf(out, capacity, "affine %g %g", layer->as.activation.function.alpha,
+                 layer->as.activation.function.beta);
     else if (layer->kind == KERAS_ACTIVATION)
         snprintf(out, capacity, "%s", layer->as.activation.function.name);
     else if (layer->kind == KERAS_LAST_STEP)
@@ -372,6 +378,107 @@ static void bug_431_every_other_slicing_is_refused(void **state)
         expect_refused(cases[i][0], "3.0.0", cases[i][1]);
 }
 
+/* Functions called on tensors were no known layers. Keras 3's .keras tells them by their module,
+ * its .h5 by nothing but what they do not say. */
+#define OPS(class, config, args)                                                                   \
+    "{\"class_name\":\"" class "\",\"module\":\"keras.src.ops.nn\",\"name\":\"f\",\"config\":{"    \
+                               "\"name\":"                                                         \
+                               "\"f\"" config "},\"inbound_nodes\":[{\"args\":[" args              \
+                               "],\"kwargs\":{}}]}"
+#define H5_OPS(class, config, args) NODE(class, "f", config, "{\"args\":[" args "],\"kwargs\":{}}")
+#define TF(function, call)          NODE("TFOpLambda", "f", ",\"function\":\"" function "\"", call)
+#define CALLED_ON(more, function)                                                                  \
+    GRAPH(INPUT("i") "," NODE("LSTM", "l", LSTM_OPTIONS(more), CALL("i")) "," function,            \
+          "[[\"i\",0,0]]", "[[\"f\",0,0]]")
+#define CALLED(function) CALLED_ON(SEQUENCES, function)
+#define OF_L             "{\"class_name\":\"__keras_tensor__\",\"config\":{\"keras_history\":[\"l\",0,0]}}"
+
+static void bug_502_functions_called_on_tensors_are_layers(void **state)
+{
+    static const char *const cases[][2] = {
+        {CALLED(OPS("Relu", "", OF_L)), "f(relu)@layers/relu"},
+        {CALLED(H5_OPS("Relu", "", OF_L)), "f(relu)@layers/relu"},
+        {CALLED(OPS("Softmax", ",\"axis\":-1", OF_L)), "f(softmax)@layers/softmax"},
+        {CALLED(OPS("HardSigmoid", "", OF_L)), "f(hard_sigmoid_keras3)@layers/hard_sigmoid"},
+        {CALLED(OPS("Gelu", ",\"approximate\":true", OF_L)), "f(gelu_tanh)@layers/gelu"},
+        {CALLED(OPS("Clip", ",\"x_min\":-1,\"x_max\":2", OF_L)), "f(clip)@layers/clip"},
+        {CALLED(H5_OPS("ReLU", ",\"max_value\":6,\"negative_slope\":0,\"threshold\":0", OF_L)),
+         "f(clip)@layers/re_lu"},
+        {CALLED(OPS("Multiply", "", OF_L ",2.5")), "f(affine 2.5 0)@layers/multiply"},
+        {CALLED(OPS("Multiply", "", "2.5," OF_L)), "f(affine 2.5 0)@layers/multiply"},
+        {CALLED(OPS("Add", "", OF_L ",3")), "f(affine 1 3)@layers/add"},
+        {CALLED(OPS("Subtract", "", OF_L ",3")), "f(affine 1 -3)@layers/subtract"},
+        {CALLED(OPS("Subtract", "", "3," OF_L)), "f(affine -1 3)@layers/subtract"},
+        {CALLED(OPS("TrueDivide", "", OF_L ",4")), "f(affine 0.25 0)@layers/true_divide"},
+        {CALLED(OPS("Negative", "", OF_L)), "f(affine -1 0)@layers/negative"},
+        {CALLED(OPS("Mean", ",\"axis\":1,\"keepdims\":false", OF_L)), "f(mean)@layers/mean"},
+        {CALLED(OPS("Max", ",\"axis\":[-2],\"initial\":null", OF_L)), "f(max)@layers/max"},
+        {CALLED(TF("nn.relu", "[\"l\",0,0,{\"name\":null}]")), "f(relu)@layers/tf_op_lambda"},
+        {CALLED(TF("nn.gelu", "[[\"l\",0,0,{}]]")), "f(gelu)@layers/tf_op_lambda"},
+        {CALLED(TF("nn.leaky_relu", "[\"l\",0,0,{\"alpha\":0.5}]")),
+         "f(leaky_relu)@layers/tf_op_lambda"},
+        {CALLED(TF("math.multiply", "[\"l\",0,0,{\"y\":2,\"name\":null}]")),
+         "f(affine 2 0)@layers/tf_op_lambda"},
+        {CALLED(TF("math.subtract", "[\"_CONSTANT_VALUE\",-1,1,{\"y\":[\"l\",0,0]}]")),
+         "f(affine -1 1)@layers/tf_op_lambda"},
+        {CALLED(TF("math.reduce_mean", "[\"l\",0,0,{\"axis\":[1]}]")),
+         "f(mean)@layers/tf_op_lambda"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char wanted[200];
+        snprintf(wanted, sizeof wanted, "l(3 sequences sigmoid/tanh)@layers/lstm %s", cases[i][1]);
+        expect_chain(cases[i][0], "3.0.0", wanted);
+    }
+    expect_taken(CALLED_ON("", OPS("ExpandDims", ",\"axis\":-1", OF_L)));
+    expect_taken(CALLED(OPS("Squeeze", ",\"axis\":-1", OF_L)));
+    expect_taken(CALLED(OPS("Cast", ",\"dtype\":\"float32\"", OF_L)));
+}
+
+static void bug_502_other_functions_are_refused(void **state)
+{
+#define ONE_TENSOR "called on one tensor, and at most a number beside it, expected"
+    static const char *const cases[][2] = {
+        {CALLED(OPS("Sqrt", "", OF_L)), "f (Sqrt): a function that is no layer"},
+        {CALLED(TF("concat", "[\"l\",0,0,{\"axis\":1}]")), "f (concat): a function that is no"},
+        {CALLED(TF("nn.relu", "[\"l\",0,0,{\"beta\":2}]")), "nn.relu f.beta: no such option"},
+        {CALLED(OPS("Relu", "", "")), "Relu f: " ONE_TENSOR},
+        {CALLED(OPS("Add", "", OF_L "," OF_L)), "Add f: " ONE_TENSOR},
+        {CALLED(OPS("Add", "", OF_L ",1,2")), "Add f: " ONE_TENSOR},
+        {CALLED(OPS("Add", "", OF_L ",[1,2]")), "Add f: " ONE_TENSOR},
+        {CALLED(OPS("Add", "", OF_L ",1e999")), "Add f: a tensor and a number expected"},
+        {CALLED(OPS("Add", "", OF_L)), "Add f: a tensor and a number expected"},
+        {CALLED(TF("math.add", "[[\"l\",0,0,{}],[\"i\",0,0,{}]]")), ONE_TENSOR},
+        {CALLED(TF("math.add", "[\"l\",0,0,{\"y\":[\"i\",0,0]}]")), "f: a tensor and a number"},
+        {CALLED(TF("math.add", "[\"_CONSTANT_VALUE\",-1,1,{\"y\":2}]")), ONE_TENSOR},
+        {CALLED(OPS("TrueDivide", "", "1," OF_L)), "TrueDivide f: a tensor that is divided"},
+        {CALLED(OPS("TrueDivide", "", OF_L ",0")), "TrueDivide f: a tensor that is divided"},
+        {CALLED(OPS("Gelu", "", OF_L)), "Gelu f.approximate: true or false expected"},
+        {CALLED(OPS("Clip", ",\"x_min\":2,\"x_max\":1", OF_L)), "Clip f: a minimum that is"},
+        {CALLED(OPS("Clip", ",\"x_min\":2", OF_L)), "Clip f.x_max: a number expected"},
+        {CALLED(OPS("Softmax", ",\"axis\":1", OF_L)), "Softmax f.axis: the last one"},
+        {CALLED(OPS("Mean", "", OF_L)), "Mean f.axis: a whole number expected, got nothing"},
+        {CALLED(OPS("Mean", ",\"axis\":-1", OF_L)), "Mean f.axis: that of the steps, 1, expected"},
+        {CALLED(OPS("Mean", ",\"axis\":[1,2]", OF_L)), "Mean f.axis: a whole number"},
+        {CALLED(OPS("Max", ",\"axis\":1,\"keepdims\":true", OF_L)), "Max f.keepdims: false"},
+        {CALLED_ON("", OPS("Max", ",\"axis\":1", OF_L)), "Max f: a sequence expected, got a vec"},
+        {CALLED(OPS("ExpandDims", ",\"axis\":-1", OF_L)), "ExpandDims f: a vector expected"},
+        {CALLED(OPS("ExpandDims", ",\"axis\":0", OF_L)), "ExpandDims f.axis: 1 or -1 expected"},
+        {CALLED(OPS("Cast", ",\"dtype\":\"float16\"", OF_L)), "Cast f.dtype: float32 expected"},
+        {CALLED(TF("cast", "[\"l\",0,0,{\"dtype\":\"int32\"}]")), "f.dtype: a float type"},
+        {MODEL(LSTM(SEQUENCES) "," LAYER("TFOpLambda", ",\"function\":\"nn.relu\"")),
+         "a (nn.relu): called on one tensor"},
+        {MODEL(LAYER("Lambda", "")), "a (Lambda): Python code, which is not run"},
+        {GRAPH(INPUT("i") "," NODE("LSTM", "l", LSTM_OPTIONS(SEQUENCES), CALL("i")) "," OPS(
+                   "Squeeze", "", OF_L) "," NODE("Dense", "d", ",\"units\":2", CALL("f")),
+               "[[\"i\",0,0]]", "[[\"d\",0,0]]"),
+         "Squeeze f: expected as the model's last layer"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "3.0.0", cases[i][1]);
+}
+
 #define STATEFUL_GRAPH(outputs)                                                                    \
     GRAPH(INPUT("i") "," NODE("LSTM", "l", LSTM_OPTIONS(",\"return_state\":true"), CALL("i")),     \
           "[[\"i\",0,0]]", outputs)
@@ -548,6 +655,38 @@ static void other_masks_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect_refused(cases[i][0], "3.0.0", cases[i][1]);
+}
+
+/* ReLU and Softmax called on a tensor in a model in the model were taken for the layers of these
+ * names, which pass masks on: what came behind was masked. */
+static void bug_503_masks_end_at_functions(void **state)
+{
+#define IN_MODEL(function, behind) FROM_HALF("r", GRAPH_NODE("g", "m", function) "," behind)
+#define GRAPH_NODE(name, from, function)                                                           \
+    "{\"class_name\":\"Functional\",\"name\":\"" name "\",\"config\":{\"name\":\"" name            \
+    "\",\"layers\":[" INPUT("j") "," NODE(                                                         \
+        "LSTM", "l", LSTM_OPTIONS(SEQUENCES),                                                      \
+        CALL_3("j", NO_MASK)) "," function                                                         \
+                              "],\"input_layers\":[[\"j\",0,0]],\"output_layers\":[[\"f\",0,0]]}," \
+                              "\"inbound_nodes\":[" CALL_3(from, MASK("any")) "]}"
+    (void)state;
+    expect_refused(IN_MODEL(H5_OPS("ReLU", "", OF_L), SEQUENCE("r", "g", NO_MASK)), "3.0.0",
+                   "LSTM r: masked steps before a layer that ends masks cannot be expressed");
+    expect_refused(IN_MODEL(OPS("Softmax", ",\"axis\":-1", OF_L), SEQUENCE("r", "g", NO_MASK)),
+                   "3.0.0", "LSTM r: masked steps before a layer that ends masks");
+    expect_refused(
+        IN_MODEL(OPS("Relu", "", OF_L), NODE("GlobalAveragePooling1D", "r", "", CALL_3("g", ""))),
+        "3.0.0", "GlobalAveragePooling1D r: masked steps before a layer that");
+    expect_refused(IN_MODEL(OPS("Mean", ",\"axis\":1", OF_L),
+                            NODE("Dense", "r", ",\"units\":2", CALL_3("g", ""))),
+                   "3.0.0", "Mean f: the mean of masked steps too cannot be expressed");
+    expect_refused(IN_MODEL(OPS("Relu", "", OF_L),
+                            NODE("Softmax", "r", ",\"trainable\":true", CALL_3("g", ""))),
+                   "3.0.0", "Softmax r: the softmax of masked steps cannot be expressed");
+    expect_taken(
+        IN_MODEL(OPS("Relu", "", OF_L), NODE("GlobalMaxPooling1D", "r", "", CALL_3("g", ""))));
+    expect_taken(
+        IN_MODEL(OPS("Relu", "", OF_L), NODE("Dense", "r", ",\"units\":2", CALL_3("g", ""))));
 }
 
 /* ---- layers and options ---- */
@@ -761,10 +900,13 @@ int main(void)
         cmocka_unit_test(models_in_models_are_flattened),
         cmocka_unit_test(bug_431_the_last_step_is_a_layer),
         cmocka_unit_test(bug_431_every_other_slicing_is_refused),
+        cmocka_unit_test(bug_502_functions_called_on_tensors_are_layers),
+        cmocka_unit_test(bug_502_other_functions_are_refused),
         cmocka_unit_test(states_are_returned_where_they_are_outputs),
         cmocka_unit_test(other_graphs_are_refused),
         cmocka_unit_test(masks_that_come_along_are_taken),
         cmocka_unit_test(other_masks_are_refused),
+        cmocka_unit_test(bug_503_masks_end_at_functions),
         cmocka_unit_test(what_trains_is_looked_over),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
         cmocka_unit_test(bug_501_normalization_and_rescaling_are_layers),

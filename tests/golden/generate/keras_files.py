@@ -214,6 +214,19 @@ def bug_501_normalized(k):
         layers.Normalization(invert=True)])
 
 
+def bug_502_functions_called(k):
+    """Functions called on tensors, which the graph keeps as layers."""
+    layers, new = k.layers, k is keras
+    call = keras.ops if new else tensorflow.nn
+    mean = (lambda x: keras.ops.mean(x, axis=1)) if new else (lambda x: tensorflow.reduce_mean(x, 1))
+    i = layers.Input((None, FEATURES))
+    x = call.relu(layers.LSTM(UNITS, return_sequences=True)(1 - i * 2))
+    x = call.softmax(layers.Dense(UNITS)(k.activations.sigmoid(x) / 3))
+    x = call.leaky_relu(layers.LSTM(UNITS, return_sequences=True)(x + 0.5))
+    x = call.gelu(layers.Dense(6)(k.activations.relu(x, max_value=0.2)))
+    return k.Model(i, layers.Dense(2)(call.elu(mean(k.activations.hard_sigmoid(x)))))
+
+
 def autoencoder(k):
     layers = k.layers
     return k.Sequential([
@@ -383,6 +396,7 @@ def all_models():
         both(f"{old}_convolutions", convolutions(k), sequence(17), suffixes[:1])
         both(f"{old}_norms", norms(k), sequence(), suffixes)
         both(f"{old}_bug_501_normalized", bug_501_normalized(k), sequence(), suffixes)
+        both(f"{old}_bug_502_functions_called", bug_502_functions_called(k), sequence(), suffixes)
         both(f"{old}_autoencoder", autoencoder(k), sequence(), suffixes[:1])
         both(f"{old}_functions", functions(k), sequence(), suffixes[:1])
         both(f"{old}_reshaped", reshaped(k), sequence(6), suffixes[:1])
@@ -733,6 +747,11 @@ def refused_masks():
     convolved = layers.Conv1D(3, 2, padding="same")(masked)
     one("mask_that_ended", i, layers.LSTM(2, name="odd")(convolved, mask=masking.compute_mask(i)),
         "LSTM odd: called with another mask than comes along with its input")
+    j = layers.Input((None, FEATURES))
+    inner = keras.Model(j, keras.activations.relu(layers.LSTM(4, return_sequences=True)(j)))
+    refuse("bug_503_function_ends_masks",
+           saved(keras.Model(i, layers.LSTM(2, name="odd")(inner(masked))), "h5"), "h5",
+           "LSTM odd: masked steps before a layer that ends masks cannot be expressed")
     again = layers.Masking(0.0)(masked)
     one("mask_that_was_replaced", i,
         layers.LSTM(2, name="odd")(again, mask=masking.compute_mask(i)),

@@ -217,9 +217,52 @@ def standardize(config, weights, x):
     return x * deviation + mean if config.get("invert") else (x - mean) / deviation
 
 
+def called(name, x, layer):
+    """A function called on a tensor, of those that the cases have."""
+    call = layer["inbound_nodes"][0]
+    named = layer["config"] if isinstance(call, dict) else call[3]
+    number = [a for a in call["args"] if not isinstance(a, dict)] if isinstance(call, dict) else [
+        call[2] if call[0] == "_CONSTANT_VALUE" else named.get("y")]
+    first = isinstance(call["args"][0], float | int) if isinstance(call, dict) else (
+        call[0] == "_CONSTANT_VALUE")
+    if name in ("Mean", "math.reduce_mean"):
+        return x.mean(1)
+    if name == "ReLU":
+        return np.clip(x, 0, named["max_value"])
+    if name == "clip_by_value":
+        return np.clip(x, named["clip_value_min"], named["clip_value_max"])
+    if name in ("Gelu", "nn.gelu") and named.get("approximate", False):
+        return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)))
+    if name in ("Multiply", "math.multiply"):
+        return x * number[0]
+    if name in ("Add", "math.add", "__operators__.add"):
+        return x + number[0]
+    if name in ("Subtract", "math.subtract"):
+        return number[0] - x if first else x - number[0]
+    if name in ("TrueDivide", "math.truediv"):
+        return x / number[0]
+    return FUNCTIONS_CALLED[name](x)
+
+
+CALLED_ALSO = {"Mean", "ReLU", "Multiply", "Add", "Subtract", "TrueDivide"}
+FUNCTIONS_CALLED = {
+    "Relu": FUNCTIONS["relu"], "nn.relu": FUNCTIONS["relu"],
+    "Softmax": softmax, "nn.softmax": softmax,
+    "Sigmoid": FUNCTIONS["sigmoid"], "math.sigmoid": FUNCTIONS["sigmoid"],
+    "LeakyRelu": FUNCTIONS["leaky_relu"], "nn.leaky_relu": FUNCTIONS["leaky_relu"],
+    "Gelu": FUNCTIONS["gelu"], "nn.gelu": FUNCTIONS["gelu"],
+    "Elu": FUNCTIONS["elu"], "nn.elu": FUNCTIONS["elu"],
+    "HardSigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+}
+
+
 def apply_layer(layer, weights, x, mask, model):
     """x, mask, states after one layer."""
     name, config, version = layer["class_name"], layer["config"], model.version
+    if name == "TFOpLambda":
+        return called(config["function"], x, layer), None, []
+    if "trainable" not in config and name in CALLED_ALSO.union(FUNCTIONS_CALLED):
+        return called(name, x, layer), None, []
     if name == "TimeDistributed":
         layer = config["layer"]
         name, config = layer["class_name"], layer["config"]
