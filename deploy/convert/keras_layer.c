@@ -30,6 +30,13 @@ static bool parse_idle(struct keras_layer *layer, const struct keras_options *op
     return true;
 }
 
+static bool parse_identity(struct keras_layer *layer, const struct keras_options *options,
+                           const struct keras_version *version, struct fault *fault)
+{
+    layer->ends_masks = version->major < 3;
+    return parse_idle(layer, options, version, fault);
+}
+
 static bool parse_embedding(struct keras_layer *layer, const struct keras_options *options,
                             const struct keras_version *version, struct fault *fault)
 {
@@ -252,6 +259,7 @@ static const struct keras_class classes[] = {
     {"GaussianDropout", parse_idle, KNOWN_NOISE},
     {"AlphaDropout", parse_idle, KNOWN_NOISE},
     {"ActivityRegularization", parse_idle, KNOWN_NOISE},
+    {"Identity", parse_identity, KNOWN("name")},
     {"Embedding", parse_embedding,
      KNOWN("input_dim", "output_dim", "mask_zero", "input_length", "dropout", "sparse")},
     {"Masking", parse_masking, KNOWN("mask_value")},
@@ -317,6 +325,8 @@ static bool parse_plain(struct keras_layer *layer, const cJSON *config,
     struct keras_options options;
     if (strcmp(layer->class_name, "LSTM") == 0 || strcmp(layer->class_name, "CuDNNLSTM") == 0)
         return keras_lstm_parse(layer, config, version, fault);
+    if (strcmp(layer->class_name, "RNN") == 0)
+        return keras_rnn_parse(layer, config, version, fault);
     if (strcmp(layer->class_name, "InputLayer") == 0)
         return true; /* its shape is the topology's to read */
     if (keras_function_is_layer(layer->class_name))
@@ -355,6 +365,8 @@ static bool parse_time_distributed(struct keras_layer *layer, const cJSON *confi
     if (!keras_layer_names(json, &inner.class_name, &inner.name, fault) ||
         !parse_plain(&inner, cJSON_GetObjectItemCaseSensitive(json, "config"), version, fault))
         return fault_prefix(fault, "%s", options.place);
+    if (inner.kind == KERAS_FLATTEN) /* of the vectors of single steps */
+        inner.kind = KERAS_IDLE;
     if (!works_on_each_step(inner.kind) || inner.ends_masks)
         return fault_set(fault, 400, "%s.layer: a layer of single steps expected, got %s",
                          options.place, inner.class_name);

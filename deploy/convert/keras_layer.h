@@ -32,7 +32,7 @@ enum keras_kind {
     KERAS_GLOBAL_POOL1D,
 };
 
-/* LSTM and CuDNNLSTM, alone or in a Bidirectional. */
+/* LSTM and CuDNNLSTM, alone or in a Bidirectional, and an RNN of an LSTMCell. */
 struct keras_lstm {
     size_t units;
     bool use_bias;
@@ -114,10 +114,13 @@ struct keras_layer {
 bool keras_layer_parse(struct keras_layer *layer, const struct cJSON *json,
                        const struct keras_version *version, struct fault *fault);
 
-/* The two that keras_layer_parse calls for LSTM and CuDNNLSTM, and for Bidirectional; config is the
- * object "config". class_name, name and trainable are set. */
+/* Those that keras_layer_parse calls for LSTM and CuDNNLSTM, for RNN, which is one when it holds an
+ * LSTMCell, and for Bidirectional; config is the object "config". class_name, name and trainable
+ * are set. */
 bool keras_lstm_parse(struct keras_layer *layer, const struct cJSON *config,
                       const struct keras_version *version, struct fault *fault);
+bool keras_rnn_parse(struct keras_layer *layer, const struct cJSON *config,
+                     const struct keras_version *version, struct fault *fault);
 bool keras_bidirectional_parse(struct keras_layer *layer, const struct cJSON *config,
                                const struct keras_version *version, struct fault *fault);
 

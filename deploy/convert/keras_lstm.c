@@ -77,6 +77,49 @@ bool keras_lstm_parse(struct keras_layer *layer, const struct cJSON *config,
            read_flags(&options, lstm, fault);
 }
 
+/* ---- RNN ---- */
+
+/* What the cell may say, and only it: the rest of an LSTM's options is the RNN's. */
+static bool parse_cell(const struct keras_options *rnn, const cJSON *json,
+                       const struct keras_version *version, struct keras_lstm *lstm,
+                       struct fault *fault)
+{
+    static const char *const known[] = {
+        "units",   "activation",        "recurrent_activation", "use_bias", "unit_forget_bias",
+        "dropout", "recurrent_dropout", "implementation",       NULL,
+    };
+    struct keras_options options;
+    const char *class_name, *name;
+    if (!cJSON_IsObject(json))
+        return keras_options_refuse(rnn, "cell", NULL, "a cell", fault);
+    if (!keras_layer_names(json, &class_name, &name, fault))
+        return fault_prefix(fault, "%s.cell", rnn->place);
+    if (strcmp(class_name, "LSTMCell") != 0)
+        return fault_set(fault, 400, "%s.cell: one LSTMCell expected, got %.48s", rnn->place,
+                         class_name);
+    return keras_options_init(&options, class_name, name,
+                              cJSON_GetObjectItemCaseSensitive(json, "config"), known, fault) &&
+           keras_options_size(&options, "units", NULL, true, 1, &lstm->units, fault) &&
+           keras_options_bool(&options, "use_bias", NULL, &lstm->use_bias, fault) &&
+           read_functions(&options, false, version, lstm, fault);
+}
+
+bool keras_rnn_parse(struct keras_layer *layer, const struct cJSON *config,
+                     const struct keras_version *version, struct fault *fault)
+{
+    static const char *const known[] = {
+        "cell",       "return_sequences", "return_state",         "go_backwards", "stateful",
+        "time_major", "unroll",           "zero_output_for_mask", NULL,
+    };
+    struct keras_options options;
+    struct keras_lstm *lstm = &layer->as.lstm;
+    layer->kind = KERAS_LSTM;
+    *lstm = (struct keras_lstm){.use_bias = true, .merge_mode = "concat"};
+    return keras_options_init(&options, layer->class_name, layer->name, config, known, fault) &&
+           read_flags(&options, lstm, fault) &&
+           parse_cell(&options, keras_options_find(&options, "cell", NULL), version, lstm, fault);
+}
+
 /* ---- Bidirectional ---- */
 
 /* The LSTM in a Bidirectional. */

@@ -123,6 +123,10 @@ class Plan:
             self.add(layers.Bidirectional(layers.LSTM(**options), merge_mode=merge),
                      merge_mode=merge, **options)
             return
+        if often(random, 0.1):
+            cell = {name: value for name, value in options.items() if name != "return_sequences"}
+            self.add(layers.RNN(layers.LSTMCell(**cell), return_sequences=sequences), **options)
+            return
         # On masked steps the converter refuses them, and says so.
         if often(random, 0.15) and not (sequences and self.masked):
             options["go_backwards"] = True

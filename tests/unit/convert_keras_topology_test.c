@@ -824,6 +824,33 @@ static void bug_501_other_normalizations_are_refused(void **state)
         expect_refused(cases[i][0], "2.9.0", cases[i][1]);
 }
 
+/* An RNN of an LSTMCell, Identity and a TimeDistributed Flatten were refused. */
+#define RNN_OF(cell, more) LAYER("RNN", ",\"cell\":" cell more)
+#define CELL               LAYER("LSTMCell", LSTM_OPTIONS(",\"dropout\":0.1"))
+
+static void bug_504_a_cell_in_an_rnn_is_an_lstm(void **state)
+{
+    (void)state;
+    expect_chain(
+        MODEL(RNN_OF(CELL, SEQUENCES ",\"return_state\":false,\"unroll\":true") "," RNN_OF(
+            LAYER("LSTMCell", LSTM_OPTIONS(",\"use_bias\":false")), ",\"go_backwards\":true")),
+        "3.0.0",
+        "a(3 sequences sigmoid/tanh)@layers/rnn a(3 bare backwards sigmoid/tanh)@layers/"
+        "rnn_1");
+    expect_taken(MODEL(LAYER("Identity", "") "," LAYER(
+        "TimeDistributed", ",\"layer\":" LAYER("Flatten", "")) "," LSTM("")));
+    expect_refused(MODEL(RNN_OF(LAYER("GRUCell", ""), "")), "3.0.0",
+                   "RNN a.cell: one LSTMCell expected, got GRUCell");
+    expect_refused(MODEL(RNN_OF("[" CELL "," CELL "]", "")), "3.0.0",
+                   "RNN a.cell: a cell expected");
+    expect_refused(MODEL(LAYER("RNN", "")), "3.0.0", "RNN a.cell: a cell expected, got nothing");
+    expect_refused(MODEL(RNN_OF(LAYER("LSTMCell", LSTM_OPTIONS(SEQUENCES)), "")), "3.0.0",
+                   "LSTMCell a.return_sequences: no such option is known");
+    expect_refused(MODEL(RNN_OF(CELL, ",\"time_major\":true")), "2.9.0", "RNN a.time_major: false");
+    expect_refused(MODEL(MASKING "," LAYER("Identity", "") "," LSTM("")), "2.9.0",
+                   "LSTM a: masked steps before a layer that ends masks");
+}
+
 /* ---- what passes between layers ---- */
 
 static void shapes_decide_too(void **state)
@@ -911,6 +938,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
         cmocka_unit_test(bug_501_normalization_and_rescaling_are_layers),
         cmocka_unit_test(bug_501_other_normalizations_are_refused),
+        cmocka_unit_test(bug_504_a_cell_in_an_rnn_is_an_lstm),
         cmocka_unit_test(shapes_decide_too),
         cmocka_unit_test(steps_are_fixed_only_where_it_matters),
     };

@@ -227,6 +227,16 @@ def bug_502_functions_called(k):
     return k.Model(i, layers.Dense(2)(call.elu(mean(k.activations.hard_sigmoid(x)))))
 
 
+def bug_504_cells(k):
+    layers = k.layers
+    return k.Sequential([
+        layers.Input((None, FEATURES)),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.RNN(layers.LSTMCell(UNITS, use_bias=False), return_sequences=True),
+        layers.Identity(),
+        layers.RNN(layers.LSTMCell(3, activation="relu"), go_backwards=True)])
+
+
 def autoencoder(k):
     layers = k.layers
     return k.Sequential([
@@ -397,6 +407,7 @@ def all_models():
         both(f"{old}_norms", norms(k), sequence(), suffixes)
         both(f"{old}_bug_501_normalized", bug_501_normalized(k), sequence(), suffixes)
         both(f"{old}_bug_502_functions_called", bug_502_functions_called(k), sequence(), suffixes)
+        both(f"{old}_bug_504_cells", bug_504_cells(k), sequence(), suffixes[:1])
         both(f"{old}_autoencoder", autoencoder(k), sequence(), suffixes[:1])
         both(f"{old}_functions", functions(k), sequence(), suffixes[:1])
         both(f"{old}_reshaped", reshaped(k), sequence(6), suffixes[:1])

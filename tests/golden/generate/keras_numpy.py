@@ -203,7 +203,7 @@ def normalize(name, config, weights, x):
     return (x - mean) / np.sqrt(variance + config["epsilon"]) * gamma + beta
 
 
-IDLE = {"InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout",
+IDLE = {"Identity", "InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout",
         "AlphaDropout", "ActivityRegularization"}
 # Keras 3's, beside the path: what the layers that make masks do to them is the same.
 MASK_OPERATIONS = {"NotEqual", "Any"}
@@ -266,6 +266,10 @@ def apply_layer(layer, weights, x, mask, model):
     if name == "TimeDistributed":
         layer = config["layer"]
         name, config = layer["class_name"], layer["config"]
+        if name == "Flatten":
+            return x, mask, []
+    if name == "RNN": # of the cases, all of an LSTMCell
+        name, config = "LSTM", config | config["cell"]["config"]
     if name in IDLE | MASK_OPERATIONS:
         return x, mask, []
     if name in ("LSTM", "CuDNNLSTM"):
