@@ -139,10 +139,11 @@ static bool fail_inputs(const cJSON *layer, size_t found, struct fault *fault)
 }
 
 /* Keras 3: {"args": [TENSOR], "kwargs": {...}}; slicing has a second argument, which
- * keras_slicing.c reads. *mask is left as it is when there is none. */
-static bool read_call_object(const cJSON *layer, const cJSON *json, struct keras_reference *source,
-                             const cJSON **mask, struct fault *fault)
+ * keras_slicing.c reads. */
+static bool read_call_object(struct keras_call *call, const cJSON *json,
+                             struct keras_reference *source, struct fault *fault)
 {
+    const cJSON *layer = call->layer;
     const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(json, "args");
     const cJSON *named = cJSON_GetObjectItemCaseSensitive(json, "kwargs");
     const cJSON *given = cJSON_GetObjectItemCaseSensitive(named, "mask");
@@ -152,21 +153,24 @@ static bool read_call_object(const cJSON *layer, const cJSON *json, struct keras
         return fail_inputs(layer, (size_t)cJSON_GetArraySize(inputs), fault);
     if (!keras_reference_of_tensor(inputs->child, source))
         return fail(fault, layer, "its input cannot be read");
-    if (given != NULL && !cJSON_IsNull(given))
-        *mask = given;
+    call->mask_is_none = cJSON_IsNull(given);
+    call->mask = call->mask_is_none ? NULL : given;
     return check_arguments(layer, named, "mask", fault);
 }
 
 /* Keras 1 and 2: [["lstm_1", 0, 0, {...}]], or that without the outer list. */
-static bool read_call_list(const cJSON *layer, const cJSON *call, struct keras_reference *source,
-                           struct fault *fault)
+static bool read_call_list(struct keras_call *call, const cJSON *json,
+                           struct keras_reference *source, struct fault *fault)
 {
-    if (call->child == NULL || reference_count(call) != 1)
-        return fail_inputs(layer, call->child == NULL ? 0 : reference_count(call), fault);
-    const cJSON *item = first_reference(call);
+    const cJSON *layer = call->layer;
+    if (json->child == NULL || reference_count(json) != 1)
+        return fail_inputs(layer, json->child == NULL ? 0 : reference_count(json), fault);
+    const cJSON *item = first_reference(json);
+    const cJSON *named = cJSON_GetArrayItem(item, 3);
+    call->mask_is_none = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(named, "mask"));
     if (!keras_reference_read(item, source))
         return fail(fault, layer, "its input cannot be read");
-    return check_arguments(layer, cJSON_GetArrayItem(item, 3),
+    return check_arguments(layer, named,
                            keras_slicing_is_layer(class_of(layer)) ? "slice_spec" : NULL, fault);
 }
 
@@ -190,8 +194,8 @@ static bool read_call(struct keras_call *call, struct keras_reference *source, s
     if (keras_operation_is_layer(layer) && !keras_slicing_is_layer(class_of(layer)))
         return read_operation(layer, source, fault);
     if (!call->tells_masks)
-        return read_call_list(layer, calls->child, source, fault);
-    return read_call_object(layer, calls->child, source, &call->mask, fault);
+        return read_call_list(call, calls->child, source, fault);
+    return read_call_object(call, calls->child, source, fault);
 }
 
 /* ---- paths ---- */

@@ -29,6 +29,9 @@ struct keras_call {
     const struct cJSON *mask;
     /* Keras 3's graphs tell masks: with none here, the model knew of none. */
     bool tells_masks;
+    /* mask=None was written. To Keras 2 it is no mask; to Keras 3 it is as if it were not written.
+     */
+    bool mask_is_none;
 };
 
 /* A model's layers from input to output. */

@@ -180,10 +180,17 @@ static bool looks_at_masks(const struct keras_layer *layer)
            (layer->kind == KERAS_GLOBAL_POOL1D && layer->as.global_pool1d.average);
 }
 
+/* Where mask=None was written, and newer versions of Keras 3 keep it, the mask comes along when the
+ * model runs. Before, a graph told every mask: one without knew of none. */
+static bool none_comes_along(const struct keras_node *node, const struct keras_version *version)
+{
+    return node->call.mask_is_none && version->major == 3 && version->minor >= 10;
+}
+
 /* The graph of a functional model of Keras 3 tells what mask a layer is called with; what is served
  * is the mask that comes along. */
-static bool check_told(const struct keras_node *node, const struct carried *carried,
-                       struct fault *fault)
+static bool check_told(const struct keras_node *node, const struct keras_version *version,
+                       const struct carried *carried, struct fault *fault)
 {
     const struct cJSON *comes = carried->maker == NULL ? NULL : carried->maker->call.layer;
     if (node->call.mask != NULL && node->call.mask != comes)
@@ -191,13 +198,27 @@ static bool check_told(const struct keras_node *node, const struct carried *carr
                     "called with another mask than comes along with its input, which cannot be "
                     "expressed",
                     fault);
-    if (node->call.mask == NULL && node->call.tells_masks && is_known(carried, node) &&
-        looks_at_masks(&node->layer))
+    const bool told_none =
+        node->call.tells_masks && is_known(carried, node) && !none_comes_along(node, version);
+    if (node->call.mask == NULL && told_none && looks_at_masks(&node->layer))
         return fail(&node->layer,
                     "called without the mask that comes along with its input, which cannot be "
                     "expressed",
                     fault);
     return true;
+}
+
+/* Keras 2 keeps mask=None where it was written, and then masks nothing there and behind. */
+static bool check_none(const struct keras_topology *topology, const struct keras_node *node,
+                       struct shape *shape, struct fault *fault)
+{
+    if (!node->call.mask_is_none || topology->version.major >= 3 || !shape->masked)
+        return true;
+    shape->masked = false;
+    shape->mask_left = true;
+    return !looks_at_masks(&node->layer) ||
+           fail(&node->layer, "called with mask=None on masked steps, which cannot be expressed",
+                fault);
 }
 
 /* Past node, behind which steps are masked or not. */
@@ -258,7 +279,8 @@ bool keras_shape_check(const struct keras_topology *topology, size_t *steps, str
         return false;
     for (size_t i = 0; i < topology->node_count; i++) {
         const struct keras_node *node = &topology->nodes[i];
-        if (!check_told(node, &carried, fault) ||
+        if (!check_told(node, &topology->version, &carried, fault) ||
+            !check_none(topology, node, &shape, fault) ||
             !check_layer(topology, &node->layer, &shape, steps, fault))
             return false;
         if (node->layer.ends_masks && shape.masked) {

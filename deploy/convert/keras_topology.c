@@ -112,8 +112,10 @@ static bool fill(struct pending_list *list, size_t at, const struct pending *par
             item->prefix = NULL;
         if (item->prefix == NULL || item->path == NULL)
             return fail_memory(fault);
-        if (i == 0 && parent != NULL)
+        if (i == 0 && parent != NULL) {
             item->call.mask = parent->call.mask;
+            item->call.mask_is_none = parent->call.mask_is_none;
+        }
         if (i + 1 == path->count && parent != NULL)
             item->outputs = outputs_of_last(path->outputs, parent->outputs);
     }

@@ -44,6 +44,13 @@ def has_functions(inner):
     return any(not isinstance(layer, layers.Layer) for layer in inner)
 
 
+def called(layer, x, with_none):
+    """mask=None says nothing to Keras 3, but stands in the graph."""
+    takes_masks = isinstance(layer, (layers.LSTM, layers.Bidirectional, layers.TimeDistributed,
+                                     layers.GlobalAveragePooling1D))
+    return layer(x, mask=None) if with_none and takes_masks else layer(x)
+
+
 def model_of(begin, inner):
     x = begin
     for layer in inner:
@@ -189,8 +196,7 @@ class Plan:
             inner = others[:count]
             others = others[count:]
             if count == 1:
-                for layer in inner:
-                    x = layer(x)
+                x = called(inner[0], x, often(random, 0.2))
                 continue
             begin = keras.Input(x.shape[1:], dtype=x.dtype)
             functional = has_functions(inner) or often(random, 0.5)

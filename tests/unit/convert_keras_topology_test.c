@@ -657,6 +657,55 @@ static void other_masks_are_refused(void **state)
         expect_refused(cases[i][0], "3.0.0", cases[i][1]);
 }
 
+/* A layer of Keras 2 called with mask=None masks nothing, and nothing behind it is masked: the mask
+ * was served nevertheless. */
+#define CALL_2(from, named) "[[\"" from "\",0,0,{" named "}]]"
+#define MASKED_2            NODE("Masking", "m", ",\"mask_value\":0", CALL_2("i", ""))
+
+static void bug_505_no_mask_of_keras_2_is_none(void **state)
+{
+#define NONE_2(layers)            TO("r", INPUT("i") "," MASKED_2 "," layers)
+#define LSTM_2(name, from, named) NODE("LSTM", name, LSTM_OPTIONS(SEQUENCES), CALL_2(from, named))
+#define WRITTEN                   "called with mask=None on masked steps, which cannot be expressed"
+    static const char *const cases[][2] = {
+        {NONE_2(LSTM_2("r", "m", NO_MASK)), "LSTM r: " WRITTEN},
+        {NONE_2(LSTM_2("l", "m", "") "," NODE("GlobalAveragePooling1D", "r", "",
+                                              CALL_2("l", NO_MASK))),
+         "GlobalAveragePooling1D r: " WRITTEN},
+        {NONE_2(NODE("TimeDistributed", "t", ",\"layer\":" DENSE(""),
+                     CALL_2("m", NO_MASK)) "," LSTM_2("r", "t", "")),
+         "LSTM r: masked steps before a layer that ends masks"},
+        {NONE_2(
+             "{\"class_name\":\"Sequential\",\"name\":\"r\",\"config\":{\"name\":\"r\",\"layers\":"
+             "[" LSTM("") "]},\"inbound_nodes\":[" CALL_2("m", NO_MASK) "]}"),
+         "LSTM a: " WRITTEN},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "2.9.0", cases[i][1]);
+    expect_taken(
+        NONE_2(LSTM_2("l", "m", "") "," NODE("GlobalMaxPooling1D", "r", "", CALL_2("l", NO_MASK))));
+}
+
+/* mask=None stands in the graphs of newer versions of Keras 3 where it was written. To Keras 3 it
+ * says nothing: the mask comes along. */
+static void bug_506_no_mask_of_keras_3_comes_along(void **state)
+{
+    static const char json[] =
+        FROM_HALF("r", SEQUENCE("l", "m", MASK("any")) "," SEQUENCE("r", "l", NO_MASK));
+    struct keras_topology topology;
+    struct fault fault = {0};
+    size_t steps;
+    (void)state;
+    assert_true(keras_topology_parse(&topology, json, strlen(json), "3.15.1", NULL, &fault));
+    if (!keras_shape_check(&topology, &steps, &fault))
+        fail_msg("%s", fault.text);
+    keras_topology_fini(&topology);
+    expect_refused(json, "3.9.2", "LSTM r: called without the mask that comes along");
+    expect_refused(FROM_HALF("g", SEQUENCE("l", "m", MASK("any")) "," AVERAGE("l", "")), "3.15.1",
+                   "GlobalAveragePooling1D g: called without the mask");
+}
+
 /* ReLU and Softmax called on a tensor in a model in the model were taken for the layers of these
  * names, which pass masks on: what came behind was masked. */
 static void bug_503_masks_end_at_functions(void **state)
@@ -933,6 +982,8 @@ int main(void)
         cmocka_unit_test(other_graphs_are_refused),
         cmocka_unit_test(masks_that_come_along_are_taken),
         cmocka_unit_test(other_masks_are_refused),
+        cmocka_unit_test(bug_505_no_mask_of_keras_2_is_none),
+        cmocka_unit_test(bug_506_no_mask_of_keras_3_comes_along),
         cmocka_unit_test(bug_503_masks_end_at_functions),
         cmocka_unit_test(what_trains_is_looked_over),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),

@@ -356,6 +356,15 @@ def masks_end(k):
     return k.Model(i, layers.LSTM(3)(layers.Conv1D(4, 2, padding="same")(x)))
 
 
+def bug_506_mask_of_none(k):
+    """mask=None says nothing to Keras 3: the mask comes along."""
+    layers = k.layers
+    i = layers.Input((None, FEATURES))
+    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(layers.Masking(0.25)(i), mask=None)
+    x = layers.LSTM(UNITS, return_sequences=True)(x, mask=None)
+    return k.Model(i, layers.GlobalAveragePooling1D()(x, mask=None))
+
+
 def masks_through_models(k):
     """Between models Keras 3's graphs say nothing of masks, which come along when it computes."""
     layers = k.layers
@@ -388,6 +397,7 @@ def padded_and_zeros():
 
 
 def masks_in_graphs():
+    both("k3_bug_506_mask_of_none", bug_506_mask_of_none(keras), padded(), ["keras"])
     for k, old, suffixes in ((keras, "k3", ["keras", "h5"]), (tf_keras, "k2", ["h5"])):
         both(f"{old}_masked_graph", masked_graph(k), ids().astype(np.int32), suffixes)
         both(f"{old}_masking_graph", masking_graph(k), padded(), suffixes)
@@ -763,6 +773,8 @@ def refused_masks():
     refuse("bug_503_function_ends_masks",
            saved(keras.Model(i, layers.LSTM(2, name="odd")(inner(masked))), "h5"), "h5",
            "LSTM odd: masked steps before a layer that ends masks cannot be expressed")
+    refuse("bug_505_mask_of_none", saved(bug_506_mask_of_none(tf_keras), "h5"), "h5",
+           "called with mask=None on masked steps, which cannot be expressed")
     again = layers.Masking(0.0)(masked)
     one("mask_that_was_replaced", i,
         layers.LSTM(2, name="odd")(again, mask=masking.compute_mask(i)),
