@@ -45,6 +45,23 @@ static bool check_steps(const struct walk *walk, struct fault *fault)
                      STEPS_MAX);
 }
 
+/* Is it an object that may be, or hold, the weights that are looked for where it stands? A class
+ * that is only named (torch.float32) is none. */
+static bool is_closed(const struct pickle_value *value)
+{
+    return value->type == PICKLE_UNKNOWN && value->as.unknown.called;
+}
+
+static bool check_open(struct walk *walk, const struct pickle_value *dict, struct fault *fault)
+{
+    for (size_t i = 1; i < dict->as.items.count && walk->steps < STEPS_MAX; i += 2, walk->steps++) {
+        const struct pickle_value *value = pickle_get(walk->pickle, dict->as.items.refs[i]);
+        if (is_closed(value))
+            return pickle_refuse_unknown(value, fault);
+    }
+    return true;
+}
+
 /* Not found either when there are no steps left. */
 static bool holds_tensors(struct walk *walk, const struct pickle_value *value)
 {
@@ -64,7 +81,7 @@ static const struct pickle_value *well_known(const struct pickle *pickle,
                                         "net"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct pickle_value *value = pickle_lookup(pickle, dict, names[i]);
-        if (value != NULL && value->type == PICKLE_DICT)
+        if (value != NULL && (value->type == PICKLE_DICT || is_closed(value)))
             return value;
     }
     return NULL;
@@ -76,6 +93,8 @@ static bool find_inner(struct walk *walk, const struct pickle_value *dict,
                        const struct pickle_value **found, struct fault *fault)
 {
     size_t count = 0;
+    if (!check_open(walk, dict, fault))
+        return false;
     for (size_t i = 1; i < dict->as.items.count; i += 2) {
         const struct pickle_value *value = pickle_get(walk->pickle, dict->as.items.refs[i]);
         if (holds_tensors(walk, value) && ++count == 1)
@@ -91,12 +110,16 @@ static bool find_dict(struct walk *walk, const struct pickle_value **found, stru
 {
     const struct pickle *pickle = walk->pickle;
     const struct pickle_value *dict = pickle_get(pickle, pickle->root);
+    if (dict->type == PICKLE_UNKNOWN)
+        return pickle_refuse_unknown(dict, fault);
     if (dict->type != PICKLE_DICT)
         return fault_set(fault, 400, "a dict of tensors expected, got another object");
     for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
         const struct pickle_value *inner = well_known(pickle, dict);
         if (inner == NULL)
             break;
+        if (is_closed(inner))
+            return pickle_refuse_unknown(inner, fault);
         dict = inner;
     }
     *found = dict;
@@ -162,6 +185,8 @@ static bool add_tensors(struct walk *walk, const struct storage_source *source,
                         struct state_dict *dict, struct fault *fault)
 {
     const struct pickle *pickle = walk->pickle;
+    if (!check_open(walk, value, fault))
+        return false;
     for (size_t i = 0; i < value->as.items.count && walk->steps < STEPS_MAX; i += 2) {
         const struct pickle_value *item = pickle_get(pickle, value->as.items.refs[i + 1]);
         struct key key, joined;

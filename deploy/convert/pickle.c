@@ -174,12 +174,21 @@ static bool do_tuple3(struct pickle_machine *m)
     return make_tuple_of(m, 3);
 }
 
+static bool is_closed(enum pickle_type type)
+{
+    return type == PICKLE_ASIDE || type == PICKLE_UNKNOWN;
+}
+
 /* The container stands right below what is to be added. */
 static bool add_above(struct pickle_machine *m, size_t bottom, enum pickle_type type)
 {
     if (bottom <= machine_floor_of(m))
         return machine_fail(m, "nothing on the stack");
     const pickle_ref container = m->stack.list[bottom - 1];
+    if (is_closed(machine_value_of(m, container)->type)) {
+        m->stack.count = bottom;
+        return true;
+    }
     if (machine_value_of(m, container)->type != type)
         return machine_fail(m, "a value of another type expected");
     if (type == PICKLE_DICT && (m->stack.count - bottom) % 2 != 0)
@@ -218,6 +227,26 @@ static bool do_set_item(struct pickle_machine *m)
 static bool do_set_items(struct pickle_machine *m)
 {
     return add_marked(m, PICKLE_DICT);
+}
+
+/* Sets hold no weights that a name leads to. */
+static bool do_empty_set(struct pickle_machine *m)
+{
+    return machine_push_empty(m, PICKLE_ASIDE);
+}
+
+static bool do_add_items(struct pickle_machine *m)
+{
+    return add_marked(m, PICKLE_ASIDE);
+}
+
+static bool do_frozenset(struct pickle_machine *m)
+{
+    size_t bottom = 0;
+    if (!machine_pop_mark(m, &bottom))
+        return false;
+    m->stack.count = bottom;
+    return machine_push_empty(m, PICKLE_ASIDE);
 }
 
 /* ---- memory ---- */
@@ -292,14 +321,14 @@ static bool do_stack_global(struct pickle_machine *m)
     return machine_push_global(m, &module_text, &name_text);
 }
 
-/* Attributes of a dict (a state_dict's _metadata) and of what is left aside are dropped. */
+/* Attributes of a dict (a state_dict's _metadata) and of what is not looked into are dropped. */
 static bool do_build(struct pickle_machine *m)
 {
     pickle_ref state, object;
     if (!machine_pop(m, &state) || !machine_pop(m, &object))
         return false;
     const enum pickle_type type = machine_value_of(m, object)->type;
-    return type == PICKLE_DICT || type == PICKLE_ASIDE
+    return type == PICKLE_DICT || is_closed(type)
                ? machine_append(m, &m->stack, object)
                : machine_fail(m, "a value of another type expected");
 }
@@ -341,7 +370,8 @@ static bool (*const opcodes[256])(struct pickle_machine *m) = {
     [0x81] = machine_new, [0x85] = do_tuple1,
     [0x86] = do_tuple2, [0x87] = do_tuple3, [0x88] = do_true, [0x89] = do_false,
     [0x8a] = do_long1, [0x8b] = do_long4, [0x8c] = do_text1, [0x8d] = do_text8,
-    [0x8e] = do_text8, [0x93] = do_stack_global, [0x94] = do_memoize, [0x95] = do_frame,
+    [0x8e] = do_text8, [0x8f] = do_empty_set, [0x90] = do_add_items, [0x91] = do_frozenset,
+    [0x92] = machine_new_named, [0x96] = do_text8, [0x93] = do_stack_global, [0x94] = do_memoize, [0x95] = do_frame,
 };
 /* clang-format on */
 

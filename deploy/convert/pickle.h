@@ -1,7 +1,8 @@
 /* Reads a Python pickle (protocols 2 to 5) without Python: the opcodes that torch.save writes, and
  * of all the functions and classes a pickle may call only those that make dicts and tensors.
- * A few that scripts keep beside the weights (NumPy's numbers, argparse's Namespace) make a value
- * of which no more is known. Everything else is named and refused; nothing is ever executed.
+ * What scripts keep beside the weights (NumPy's numbers, paths, dates) makes a value of which no
+ * more is known, and so does everything else, whose name is kept: who looks for weights where it
+ * stands refuses it. Nothing is ever executed.
  *
  * Values stand in one table and refer to each other by number, so a pickle that refers to itself
  * costs nothing: whoever walks the values bounds his own steps. */
@@ -28,11 +29,12 @@ enum pickle_type {
     PICKLE_TEXT, /* str and bytes */
     PICKLE_TUPLE,
     PICKLE_LIST,
-    PICKLE_DICT, /* dict and OrderedDict */
+    PICKLE_DICT, /* dict, OrderedDict and defaultdict */
     PICKLE_GLOBAL,
     PICKLE_STORAGE,
     PICKLE_TENSOR,
-    PICKLE_ASIDE, /* what no weights are in */
+    PICKLE_ASIDE,   /* what no weights are in */
+    PICKLE_UNKNOWN, /* a class or a function, or what came of calling it; weights may be in it */
 };
 
 typedef uint32_t pickle_ref; /* a value's number */
@@ -61,6 +63,12 @@ struct pickle_tensor {
     pickle_ref mark; /* why: the first key of PyTorch's metadata, "neg", "conj" */
 };
 
+struct pickle_unknown {
+    const unsigned char *module, *name; /* in the pickle */
+    uint32_t module_size, name_size;
+    bool called;
+};
+
 struct pickle_value {
     enum pickle_type type;
     union {
@@ -71,6 +79,7 @@ struct pickle_value {
         unsigned global;
         struct pickle_storage storage;
         struct pickle_tensor tensor;
+        struct pickle_unknown unknown;
     } as;
 };
 
@@ -90,6 +99,9 @@ void pickle_fini(struct pickle *pickle);
 const struct pickle_value *pickle_get(const struct pickle *pickle, pickle_ref ref);
 bool pickle_text_equals(const struct pickle_text *text, const char *other);
 bool pickle_is_text(const struct pickle *pickle, pickle_ref ref, const char *text);
+
+/* Refuses a PICKLE_UNKNOWN where weights may be in it: "the pickle wants 'os.system'..."; false. */
+bool pickle_refuse_unknown(const struct pickle_value *value, struct fault *fault);
 
 /* The value of a dict's key, the last one when there are several; NULL when value is no dict or has
  * no such key. */

@@ -9,6 +9,7 @@
 
 enum global {
     GLOBAL_ORDERED_DICT,
+    GLOBAL_DEFAULT_DICT,
     GLOBAL_REBUILD_TENSOR,
     GLOBAL_REBUILD_PARAMETER,
     GLOBAL_STORAGE,
@@ -21,6 +22,7 @@ static const struct {
     enum array_type type; /* of a storage */
 } globals[] = {
     {"collections", "OrderedDict", GLOBAL_ORDERED_DICT, 0},
+    {"collections", "defaultdict", GLOBAL_DEFAULT_DICT, 0},
     {"torch._utils", "_rebuild_tensor", GLOBAL_REBUILD_TENSOR, 0},
     {"torch._utils", "_rebuild_tensor_v2", GLOBAL_REBUILD_TENSOR, 0},
     {"torch._utils", "_rebuild_parameter", GLOBAL_REBUILD_PARAMETER, 0},
@@ -42,6 +44,24 @@ static const struct {
     {"numpy._core.multiarray", "scalar", GLOBAL_ASIDE, 0},
     {"numpy", "dtype", GLOBAL_ASIDE, 0},
     {"_codecs", "encode", GLOBAL_ASIDE, 0},
+    {"collections", "Counter", GLOBAL_ASIDE, 0},
+    {"collections", "deque", GLOBAL_ASIDE, 0},
+    {"datetime", "date", GLOBAL_ASIDE, 0},
+    {"datetime", "datetime", GLOBAL_ASIDE, 0},
+    {"datetime", "time", GLOBAL_ASIDE, 0},
+    {"datetime", "timedelta", GLOBAL_ASIDE, 0},
+    {"datetime", "timezone", GLOBAL_ASIDE, 0},
+    {"pathlib", "PosixPath", GLOBAL_ASIDE, 0},
+    {"pathlib", "WindowsPath", GLOBAL_ASIDE, 0},
+    {"pathlib", "PurePosixPath", GLOBAL_ASIDE, 0},
+    {"pathlib", "PureWindowsPath", GLOBAL_ASIDE, 0},
+    {"pathlib._local", "PosixPath", GLOBAL_ASIDE, 0},
+    {"pathlib._local", "WindowsPath", GLOBAL_ASIDE, 0},
+    /* Protocol 2 has the names of Python 2. */
+    {"__builtin__", "set", GLOBAL_ASIDE, 0},
+    {"__builtin__", "frozenset", GLOBAL_ASIDE, 0},
+    {"builtins", "set", GLOBAL_ASIDE, 0},
+    {"builtins", "frozenset", GLOBAL_ASIDE, 0},
 };
 
 /* ---- names ---- */
@@ -67,10 +87,23 @@ bool machine_push_global(struct pickle_machine *m, const struct pickle_text *mod
         if (pickle_text_equals(module, globals[i].module) &&
             pickle_text_equals(name, globals[i].name))
             return machine_push(m, &(struct pickle_value){.type = PICKLE_GLOBAL, .as.global = i});
-    return fault_set(m->fault, 400,
+    return machine_push(m,
+                        &(struct pickle_value){.type = PICKLE_UNKNOWN,
+                                               .as.unknown = {.module = module->bytes,
+                                                              .name = name->bytes,
+                                                              .module_size = (uint32_t)module->size,
+                                                              .name_size = (uint32_t)name->size}});
+}
+
+bool pickle_refuse_unknown(const struct pickle_value *value, struct fault *fault)
+{
+    const struct pickle_unknown *unknown = &value->as.unknown;
+    const struct pickle_text module = {unknown->module, unknown->module_size};
+    const struct pickle_text name = {unknown->name, unknown->name_size};
+    return fault_set(fault, 400,
                      "the pickle wants '%s.%s': only tensors, dicts, lists, numbers and texts are "
                      "built (save model.state_dict() rather than the model or other objects)",
-                     shorten(module).text, shorten(name).text);
+                     shorten(&module).text, shorten(&name).text);
 }
 
 /* ---- calls ---- */
@@ -180,15 +213,36 @@ static bool make_ordered_dict(struct pickle_machine *m, pickle_ref arguments)
            (argument(m, arguments, 0, PICKLE_LIST, &pairs) && fill_ordered_dict(m, dict, pairs));
 }
 
+/* Its factory is not needed: a pickle holds what it has made. */
+static bool make_default_dict(struct pickle_machine *m)
+{
+    return machine_push_empty(m, PICKLE_DICT);
+}
+
+/* What is called is not one of the globals: a class that is not known, or what came of another. */
+static bool call_unknown(struct pickle_machine *m, pickle_ref callable)
+{
+    struct pickle_value value = *machine_value_of(m, callable);
+    if (value.type == PICKLE_ASIDE)
+        return machine_push_empty(m, PICKLE_ASIDE);
+    if (value.type != PICKLE_UNKNOWN)
+        return machine_fail(m, "a value of another type expected");
+    value.as.unknown.called = true;
+    return machine_push(m, &value);
+}
+
 bool machine_call(struct pickle_machine *m)
 {
     pickle_ref arguments, callable;
-    if (!machine_pop_type(m, PICKLE_TUPLE, &arguments) ||
-        !machine_pop_type(m, PICKLE_GLOBAL, &callable))
+    if (!machine_pop_type(m, PICKLE_TUPLE, &arguments) || !machine_pop(m, &callable))
         return false;
+    if (machine_value_of(m, callable)->type != PICKLE_GLOBAL)
+        return call_unknown(m, callable);
     switch (globals[machine_value_of(m, callable)->as.global].global) {
     case GLOBAL_ORDERED_DICT:
         return make_ordered_dict(m, arguments);
+    case GLOBAL_DEFAULT_DICT:
+        return make_default_dict(m);
     case GLOBAL_REBUILD_TENSOR:
         return rebuild_tensor(m, arguments);
     case GLOBAL_REBUILD_PARAMETER:
@@ -204,12 +258,19 @@ bool machine_call(struct pickle_machine *m)
 bool machine_new(struct pickle_machine *m)
 {
     pickle_ref arguments, class;
-    if (!machine_pop_type(m, PICKLE_TUPLE, &arguments) ||
-        !machine_pop_type(m, PICKLE_GLOBAL, &class))
+    if (!machine_pop_type(m, PICKLE_TUPLE, &arguments) || !machine_pop(m, &class))
         return false;
+    if (machine_value_of(m, class)->type != PICKLE_GLOBAL)
+        return call_unknown(m, class);
     return globals[machine_value_of(m, class)->as.global].global == GLOBAL_ASIDE
                ? machine_push_empty(m, PICKLE_ASIDE)
                : machine_fail(m, "a new object of a class that is made otherwise");
+}
+
+bool machine_new_named(struct pickle_machine *m)
+{
+    pickle_ref named;
+    return machine_pop_type(m, PICKLE_DICT, &named) && machine_new(m);
 }
 
 bool machine_push_storage(struct pickle_machine *m)
@@ -219,11 +280,17 @@ bool machine_push_storage(struct pickle_machine *m)
     pickle_ref id, kind, type;
     if (!machine_pop_type(m, PICKLE_TUPLE, &id) || !argument(m, id, 0, PICKLE_TEXT, &kind))
         return false;
+    /* PyTorch before 1.6: a module's class, with its source. */
+    if (pickle_is_text(m->pickle, kind, "module") && argument(m, id, 1, PICKLE_UNKNOWN, &type))
+        return machine_append(m, &m->stack, type);
     if (!pickle_is_text(m->pickle, kind, "storage"))
         return fault_set(m->fault, 400,
                          "the pickle holds a '%s', not only tensors (save model.state_dict() "
                          "rather than the model)",
                          shorten(&machine_value_of(m, kind)->as.text).text);
+    const struct pickle_items *parts = &machine_value_of(m, id)->as.items;
+    if (parts->count > 1 && machine_value_of(m, parts->refs[1])->type == PICKLE_UNKNOWN)
+        return pickle_refuse_unknown(machine_value_of(m, parts->refs[1]), m->fault);
     if (!argument(m, id, 1, PICKLE_GLOBAL, &type) ||
         !argument(m, id, 2, PICKLE_TEXT, &storage->key) ||
         !size_argument(m, id, 4, &storage->elements))

@@ -71,8 +71,9 @@ bool machine_push_global(struct pickle_machine *m, const struct pickle_text *mod
                          const struct pickle_text *name);
 /* Calls what stands on the stack below its arguments' tuple. */
 bool machine_call(struct pickle_machine *m);
-/* The same for a class whose __new__ is called. */
+/* The same for a class whose __new__ is called, without and with arguments by name. */
 bool machine_new(struct pickle_machine *m);
+bool machine_new_named(struct pickle_machine *m);
 /* Pushes the storage that the tuple on the stack tells of:
  * ('storage', type, key, location, elements[, view]). */
 bool machine_push_storage(struct pickle_machine *m);

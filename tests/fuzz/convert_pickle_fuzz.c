@@ -24,6 +24,12 @@ static void check_value(const struct pickle *pickle, const struct pickle_value *
     if (value->type == PICKLE_TEXT || value->type == PICKLE_LONG) {
         assert(value->as.text.bytes >= begin);
         assert(value->as.text.bytes + value->as.text.size <= end);
+    } else if (value->type == PICKLE_UNKNOWN) {
+        struct fault fault = {0};
+        assert(value->as.unknown.module >= begin && value->as.unknown.name >= begin);
+        assert(value->as.unknown.module + value->as.unknown.module_size <= end);
+        assert(value->as.unknown.name + value->as.unknown.name_size <= end);
+        assert(!pickle_refuse_unknown(value, &fault) && fault.status == 400);
     } else if (value->type == PICKLE_STORAGE) {
         assert(pickle_get(pickle, value->as.storage.key)->type == PICKLE_TEXT);
         assert(value->as.storage.type < ARRAY_TYPES);

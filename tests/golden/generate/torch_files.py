@@ -6,6 +6,9 @@ float32 from the weights as the file has them. Cases of torch_files/refused/ hol
 `because`, a part of the text that must be said.
 """
 import argparse
+import collections
+import datetime
+import enum
 import io
 import pathlib
 import shutil
@@ -351,11 +354,39 @@ def left_aside():
     refuse("bug_480_namespace", saved(argparse.Namespace(**state)), "got another object")
 
 
+class Mode(enum.Enum):
+    """Of no module that lstm-convert knows."""
+
+    TRAIN = "train"
+
+
+def objects_beside():
+    """What scripts keep beside the weights, of classes known and unknown."""
+    lstm = make_lstm()
+    state = lstm.state_dict()
+    checkpoint = {"epoch": 3, "seen": {1, 2}, "frozen": frozenset("ab"), "type": torch.float32,
+                  "counts": collections.Counter("aab"), "lists": collections.defaultdict(list, a=[1]),
+                  "path": pathlib.PurePosixPath("/data/x"), "at": datetime.datetime(2026, 1, 2, 3),
+                  "took": datetime.timedelta(hours=1), "mode": Mode.TRAIN,
+                  "confusion": numpy.zeros([2, 2]), "loss": torch.nn.MSELoss(), "state_dict": state}
+    write("bug_507_objects_beside", saved(checkpoint), *answer(lstm, state))
+    write("bug_507_objects_beside_protocol_4", saved(checkpoint, pickle_protocol=4),
+          *answer(lstm, state))
+    write("bug_507_objects_beside_legacy",
+          saved(checkpoint, _use_new_zipfile_serialization=False), *answer(lstm, state))
+    refuse("bug_507_object_as_the_model", saved({"model": lstm, "ema": state}),
+           "the pickle wants 'torch.nn.modules.rnn.LSTM'")
+    refuse("bug_507_object_beside_dicts", saved({"network": lstm, "ema": state}),
+           "the pickle wants 'torch.nn.modules.rnn.LSTM'")
+    refuse("bug_507_dict_of_ones_own", saved({"state_dict": collections.UserDict(state)}),
+           "the pickle wants 'UserDict.IterableUserDict'")
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     torch.manual_seed(20)
     for make in containers, objects, element_types, heads, chains, numpy_files, others, dict_of_dicts, \
-            gates_apart, left_aside:
+            gates_apart, left_aside, objects_beside:
         make()
 
 
