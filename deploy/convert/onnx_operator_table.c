@@ -18,7 +18,6 @@ operators[] = {
     {"Cast", onnx_cast, " to saturate round_mode "},
     {"Clip", onnx_clip, " min max "},
     {"Concat", onnx_concat, " axis "},
-
     {"Constant", onnx_constant, " value value_float value_floats value_int value_ints "},
     {"ConstantOfShape", onnx_constant_of_shape, " value "},
     {"Conv", onnx_conv, " auto_pad dilations group kernel_shape pads strides "},
