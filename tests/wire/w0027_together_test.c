@@ -52,15 +52,18 @@ static void write_body(int client, char body[BODY_MAX])
              steps, client, steps == 2 ? ",-0.5" : "");
 }
 
-static char *answer_alone(int client)
+/* To be freed one by one. */
+static void answer_alone(char *alone[CLIENTS])
 {
-    struct http_response response;
-    char body[BODY_MAX];
-    write_body(client, body);
-    assert_true(http_post(&fixture.client, PATH, body, strlen(body), &response));
-    assert_int_equal(response.status, 200);
-    free(response.headers);
-    return response.body;
+    for (int i = 0; i < CLIENTS; i++) {
+        struct http_response response;
+        char body[BODY_MAX];
+        write_body(i, body);
+        assert_true(http_post(&fixture.client, PATH, body, strlen(body), &response));
+        assert_int_equal(response.status, 200);
+        free(response.headers);
+        alone[i] = response.body;
+    }
 }
 
 /* A connection that one of the daemon's threads has already. */
@@ -118,8 +121,7 @@ static void what_comes_together_is_computed_together(void **state)
     char *alone[CLIENTS];
     int fds[CLIENTS];
     (void)state;
-    for (int i = 0; i < CLIENTS; i++)
-        alone[i] = answer_alone(i);
+    answer_alone(alone);
     for (int i = 0; i < CLIENTS; i++)
         fds[i] = connect_known();
     const double before = passes();
@@ -141,8 +143,7 @@ static void who_leaves_takes_nothing_from_the_others(void **state)
     char *alone[CLIENTS];
     int fds[CLIENTS];
     (void)state;
-    for (int i = 0; i < CLIENTS; i++)
-        alone[i] = answer_alone(i);
+    answer_alone(alone);
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < CLIENTS; i++)
             fds[i] = connect_known();
