@@ -32,7 +32,8 @@ struct http_light {
     struct exchange *held[JOB_TOGETHER_MAX];
     size_t count;
     double flops;    /* of all of them */
-    unsigned unheld; /* so many more are not to be held */
+    unsigned pause;  /* so many were not to be held after the last one that was and found nobody */
+    unsigned unheld; /* so many of these are left */
     struct tick_batch batch;
 };
 

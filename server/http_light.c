@@ -5,9 +5,9 @@
  * than computing. */
 #include "server/http_exchange.h"
 
-/* To be held costs a request some two microseconds. So when one was and no other came, as many more
- * are computed as they come. */
-#define UNHELD_AFTER_NONE 3
+/* To be held costs a request some microseconds. So when one was and no other came, some more are
+ * computed as they come: 1, 3, 7... up to so many each time that it happens again. */
+#define UNHELD_MAX 255
 
 static bool is_worth_holding(const struct http_thread *thread)
 {
@@ -38,7 +38,8 @@ static void run(struct http_light *light, const struct exchange *present)
         jobs[i] = light->held[i]->job;
     light->count = 0;
     light->flops = 0;
-    light->unheld = count == 1 ? UNHELD_AFTER_NONE : 0;
+    light->pause = count > 1 ? 0 : light->pause < UNHELD_MAX ? 2 * light->pause + 1 : UNHELD_MAX;
+    light->unheld = light->pause;
     job_run_together(jobs, count, &light->batch);
     for (size_t i = 0; i < count; i++) {
         light->held[i]->held = false;
