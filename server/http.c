@@ -35,6 +35,9 @@
  * with zeros, half of it twice, for every request. */
 #define CONNECTION_MEMORY (HTTP_GUARD_HEAD_MAX + (2 << 10))
 
+/* Seconds, an eternity that as milliseconds fits 32 bits (see http_suspend). */
+#define SUSPENDED_TIMEOUT 1000000U
+
 /* ---- suspending ---- */
 
 static bool enter_suspension(struct http *http)
@@ -60,14 +63,26 @@ void http_resume(void *argument)
     pthread_mutex_unlock(&http->lock);
 }
 
+/* Seconds; 0: the library's own, which is none. */
+static void set_library_timeout(const struct exchange *exchange, unsigned seconds)
+{
+    MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
 /* Before anything is handed over: from then on another thread may resume the connection at any
  * moment. It is not served before this thread is back in the library, so the exchange is still ours
- * here. */
+ * here.
+ *
+ * What it resumes the library first reads from, and where it finds that the client has closed its
+ * sending side it drops the connection, whether or not there is an answer. But connections with a
+ * timeout of their own it looks at before it reads, so it calls us first. */
 bool http_suspend(struct exchange *exchange)
 {
     if (!enter_suspension(exchange->http))
         return fault_set(&exchange->refusal, 503, "the server is shutting down");
     MHD_suspend_connection(exchange->connection);
+    if (exchange->state != ANSWERED)
+        set_library_timeout(exchange, SUSPENDED_TIMEOUT);
     return true;
 }
 
@@ -252,6 +267,7 @@ uint64_t http_client(const struct exchange *exchange)
 static bool finish_work(struct exchange *exchange)
 {
     http_set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
+    set_library_timeout(exchange, 0);
     http_light_finish(exchange);
     if (exchange->command != NULL)
         return http_command_send(exchange);

@@ -29,7 +29,7 @@ static struct fixture fixture;
 
 static int start_daemon(void **state)
 {
-    static const char *const arguments[] = {"--http-threads", "2", NULL};
+    static const char *const arguments[] = {"--http-threads", "2", "--ignore-half-close", NULL};
     (void)state;
     fixture_init(&fixture);
     fixture_add_golden_as(&fixture, "one_by_one", "tiny");
@@ -166,11 +166,69 @@ static void who_leaves_takes_nothing_from_the_others(void **state)
     expect_get_json(&fixture.client, "/v2/health/live", 200, "{\"live\":true}");
 }
 
+static void answers_half_closed(const char *const bodies[CLIENTS])
+{
+    char *alone[CLIENTS];
+    int fds[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        struct http_response response;
+        assert_true(http_post(&fixture.client, PATH, bodies[i], strlen(bodies[i]), &response));
+        assert_int_equal(response.status, 200);
+        free(response.headers);
+        alone[i] = response.body;
+        fds[i] = connect_known();
+    }
+    program_signal(&fixture.daemon.program, SIGSTOP);
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_true(raw_post(fds[i], PATH, bodies[i]));
+        assert_int_equal(shutdown(fds[i], SHUT_WR), 0);
+    }
+    program_signal(&fixture.daemon.program, SIGCONT);
+    for (int i = 0; i < CLIENTS; i++) {
+        expect_answer(fds[i], alone[i]);
+        close(fds[i]);
+        free(alone[i]);
+    }
+}
+
+static void bug_531_who_has_said_all_is_answered(void **state)
+{
+    char bodies[CLIENTS][BODY_MAX];
+    const char *pointers[CLIENTS];
+    (void)state;
+    for (int i = 0; i < CLIENTS; i++) {
+        write_body(i, bodies[i]);
+        pointers[i] = bodies[i];
+    }
+    answers_half_closed(pointers);
+}
+
+/* Too long for a light one, and yet read at once. */
+static void bug_532_so_is_who_waited_for_a_worker(void **state)
+{
+    enum { STEPS = 800 };
+    static char body[2 * STEPS + 200];
+    const char *pointers[CLIENTS];
+    (void)state;
+    int size = snprintf(body, sizeof body,
+                        "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
+                        "\"shape\":[%d,1,1],\"data\":[1",
+                        STEPS);
+    for (int i = 1; i < STEPS; i++)
+        size += snprintf(body + size, sizeof body - (size_t)size, ",%d", i % 3);
+    snprintf(body + size, sizeof body - (size_t)size, "]}]}");
+    for (int i = 0; i < CLIENTS; i++)
+        pointers[i] = body;
+    answers_half_closed(pointers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_together_is_computed_together),
         cmocka_unit_test(who_leaves_takes_nothing_from_the_others),
+        cmocka_unit_test(bug_531_who_has_said_all_is_answered),
+        cmocka_unit_test(bug_532_so_is_who_waited_for_a_worker),
     };
     return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
 }
