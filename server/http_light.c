@@ -15,10 +15,18 @@ static bool is_worth_holding(const struct http_thread *thread)
            connections_count(thread->http->connections) > thread->http->config.threads;
 }
 
+/* Who is held holds memory, which others may want before it is answered. */
+static bool is_memory_short(const struct exchange *exchange)
+{
+    const struct budget *budget = &exchange->http->service->budget;
+    return atomic_load_explicit(&budget->used, memory_order_relaxed) > budget->limit / 4;
+}
+
 static bool has_room(const struct http_light *light, const struct exchange *exchange)
 {
     return light->count < JOB_TOGETHER_MAX - 1 &&
-           light->flops + job_flops(exchange->job) <= JOB_TOGETHER_FLOPS;
+           light->flops + job_flops(exchange->job) <= JOB_TOGETHER_FLOPS &&
+           !is_memory_short(exchange);
 }
 
 static void add(struct http_light *light, struct exchange *exchange)

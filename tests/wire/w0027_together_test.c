@@ -36,6 +36,16 @@ static int start_daemon(void **state)
     return fixture_start(&fixture, arguments, NULL) ? 0 : -1;
 }
 
+static int start_small_daemon(void **state)
+{
+    static const char *const arguments[] = {"--http-threads", "2", "--max-memory-bytes", "1048576",
+                                            NULL};
+    (void)state;
+    fixture_init(&fixture);
+    fixture_add_golden_as(&fixture, "one_by_one", "tiny");
+    return fixture_start(&fixture, arguments, NULL) ? 0 : -1;
+}
+
 static int stop_daemon(void **state)
 {
     (void)state;
@@ -222,13 +232,46 @@ static void bug_532_so_is_who_waited_for_a_worker(void **state)
     answers_half_closed(pointers);
 }
 
+/* All of them held would want more than there is; one after the other they do not. */
+static void bug_533_who_is_held_takes_no_memory_from_others(void **state)
+{
+    enum { MANY = 100, STEPS = 150 };
+    char body[4 * STEPS + 200];
+    int fds[MANY];
+    (void)state;
+    int size = snprintf(body, sizeof body,
+                        "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
+                        "\"shape\":[%d,1,1],\"data\":[1",
+                        STEPS);
+    for (int i = 1; i < STEPS; i++)
+        size += snprintf(body + size, sizeof body - (size_t)size, ",%d", i % 3);
+    snprintf(body + size, sizeof body - (size_t)size, "]}]}");
+    for (int i = 0; i < MANY; i++)
+        fds[i] = connect_known();
+    program_signal(&fixture.daemon.program, SIGSTOP);
+    for (int i = 0; i < MANY; i++)
+        assert_true(raw_post(fds[i], PATH, body));
+    program_signal(&fixture.daemon.program, SIGCONT);
+    for (int i = 0; i < MANY; i++) {
+        bool closed;
+        char *answer = raw_receive(fds[i], PATIENCE, &closed);
+        assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+        free(answer);
+        close(fds[i]);
+    }
+}
+
 int main(void)
 {
+    const struct CMUnitTest small[] = {
+        cmocka_unit_test(bug_533_who_is_held_takes_no_memory_from_others),
+    };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_together_is_computed_together),
         cmocka_unit_test(who_leaves_takes_nothing_from_the_others),
         cmocka_unit_test(bug_531_who_has_said_all_is_answered),
         cmocka_unit_test(bug_532_so_is_who_waited_for_a_worker),
     };
-    return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
+    return cmocka_run_group_tests(tests, start_daemon, stop_daemon) +
+           cmocka_run_group_tests(small, start_small_daemon, stop_daemon);
 }
