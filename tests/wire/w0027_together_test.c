@@ -213,6 +213,17 @@ static void bug_531_who_has_said_all_is_answered(void **state)
     answers_half_closed(pointers);
 }
 
+static void write_long_body(int steps, char *body, size_t room)
+{
+    int size = snprintf(body, room,
+                        "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
+                        "\"shape\":[%d,1,1],\"data\":[1",
+                        steps);
+    for (int i = 1; i < steps; i++)
+        size += snprintf(body + size, room - (size_t)size, ",%d", i % 3);
+    snprintf(body + size, room - (size_t)size, "]}]}");
+}
+
 /* Too long for a light one, and yet read at once. */
 static void bug_532_so_is_who_waited_for_a_worker(void **state)
 {
@@ -220,13 +231,7 @@ static void bug_532_so_is_who_waited_for_a_worker(void **state)
     static char body[2 * STEPS + 200];
     const char *pointers[CLIENTS];
     (void)state;
-    int size = snprintf(body, sizeof body,
-                        "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
-                        "\"shape\":[%d,1,1],\"data\":[1",
-                        STEPS);
-    for (int i = 1; i < STEPS; i++)
-        size += snprintf(body + size, sizeof body - (size_t)size, ",%d", i % 3);
-    snprintf(body + size, sizeof body - (size_t)size, "]}]}");
+    write_long_body(STEPS, body, sizeof body);
     for (int i = 0; i < CLIENTS; i++)
         pointers[i] = body;
     answers_half_closed(pointers);
@@ -239,13 +244,7 @@ static void bug_533_who_is_held_takes_no_memory_from_others(void **state)
     char body[4 * STEPS + 200];
     int fds[MANY];
     (void)state;
-    int size = snprintf(body, sizeof body,
-                        "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
-                        "\"shape\":[%d,1,1],\"data\":[1",
-                        STEPS);
-    for (int i = 1; i < STEPS; i++)
-        size += snprintf(body + size, sizeof body - (size_t)size, ",%d", i % 3);
-    snprintf(body + size, sizeof body - (size_t)size, "]}]}");
+    write_long_body(STEPS, body, sizeof body);
     for (int i = 0; i < MANY; i++)
         fds[i] = connect_known();
     program_signal(&fixture.daemon.program, SIGSTOP);
