@@ -291,7 +291,8 @@ void connections_stop(struct connections *table)
 
 /* Edge-triggered and once, so that nothing but the peer's leaving ever wakes the thread. Without
  * memory for it in the kernel, the leaving goes unnoticed and the deadline remains. The kernel
- * forgets the descriptor when the library closes it. */
+ * forgets the descriptor when the library closes it, or a lingering duplicate of it is closed; an
+ * event that comes until then is told by its generation. */
 static void watch_peer(struct connections *table, struct connection *connection)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET | EPOLLONESHOT};
