@@ -118,7 +118,9 @@ $(O)/core/%.o: core/%.c | $(PACKAGES)
 	$(Q)$(CC) $(CORE_STD) $(ALL_CFLAGS) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Chosen at run time, so only these files may hold these instructions.
+AVX512 := -mavx512f -mavx512dq -mfma
 $(O)/core/kernel_avx2.o: KERNEL_CFLAGS := -mavx2 -mfma
+$(O)/core/kernel_avx512.o: KERNEL_CFLAGS := $(AVX512)
 $(O)/proto/float_spelling_avx2.o: KERNEL_CFLAGS := -mavx2
 
 $(O)/proto/%.o: proto/%.c | $(PACKAGES)
@@ -342,14 +344,17 @@ bench-serving: $(addprefix $(BIN)/,lstmd lstm-load lstm-bench) build/bench/const
 bench-numbers: build/bench/number-bench
 	$(Q)$<
 
+# What is compiled in one go, for AVX2, takes the wider kernel as an object.
+CORE_FOR_AVX2 := $(filter-out core/kernel_avx512.c,$(wildcard core/*.c))
+
 # All 2^32 inputs of every activation of every kernel, and of the cell: a quarter of an hour, with
 # the scalar kernel's fused multiply-adds as instructions rather than calls.
 build/bench/exhaustive-activations: tests/bench/exhaustive_activations.c tests/support/die.c \
-		$(wildcard core/*.[ch]) tests/support/cells.h
+		$(CORE_FOR_AVX2) $(wildcard core/*.h) $(O)/core/kernel_avx512.o tests/support/cells.h
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CORE_STD) -D_GNU_SOURCE $(ALL_CFLAGS) -mavx2 -mfma -o $@ \
-		$(filter %.c,$^) $(ALL_LDFLAGS) -lm
+		$(filter %.c %.o,$^) $(ALL_LDFLAGS) -lm
 
 build/bench/exhaustive-spellings: $(O)/tests/bench/exhaustive_spellings.o $(O)/tests/support/die.o \
 		$(PROTO_O) $(CORE_O)
@@ -364,22 +369,28 @@ exhaustive: build/bench/exhaustive-activations build/bench/exhaustive-spellings
 FUZZ_SECONDS ?= 60
 FUZZED_SERVER := $(patsubst %,server/%.c,body budget compression content_coding http_guard \
 	payload router)
-build/fuzz/%: tests/fuzz/%_fuzz.c $(wildcard core/*.[ch] proto/*.[ch] $(FUZZED_SERVER:c=[ch])) \
-		| $(PACKAGES)
+FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -fno-sanitize-recover=all
+FUZZ_CORE := $(CORE_FOR_AVX2) build/fuzz/kernel_avx512.o
+build/fuzz/kernel_avx512.o: core/kernel_avx512.c $(wildcard core/*.h) | $(PACKAGES)
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -mavx2 -mfma \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
-		$(wildcard core/*.c proto/*.c) $(FUZZED_SERVER) -lcjson -lz -lm
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(AVX512) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
 
-build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c \
-		$(wildcard core/*.[ch] proto/*.[ch] deploy/convert/*.[ch] tests/fuzz/*.h) $(ONNX_PROTO).c \
+build/fuzz/%: tests/fuzz/%_fuzz.c $(FUZZ_CORE) \
+		$(wildcard core/*.h proto/*.[ch] $(FUZZED_SERVER:c=[ch])) | $(PACKAGES)
+	$(call say,CLANG,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -mavx2 -mfma -fsanitize=fuzzer,address,undefined -o $@ $< \
+		$(FUZZ_CORE) $(wildcard proto/*.c) $(FUZZED_SERVER) -lcjson -lz -lm
+
+build/fuzz/convert_%: tests/fuzz/convert_%_fuzz.c $(FUZZ_CORE) \
+		$(wildcard core/*.h proto/*.[ch] deploy/convert/*.[ch] tests/fuzz/*.h) $(ONNX_PROTO).c \
 		| $(PACKAGES)
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -g -O1 -I. $(CONVERT_CFLAGS) -ffp-contract=off -mavx2 -mfma \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(wildcard core/*.c \
-		proto/*.c) $(filter-out deploy/convert/main.c,$(wildcard deploy/convert/*.c)) \
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(CONVERT_CFLAGS) -mavx2 -mfma \
+		-fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_CORE) $(wildcard proto/*.c) \
+		$(filter-out deploy/convert/main.c,$(wildcard deploy/convert/*.c)) \
 		$(ONNX_PROTO).c $(CONVERT_LIBS)
 
 fuzz: $(FUZZERS) | $(PACKAGES)

@@ -5,6 +5,7 @@
 #include "core/kernels.h"
 
 const struct kernel *const kernel_table[] = {
+    &kernel_avx512,
     &kernel_avx2,
     &kernel_scalar,
     NULL,

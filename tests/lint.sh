@@ -38,8 +38,8 @@ layer() {
 
 layer core "<($pure)\.h>|\"core/|<immintrin\.h>" \
     'core/ includes ISO C without files, threads or clocks, and core/'
-includes core proto server deploy | grep '<immintrin\.h>' | grep -vE '^[a-z/_]+_avx2\.c:' |
-    breach 'intrinsics belong in files of their own, NAME_avx2.c, which are chosen at run time'
+includes core proto server deploy | grep '<immintrin\.h>' | grep -vE '^[a-z/_]+_avx(2|512)\.c:' |
+    breach 'intrinsics belong in files of their own, NAME_avx2.c or NAME_avx512.c, which are chosen at run time'
 layer proto "<($pure|stdio)\.h>|\"core/|\"proto/|<cjson/cJSON\.h>|<immintrin\.h>" \
     'proto/ includes ISO C, cJSON, core/ and proto/'
 includes proto | grep 'cJSON\.h' | grep -vE '^proto/(model_config|layer_config|activation_config|config_json)\.[ch]:' |

@@ -294,7 +294,15 @@ static void the_table_finds_kernels_by_name(void **state)
     assert_ptr_equal(kernel_find("scalar"), &kernel_scalar);
     assert_null(kernel_find("AVX2"));
     assert_null(kernel_find(""));
-    assert_ptr_equal(kernel_find(NULL), kernel_avx2.supported() ? &kernel_avx2 : &kernel_scalar);
+}
+
+/* Of a machine with AVX-512 it is the widest, of an older one AVX2. */
+static void the_best_supported_kernel_is_taken(void **state)
+{
+    (void)state;
+    assert_ptr_equal(kernel_find(NULL), kernel_avx512.supported() ? &kernel_avx512
+                                        : kernel_avx2.supported() ? &kernel_avx2
+                                                                  : &kernel_scalar);
 }
 
 int main(void)
@@ -305,6 +313,7 @@ int main(void)
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_any_cell),
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_the_activations),
         cmocka_unit_test(the_table_finds_kernels_by_name),
+        cmocka_unit_test(the_best_supported_kernel_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
