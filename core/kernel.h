@@ -48,7 +48,8 @@ struct kernel_lstm_step {
 
 struct kernel {
     const char *name;
-    bool (*supported)(void); /* can this machine run it? */
+    bool (*supported)(void);   /* can this machine run it? */
+    enum panels_layout layout; /* of the panels it is given; the scalar one takes any */
 
     void (*linear)(const struct kernel_linear *linear);
 

@@ -7,6 +7,7 @@
  * one, and a lone row through two.
  *
  * Accumulators are named, never arrays: gcc 12 keeps arrays of vectors in memory. */
+#include <assert.h>
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -91,7 +92,7 @@ INLINE void ask(struct ahead *ahead)
 
 /* ---- products: y[r] = bias + x[r] W for a panel's columns, chains in the order of k ---- */
 
-/* A panel, or half of one; step and second as in struct panels. */
+/* A panel, or half of one; step and second as in struct panel_place. */
 struct panel {
     const float *w, *bias;
     size_t depth, step, second;
@@ -99,9 +100,10 @@ struct panel {
 
 INLINE struct panel panel_of(const struct panels *panels, size_t p)
 {
-    return (struct panel){panels->weights + p * PANEL_WIDTH * panels->depth,
-                          panels->bias + p * PANEL_WIDTH, panels->depth, panels->step,
-                          panels->second};
+    assert(panels->layout == PANELS_BY_HALVES);
+    const struct panel_place place = panels_place(panels, p);
+    return (struct panel){place.weights, panels->bias + p * PANEL_WIDTH, panels->depth, place.step,
+                          place.second};
 }
 
 INLINE struct panel half_of(const struct panel *panel, size_t half)
@@ -961,6 +963,7 @@ static bool avx2_supported(void)
 
 const struct kernel kernel_avx2 = {
     .name = "avx2",
+    .layout = PANELS_BY_HALVES,
     .supported = avx2_supported,
     .linear = avx2_linear,
     .lstm_step = avx2_lstm_step,

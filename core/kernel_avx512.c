@@ -7,6 +7,7 @@
  * side than that gives, goes through four panels.
  *
  * Accumulators are named, never arrays: gcc 12 keeps arrays of vectors in memory. */
+#include <assert.h>
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,15 @@
 /* Functions that hold an inner loop, as in kernel_avx2.c. */
 #define ALONE static __attribute__((noinline))
 
-enum { LANES = 16, ROWS_MAX = 6, PANELS_MAX = 4, CACHE_LINE = 64 };
+enum {
+    LANES = 16,
+    PAIR_WIDTH = 2 * PANEL_WIDTH,
+    ROWS_MAX = 6,
+    GROUP_MAX = 4, /* panels */
+    CACHE_LINE = 64,
+};
+
+#define NEAR_BYTES ((size_t)64 * 1024)
 
 /* Of 16 lanes the first so many. */
 INLINE __mmask16 first_lanes(size_t count)
@@ -29,20 +38,21 @@ INLINE __mmask16 first_lanes(size_t count)
 
 /* ---- sums: bias + x[r] W for the columns of a block of rows and panels, in the order of k ---- */
 
-/* One row's columns of a panel. In gate panels: i and g, f and o. */
-struct pair {
-    __m512 a, b;
+/* One row's columns of a panel, or a panel's weights for one input. In gate panels the first half
+ * is i and g, the second f and o. */
+struct halves {
+    __m512 first, second;
 };
 
-INLINE struct pair pair_load(const float *from, size_t second)
+INLINE struct halves halves_load(const float *from)
 {
-    return (struct pair){_mm512_loadu_ps(from), _mm512_loadu_ps(from + second)};
+    return (struct halves){_mm512_loadu_ps(from), _mm512_loadu_ps(from + PANEL_HALF)};
 }
 
-INLINE void pair_store(float *to, const struct pair *s)
+INLINE void halves_store(float *to, const struct halves *s)
 {
-    _mm512_storeu_ps(to, s->a);
-    _mm512_storeu_ps(to + PANEL_HALF, s->b);
+    _mm512_storeu_ps(to, s->first);
+    _mm512_storeu_ps(to + PANEL_HALF, s->second);
 }
 
 /* sum += x w, in the form that writes where it adds: see kernel_avx2.c. */
@@ -51,10 +61,10 @@ INLINE void multiply_add(__m512 *sum, __m512 x, __m512 w)
     __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(x), "v"(w));
 }
 
-INLINE void pair_add(struct pair *s, __m512 x, const struct pair *w)
+INLINE void halves_add(struct halves *s, __m512 x, const struct halves *w)
 {
-    multiply_add(&s->a, x, w->a);
-    multiply_add(&s->b, x, w->b);
+    multiply_add(&s->first, x, w->first);
+    multiply_add(&s->second, x, w->second);
 }
 
 /* Inputs per turn of an inner loop. */
@@ -65,8 +75,8 @@ struct inputs {
     const float *a, *b, *c, *d, *e, *f;
 };
 
-struct pairs {
-    struct pair a, b, c, d, e, f;
+struct sums {
+    struct halves a, b, c, d, e, f;
 };
 
 INLINE struct inputs inputs_of(const float *const *x, size_t rows)
@@ -79,179 +89,166 @@ INLINE struct inputs inputs_of(const float *const *x, size_t rows)
                            rows > 5 ? x[5] : NULL};
 }
 
-/* How a panel is read, as in struct panels; `step`, `rows` and `panels` below are constants
- * wherever they are used. */
-struct reading {
-    const float *p, *q; /* the first panel's weights, the second's */
-    size_t depth, step, second;
-};
-
-INLINE void row_add(struct pair *p, struct pair *q, const float *x, const struct pair *w,
-                    const struct pair *v, size_t panels)
+INLINE void row_add(struct halves *p, struct halves *q, const float *x, const struct halves *w,
+                    const struct halves *v, size_t panels)
 {
     const __m512 b = _mm512_set1_ps(*x);
-    pair_add(p, b, w);
+    halves_add(p, b, w);
     if (panels > 1)
-        pair_add(q, b, v);
+        halves_add(q, b, v);
 }
 
-/* Of 1 to 6 rows the k-th inputs, in one panel or two. */
-INLINE void rows_add(struct pairs *p, struct pairs *q, const float *w, const float *v,
-                     size_t second, const struct inputs *x, size_t k, size_t rows, size_t panels)
+/* Of 1 to 6 rows the k-th inputs, in one panel or a pair. `rows` and `panels`, and below `step`,
+ * are constants wherever they are used. */
+INLINE void rows_add(struct sums *p, struct sums *q, const float *weights, const struct inputs *x,
+                     size_t k, size_t rows, size_t panels)
 {
-    const struct pair wp = pair_load(w, second);
-    const struct pair wq = panels > 1 ? pair_load(v, second) : wp;
-    row_add(&p->a, &q->a, x->a + k, &wp, &wq, panels);
+    const struct halves w = halves_load(weights);
+    const struct halves v = panels > 1 ? halves_load(weights + PANEL_WIDTH) : w;
+    row_add(&p->a, &q->a, x->a + k, &w, &v, panels);
     if (rows > 1)
-        row_add(&p->b, &q->b, x->b + k, &wp, &wq, panels);
+        row_add(&p->b, &q->b, x->b + k, &w, &v, panels);
     if (rows > 2)
-        row_add(&p->c, &q->c, x->c + k, &wp, &wq, panels);
+        row_add(&p->c, &q->c, x->c + k, &w, &v, panels);
     if (rows > 3)
-        row_add(&p->d, &q->d, x->d + k, &wp, &wq, panels);
+        row_add(&p->d, &q->d, x->d + k, &w, &v, panels);
     if (rows > 4)
-        row_add(&p->e, &q->e, x->e + k, &wp, &wq, panels);
+        row_add(&p->e, &q->e, x->e + k, &w, &v, panels);
     if (rows > 5)
-        row_add(&p->f, &q->f, x->f + k, &wp, &wq, panels);
+        row_add(&p->f, &q->f, x->f + k, &w, &v, panels);
 }
 
-INLINE void add_all(struct pairs *p, struct pairs *q, const struct reading *read, size_t step,
-                    size_t second, const struct inputs *x, size_t rows, size_t panels)
+INLINE void add_all(struct sums *p, struct sums *q, const float *w, size_t step, size_t depth,
+                    const struct inputs *x, size_t rows, size_t panels)
 {
-    const float *w = read->p, *v = read->q;
     size_t k = 0;
-    for (; k + UNROLL <= read->depth; k += UNROLL, w += UNROLL * step, v += UNROLL * step) {
-        rows_add(p, q, w, v, second, x, k, rows, panels);
-        rows_add(p, q, w + step, v + step, second, x, k + 1, rows, panels);
-        rows_add(p, q, w + 2 * step, v + 2 * step, second, x, k + 2, rows, panels);
-        rows_add(p, q, w + 3 * step, v + 3 * step, second, x, k + 3, rows, panels);
+    for (; k + UNROLL <= depth; k += UNROLL, w += UNROLL * step) {
+        rows_add(p, q, w, x, k, rows, panels);
+        rows_add(p, q, w + step, x, k + 1, rows, panels);
+        rows_add(p, q, w + 2 * step, x, k + 2, rows, panels);
+        rows_add(p, q, w + 3 * step, x, k + 3, rows, panels);
     }
-    for (; k < read->depth; k++, w += step, v += step)
-        rows_add(p, q, w, v, second, x, k, rows, panels);
+    for (; k < depth; k++, w += step)
+        rows_add(p, q, w, x, k, rows, panels);
 }
 
-INLINE void pairs_store(float (*to)[PANEL_WIDTH], const struct pairs *s, size_t rows)
+INLINE void sums_store(float (*to)[PANEL_WIDTH], const struct sums *s, size_t rows)
 {
-    pair_store(to[0], &s->a);
+    halves_store(to[0], &s->a);
     if (rows > 1)
-        pair_store(to[1], &s->b);
+        halves_store(to[1], &s->b);
     if (rows > 2)
-        pair_store(to[2], &s->c);
+        halves_store(to[2], &s->c);
     if (rows > 3)
-        pair_store(to[3], &s->d);
+        halves_store(to[3], &s->d);
     if (rows > 4)
-        pair_store(to[4], &s->e);
+        halves_store(to[4], &s->e);
     if (rows > 5)
-        pair_store(to[5], &s->f);
+        halves_store(to[5], &s->f);
 }
 
-/* The sums of a block, which wait in memory for what is made of them. */
+/* A block's sums, which wait in memory for what is made of them. */
 struct block {
-    _Alignas(CACHE_LINE) float sums[PANELS_MAX][ROWS_MAX][PANEL_WIDTH];
+    _Alignas(CACHE_LINE) float sums[GROUP_MAX][ROWS_MAX][PANEL_WIDTH];
 };
 
-INLINE const float *weights_of(const struct panels *panels, size_t p)
+INLINE struct halves bias_of(const struct panels *panels, size_t p)
 {
-    return panels->weights + p * PANEL_WIDTH * panels->depth;
+    return halves_load(panels->bias + p * PANEL_WIDTH);
 }
 
-INLINE struct pair bias_of(const struct panels *panels, size_t p)
-{
-    return pair_load(panels->bias + p * PANEL_WIDTH, PANEL_HALF);
-}
-
-/* Panels [p, p + count), 1 or 2 of them. */
+/* Panels [p, p + count): a pair, or one. */
 INLINE void block_sums(struct block *block, const struct panels *panels, size_t p,
                        const float *const *x, size_t rows, size_t count)
 {
     const struct inputs in = inputs_of(x, rows);
-    const struct pair first = bias_of(panels, p), last = bias_of(panels, p + count - 1);
-    struct pairs s = {first, first, first, first, first, first};
-    struct pairs t = {last, last, last, last, last, last};
-    const struct reading read = {weights_of(panels, p), weights_of(panels, p + count - 1),
-                                 panels->depth, panels->step, panels->second};
-    if (panels->step == PANEL_WIDTH)
-        add_all(&s, &t, &read, PANEL_WIDTH, PANEL_HALF, &in, rows, count);
+    const struct panel_place place = panels_place(panels, p);
+    const struct halves one = bias_of(panels, p), other = bias_of(panels, p + count - 1);
+    struct sums s = {one, one, one, one, one, one};
+    struct sums t = {other, other, other, other, other, other};
+    if (count > 1 || place.step == PAIR_WIDTH)
+        add_all(&s, &t, place.weights, PAIR_WIDTH, panels->depth, &in, rows, count);
     else
-        add_all(&s, &t, &read, PANEL_HALF, panels->second, &in, rows, count);
-    pairs_store(block->sums[0], &s, rows);
+        add_all(&s, &t, place.weights, PANEL_WIDTH, panels->depth, &in, rows, count);
+    sums_store(block->sums[0], &s, rows);
     if (count > 1)
-        pairs_store(block->sums[1], &t, rows);
+        sums_store(block->sums[1], &t, rows);
 }
 
-typedef void sums_function(struct block *block, const struct panels *panels, size_t p,
-                           const float *const *x);
+typedef void block_function(struct block *block, const struct panels *panels, size_t p,
+                            const float *const *x);
 
-#define SUMS(rows, count)                                                                          \
-    ALONE void sums_##rows##_##count(struct block *block, const struct panels *panels, size_t p,   \
-                                     const float *const *x)                                        \
+#define BLOCK(rows, count)                                                                         \
+    ALONE void block_##rows##_##count(struct block *block, const struct panels *panels, size_t p,  \
+                                      const float *const *x)                                       \
     {                                                                                              \
         block_sums(block, panels, p, x, rows, count);                                              \
     }
 
-SUMS(1, 1)
-SUMS(2, 1)
-SUMS(3, 1)
-SUMS(4, 1)
-SUMS(5, 1)
-SUMS(6, 1)
-SUMS(1, 2)
-SUMS(2, 2)
-SUMS(3, 2)
-SUMS(4, 2)
-SUMS(5, 2)
-SUMS(6, 2)
+BLOCK(1, 1)
+BLOCK(2, 1)
+BLOCK(3, 1)
+BLOCK(4, 1)
+BLOCK(5, 1)
+BLOCK(6, 1)
+BLOCK(1, 2)
+BLOCK(2, 2)
+BLOCK(3, 2)
+BLOCK(4, 2)
+BLOCK(5, 2)
+BLOCK(6, 2)
 
-/* A lone row uses each weight once, so it may come from memory in the multiply-add itself. */
-INLINE void add_one(struct pair *s, __m512 x, const float *w, size_t second)
-{
-    s->a = _mm512_fmadd_ps(x, _mm512_loadu_ps(w), s->a);
-    s->b = _mm512_fmadd_ps(x, _mm512_loadu_ps(w + second), s->b);
-}
-
-struct four {
-    struct pair p, q, r, s;
+/* Four panels' sums of a lone row. It uses each weight once, so they come from memory in the
+ * multiply-add itself. */
+struct lone {
+    struct halves p, q, r, s;
 };
 
-INLINE void lone_add(struct four *sums, const float *x, const float *w, size_t panel, size_t second)
+INLINE void lone_add(struct halves *s, __m512 x, const float *w)
 {
-    const __m512 b = _mm512_set1_ps(*x);
-    add_one(&sums->p, b, w, second);
-    add_one(&sums->q, b, w + panel, second);
-    add_one(&sums->r, b, w + 2 * panel, second);
-    add_one(&sums->s, b, w + 3 * panel, second);
+    s->first = _mm512_fmadd_ps(x, _mm512_loadu_ps(w), s->first);
+    s->second = _mm512_fmadd_ps(x, _mm512_loadu_ps(w + PANEL_HALF), s->second);
 }
 
-ALONE void sums_1_4(struct block *block, const struct panels *panels, size_t p,
-                    const float *const *x)
+ALONE void block_1_4(struct block *block, const struct panels *panels, size_t p,
+                     const float *const *x)
 {
-    const size_t panel = PANEL_WIDTH * panels->depth, step = panels->step, second = panels->second;
-    const float *w = weights_of(panels, p);
-    struct four s = {bias_of(panels, p), bias_of(panels, p + 1), bias_of(panels, p + 2),
+    const size_t pair = PAIR_WIDTH * panels->depth;
+    const float *w = panels_place(panels, p).weights;
+    struct lone s = {bias_of(panels, p), bias_of(panels, p + 1), bias_of(panels, p + 2),
                      bias_of(panels, p + 3)};
-    for (size_t k = 0; k < panels->depth; k++, w += step)
-        lone_add(&s, x[0] + k, w, panel, second);
-    pair_store(block->sums[0][0], &s.p);
-    pair_store(block->sums[1][0], &s.q);
-    pair_store(block->sums[2][0], &s.r);
-    pair_store(block->sums[3][0], &s.s);
-}
-
-static sums_function *const sums_functions[ROWS_MAX + 1][3] = {
-    {NULL, NULL, NULL},         {NULL, sums_1_1, sums_1_2}, {NULL, sums_2_1, sums_2_2},
-    {NULL, sums_3_1, sums_3_2}, {NULL, sums_4_1, sums_4_2}, {NULL, sums_5_1, sums_5_2},
-    {NULL, sums_6_1, sums_6_2},
-};
-
-static void sums(struct block *block, const struct panels *panels, size_t p, size_t count,
-                 const float *const *x, size_t rows)
-{
-    if (count == PANELS_MAX)
-        sums_1_4(block, panels, p, x);
-    else
-        sums_functions[rows][count](block, panels, p, x);
+    for (size_t k = 0; k < panels->depth; k++, w += PAIR_WIDTH) {
+        const __m512 b = _mm512_set1_ps(x[0][k]);
+        lone_add(&s.p, b, w);
+        lone_add(&s.q, b, w + PANEL_WIDTH);
+        lone_add(&s.r, b, w + pair);
+        lone_add(&s.s, b, w + pair + PANEL_WIDTH);
+    }
+    halves_store(block->sums[0][0], &s.p);
+    halves_store(block->sums[1][0], &s.q);
+    halves_store(block->sums[2][0], &s.r);
+    halves_store(block->sums[3][0], &s.s);
 }
 
 /* ---- which panels and rows go together ---- */
+
+/* Panels that go together: a pair; one, where there is no other; of a lone row two pairs. */
+struct group {
+    size_t first, count;
+};
+
+static void compute_block(struct block *block, const struct panels *panels,
+                          const struct group *group, const float *const *x, size_t rows)
+{
+    static block_function *const functions[ROWS_MAX][2] = {
+        {block_1_1, block_1_2}, {block_2_1, block_2_2}, {block_3_1, block_3_2},
+        {block_4_1, block_4_2}, {block_5_1, block_5_2}, {block_6_1, block_6_2},
+    };
+    if (group->count == GROUP_MAX)
+        block_1_4(block, panels, group->first, x);
+    else
+        functions[rows - 1][group->count - 1](block, panels, group->first, x);
+}
 
 INLINE size_t divided_up(size_t n, size_t by)
 {
@@ -264,11 +261,30 @@ INLINE size_t next_rows(size_t left)
     return divided_up(left, divided_up(left, ROWS_MAX));
 }
 
-INLINE size_t next_panels(size_t left, size_t row_count)
+/* What is left to be visited of a matrix' panels. */
+struct walk {
+    size_t first, end;
+    bool descending;
+    bool lone; /* two pairs together */
+};
+
+static struct walk walk_of(const struct panels *panels, size_t first, size_t end, bool descending,
+                           size_t row_count)
 {
-    if (row_count == 1 && left >= PANELS_MAX)
-        return PANELS_MAX;
-    return left < 2 ? left : 2;
+    assert(panels->layout == PANELS_BY_PAIRS);
+    const size_t bytes = panels->panel_count * panels->depth * PANEL_WIDTH * sizeof(float);
+    return (struct walk){first, end, descending, row_count == 1 && bytes <= NEAR_BYTES};
+}
+
+INLINE struct group next_group(struct walk *walk)
+{
+    const size_t left = walk->end - walk->first;
+    const bool odd = (walk->descending ? walk->end : walk->first) % 2 == 1;
+    const size_t count = odd || left == 1 ? 1 : walk->lone && left >= GROUP_MAX ? GROUP_MAX : 2;
+    if (walk->descending)
+        return (struct group){walk->end -= count, count};
+    walk->first += count;
+    return (struct group){walk->first - count, count};
 }
 
 /* ---- activations: core/activation.c, operation by operation ---- */
@@ -445,17 +461,17 @@ INLINE __m512 upper(__m512 a, __m512 b)
 }
 
 /* A panel's pre-activations: recurrent sums and input terms. */
-INLINE struct pair pre_activations(const float *recurrent, const float *input)
+INLINE struct halves pre_activations(const float *recurrent, const float *input)
 {
-    const struct pair s = pair_load(recurrent, PANEL_HALF), t = pair_load(input, PANEL_HALF);
-    return (struct pair){_mm512_add_ps(s.a, t.a), _mm512_add_ps(s.b, t.b)};
+    const struct halves s = halves_load(recurrent), t = halves_load(input);
+    return (struct halves){_mm512_add_ps(s.first, t.first), _mm512_add_ps(s.second, t.second)};
 }
 
-/* A cell's place: 16 units of a row, those of panels p and p + 1, or the 8 of p. */
-struct cell {
+/* A cell's place: 16 units of a row, those of two panels, or 8, when both are the same. */
+struct place {
     const float *sums[2], *gates[2];
     float *c, *h;
-    __mmask16 lanes;
+    __mmask16 units;
 };
 
 /* A cell is one long chain of operations after another, far longer than what a core looks ahead. So
@@ -464,97 +480,99 @@ struct half_cell {
     __m512 o, c; /* o's pre-activation; the new c */
 };
 
-INLINE struct half_cell begin_cell(const struct cell *at)
+INLINE struct half_cell begin_cell(const struct place *at)
 {
-    const struct pair p = pre_activations(at->sums[0], at->gates[0]);
-    const struct pair q = pre_activations(at->sums[1], at->gates[1]);
-    const struct quad gates = {
-        .i = lower(p.a, q.a), .g = upper(p.a, q.a), .f = lower(p.b, q.b), .o = upper(p.b, q.b)};
-    const __m512 c = cell_c(&gates, _mm512_maskz_loadu_ps(at->lanes, at->c));
-    _mm512_mask_storeu_ps(at->c, at->lanes, c);
+    const struct halves p = pre_activations(at->sums[0], at->gates[0]);
+    const struct halves q = pre_activations(at->sums[1], at->gates[1]);
+    const struct quad gates = {.i = lower(p.first, q.first),
+                               .g = upper(p.first, q.first),
+                               .f = lower(p.second, q.second),
+                               .o = upper(p.second, q.second)};
+    const __m512 c = cell_c(&gates, _mm512_maskz_loadu_ps(at->units, at->c));
+    _mm512_mask_storeu_ps(at->c, at->units, c);
     return (struct half_cell){gates.o, c};
 }
 
-INLINE void end_cell(const struct cell *at, const struct half_cell *half)
+INLINE void end_cell(const struct place *at, const struct half_cell *half)
 {
-    _mm512_mask_storeu_ps(at->h, at->lanes, cell_h(half->o, half->c));
+    _mm512_mask_storeu_ps(at->h, at->units, cell_h(half->o, half->c));
 }
 
-/* Row r's, the r-th of the block, with panels p and, where there are two, p + 1; the block's n-th
- * panels and next. */
-INLINE struct cell cell_at(const struct kernel_lstm_step *step, const struct block *block, size_t r,
-                           size_t i, size_t p, size_t n, bool two)
+/* The cells of the block's i-th row, row r, and the group's n-th panel and the next, if any. */
+INLINE struct place place_of(const struct kernel_lstm_step *step, const struct group *group,
+                             const struct block *block, size_t r, size_t i, size_t n)
 {
+    const size_t p = group->first + n, other = n + 1 < group->count;
     const size_t unit = p * PANEL_LANES, left = step->hidden_size - unit;
     const float *gates = step->gates + p * step->gates_stride + r * PANEL_WIDTH;
-    return (struct cell){
-        .sums = {block->sums[n][i], block->sums[n + two][i]},
-        .gates = {gates, two ? gates + step->gates_stride : gates},
+    return (struct place){
+        .sums = {block->sums[n][i], block->sums[n + other][i]},
+        .gates = {gates, gates + other * step->gates_stride},
         .c = step->c[r] + unit,
         .h = step->h_after[r] + unit,
-        .lanes = first_lanes(!two && left > PANEL_LANES ? PANEL_LANES : left),
+        .units = first_lanes(other || left < PANEL_LANES ? left : PANEL_LANES),
     };
 }
 
-static void cells(const struct kernel_lstm_step *step, const struct block *block, size_t r,
-                  size_t rows, size_t p, size_t count)
+/* Rows [r, r + rows). */
+static void compute_cells(const struct kernel_lstm_step *step, const struct group *group,
+                          const struct block *block, size_t r, size_t rows)
 {
-    struct cell at[ROWS_MAX];
+    struct place at[ROWS_MAX];
     struct half_cell half[ROWS_MAX];
-    size_t cell_count = 0;
-    for (size_t n = 0; n < count; n += 2)
-        for (size_t i = 0; i < rows; i++, cell_count++) {
-            at[cell_count] = cell_at(step, block, r + i, i, p + n, n, n + 1 < count);
-            half[cell_count] = begin_cell(&at[cell_count]);
+    size_t count = 0;
+    for (size_t n = 0; n < group->count; n += 2)
+        for (size_t i = 0; i < rows; i++, count++) {
+            at[count] = place_of(step, group, block, r + i, i, n);
+            half[count] = begin_cell(&at[count]);
         }
-    for (size_t i = 0; i < cell_count; i++)
+    for (size_t i = 0; i < count; i++)
         end_cell(&at[i], &half[i]);
 }
 
 static void avx512_lstm_step(const struct kernel_lstm_step *step)
 {
     struct block block;
-    const size_t first = step->first_panel, end = step->end_panel;
-    for (size_t done = 0, count; done < end - first; done += count) {
-        count = next_panels(end - first - done, step->row_count);
-        const size_t p = step->descending ? end - done - count : first + done;
+    struct walk walk = walk_of(step->recurrent, step->first_panel, step->end_panel,
+                               step->descending, step->row_count);
+    while (walk.first < walk.end) {
+        const struct group group = next_group(&walk);
         for (size_t r = 0, rows; r < step->row_count; r += rows) {
             rows = next_rows(step->row_count - r);
-            sums(&block, step->recurrent, p, count, step->h_before + r, rows);
-            cells(step, &block, r, rows, p, count);
+            compute_block(&block, step->recurrent, &group, step->h_before + r, rows);
+            compute_cells(step, &group, &block, r, rows);
         }
     }
 }
 
 /* ---- linear ---- */
 
-/* The sums of one panel go where they belong. */
-static void store_panel(const struct kernel_linear *l, const struct block *block, size_t r,
-                        size_t rows, size_t p, size_t n)
+/* The sums of the group's n-th panel go where they belong. */
+static void store_panel(const struct kernel_linear *l, const struct group *group,
+                        const struct block *block, size_t r, size_t rows, size_t n)
 {
-    const size_t columns = panels_columns(l->w, p);
+    const size_t p = group->first + n, columns = panels_columns(l->w, p);
     const __mmask16 first = first_lanes(columns);
     const __mmask16 second = first_lanes(columns < PANEL_HALF ? 0 : columns - PANEL_HALF);
     for (size_t i = 0; i < rows; i++) {
         float *y = l->y[r + i] + p * l->y_stride;
-        const struct pair s = pair_load(block->sums[n][i], PANEL_HALF);
-        _mm512_mask_storeu_ps(y, first, s.a);
-        _mm512_mask_storeu_ps(y + PANEL_HALF, second, s.b);
+        const struct halves s = halves_load(block->sums[n][i]);
+        _mm512_mask_storeu_ps(y, first, s.first);
+        _mm512_mask_storeu_ps(y + PANEL_HALF, second, s.second);
     }
 }
 
 static void avx512_linear(const struct kernel_linear *l)
 {
     struct block block;
-    const size_t first = l->first_panel, end = l->end_panel;
-    for (size_t done = 0, count; done < end - first; done += count) {
-        count = next_panels(end - first - done, l->row_count);
-        const size_t p = l->descending ? end - done - count : first + done;
+    struct walk walk = walk_of(l->w, l->first_panel, l->end_panel, l->descending, l->row_count);
+    while (walk.first < walk.end) {
+        const struct group group = next_group(&walk);
         for (size_t r = 0, rows; r < l->row_count; r += rows) {
             rows = next_rows(l->row_count - r);
-            sums(&block, l->w, p, count, l->x + r, rows);
-            for (size_t n = 0; n < count; n++)
-                store_panel(l, &block, r, rows, p + n, n);
+            compute_block(&block, l->w, &group, l->x + r, rows);
+            for (size_t n = 0; n < group.count; n++)
+                store_panel(l, &group, &block, r, rows, n);
         }
     }
 }
@@ -568,6 +586,7 @@ static bool avx512_supported(void)
 
 const struct kernel kernel_avx512 = {
     .name = "avx512",
+    .layout = PANELS_BY_PAIRS,
     .supported = avx512_supported,
     .linear = avx512_linear,
     .lstm_step = avx512_lstm_step,

@@ -10,13 +10,14 @@
 static void panel_sums(float acc[PANEL_WIDTH], const struct panels *panels, size_t p,
                        const float *x)
 {
-    const float *w = panels->weights + p * PANEL_WIDTH * panels->depth;
+    const struct panel_place place = panels_place(panels, p);
+    const float *w = place.weights;
     for (size_t j = 0; j < PANEL_WIDTH; j++)
         acc[j] = panels->bias[p * PANEL_WIDTH + j];
-    for (size_t k = 0; k < panels->depth; k++, w += panels->step)
+    for (size_t k = 0; k < panels->depth; k++, w += place.step)
         for (size_t j = 0; j < PANEL_HALF; j++) {
             acc[j] = fmaf(x[k], w[j], acc[j]);
-            acc[PANEL_HALF + j] = fmaf(x[k], w[panels->second + j], acc[PANEL_HALF + j]);
+            acc[PANEL_HALF + j] = fmaf(x[k], w[place.second + j], acc[PANEL_HALF + j]);
         }
 }
 
@@ -77,6 +78,7 @@ static bool always(void)
 
 const struct kernel kernel_scalar = {
     .name = "scalar",
+    .layout = PANELS_BY_HALVES,
     .supported = always,
     .linear = scalar_linear,
     .lstm_step = scalar_lstm_step,

@@ -41,8 +41,8 @@ static float *copy_peephole(const float *weights, size_t hidden_size, bool *ok)
     return copy;
 }
 
-bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_spec *spec, size_t d,
-                    const struct lstm_weights *weights, size_t input_size)
+bool lstm_cell_init(struct lstm_cell *cell, enum panels_layout layout, const struct lstm_spec *spec,
+                    size_t d, const struct lstm_weights *weights, size_t input_size)
 {
     bool ok = true;
     *cell = (struct lstm_cell){
@@ -59,11 +59,11 @@ bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_spec *spec, size_t
     };
     cell->plain = is_plain(cell);
     if (ok &&
-        panels_pack_gates(&cell->input, weights->weight_ih, NULL, NULL, cell->hidden_size,
+        panels_pack_gates(&cell->input, layout, weights->weight_ih, NULL, NULL, cell->hidden_size,
                           input_size) &&
-        panels_pack_gates(&cell->recurrent, weights->weight_hh, weights->bias_ih, weights->bias_hh,
-                          cell->hidden_size, cell->output_size) &&
-        (!cell->projected || panels_pack_linear(&cell->projection, weights->weight_hr, NULL,
+        panels_pack_gates(&cell->recurrent, layout, weights->weight_hh, weights->bias_ih,
+                          weights->bias_hh, cell->hidden_size, cell->output_size) &&
+        (!cell->projected || panels_pack_linear(&cell->projection, layout, weights->weight_hr, NULL,
                                                 cell->output_size, cell->hidden_size)))
         return true;
     lstm_cell_fini(cell);

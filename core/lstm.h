@@ -34,10 +34,10 @@ struct lstm_cell {
     float *peephole; /* [3H] of i, o, f; NULL: none */
 };
 
-/* Direction d of one layer of spec, with the layer's own weights and input_size. false (nothing
- * held) when memory does not suffice. */
-bool lstm_cell_init(struct lstm_cell *cell, const struct lstm_spec *spec, size_t d,
-                    const struct lstm_weights *weights, size_t input_size);
+/* Direction d of one layer of spec, with the layer's own weights and input_size, for kernels of
+ * that layout. false (nothing held) when memory does not suffice. */
+bool lstm_cell_init(struct lstm_cell *cell, enum panels_layout layout, const struct lstm_spec *spec,
+                    size_t d, const struct lstm_weights *weights, size_t input_size);
 void lstm_cell_fini(struct lstm_cell *cell);
 size_t lstm_cell_memory(const struct lstm_cell *cell);
 

@@ -35,6 +35,11 @@ static size_t width(const struct model_build *b)
 
 /* ---- lstm ---- */
 
+static enum panels_layout layout_of(const struct model_build *b)
+{
+    return b->model->kernel->layout;
+}
+
 static bool add_lstm_op(struct model_build *b, const struct lstm_spec *spec, size_t layer,
                         size_t input_size)
 {
@@ -45,8 +50,8 @@ static bool add_lstm_op(struct model_build *b, const struct lstm_spec *spec, siz
     op->direction_count = directions;
     op->state_offset = model->state_size;
     for (size_t d = 0; d < directions; d++)
-        if (!lstm_cell_init(&op->cells[d], spec, d, &spec->weights[layer * directions + d],
-                            input_size))
+        if (!lstm_cell_init(&op->cells[d], layout_of(b), spec, d,
+                            &spec->weights[layer * directions + d], input_size))
             return false;
     op->zero_masked = spec->zero_masked;
     op->carries = b->masked && directions == 1 && !op->cells[0].reverse && !spec->zero_masked;
@@ -99,8 +104,8 @@ static bool add_dense(struct model_build *b, const struct dense_spec *spec)
 {
     struct op *op = add_op(b, OP_DENSE, spec->in_features, spec->out_features);
     op->activation = spec->activation;
-    return panels_pack_linear(&op->weight, spec->weight, spec->bias, spec->out_features,
-                              spec->in_features);
+    return panels_pack_linear(&op->weight, layout_of(b), spec->weight, spec->bias,
+                              spec->out_features, spec->in_features);
 }
 
 static bool add_embedding(struct model_build *b, const struct embedding_spec *spec)
@@ -182,9 +187,9 @@ static bool add_conv(struct model_build *b, const struct conv1d_spec *spec)
     b->masked = false;
     b->model->causal = false;
     float *weight = turn_conv_weight(spec);
-    const bool packed =
-        weight != NULL && panels_pack_linear(&op->weight, weight, spec->bias, spec->out_channels,
-                                             spec->window.size * spec->in_channels);
+    const bool packed = weight != NULL && panels_pack_linear(&op->weight, layout_of(b), weight,
+                                                             spec->bias, spec->out_channels,
+                                                             spec->window.size * spec->in_channels);
     free(weight);
     return packed;
 }

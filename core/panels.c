@@ -27,7 +27,8 @@ static size_t round_up(size_t n, size_t multiple)
     return (n + multiple - 1) / multiple * multiple;
 }
 
-static bool panels_init(struct panels *panels, size_t columns, size_t depth)
+static bool panels_init(struct panels *panels, enum panels_layout layout, size_t columns,
+                        size_t depth)
 {
     assert(columns > 0 && depth > 0);
     size_t padded, count;
@@ -37,11 +38,10 @@ static bool panels_init(struct panels *panels, size_t columns, size_t depth)
         .columns = columns,
         .depth = depth,
         .panel_count = (columns + PANEL_WIDTH - 1) / PANEL_WIDTH,
-        .step = depth <= PANEL_SHALLOW ? PANEL_WIDTH : PANEL_HALF,
+        .layout = layout,
     };
     if (!checked_mul(panels->panel_count * PANEL_WIDTH, depth, &count))
         return false;
-    panels->second = depth <= PANEL_SHALLOW ? PANEL_HALF : PANEL_HALF * depth;
     panels->weights = zeroed_floats(count);
     panels->bias = zeroed_floats(panels->panel_count * PANEL_WIDTH);
     if (panels->weights != NULL && panels->bias != NULL)
@@ -53,17 +53,18 @@ static bool panels_init(struct panels *panels, size_t columns, size_t depth)
 /* Writes source column `row` of the matrix to packed column `column`. */
 static void pack_column(struct panels *panels, size_t column, const float *row)
 {
+    const struct panel_place place = panels_place(panels, column / PANEL_WIDTH);
     const size_t half = column % PANEL_WIDTH / PANEL_HALF;
-    float *out = panels->weights + column / PANEL_WIDTH * PANEL_WIDTH * panels->depth +
-                 half * panels->second + column % PANEL_HALF;
+    float *out = panels->weights + (place.weights - panels->weights) + half * place.second +
+                 column % PANEL_HALF;
     for (size_t k = 0; k < panels->depth; k++)
-        out[k * panels->step] = row[k];
+        out[k * place.step] = row[k];
 }
 
-bool panels_pack_linear(struct panels *panels, const float *weight, const float *bias,
-                        size_t columns, size_t depth)
+bool panels_pack_linear(struct panels *panels, enum panels_layout layout, const float *weight,
+                        const float *bias, size_t columns, size_t depth)
 {
-    if (!panels_init(panels, columns, depth))
+    if (!panels_init(panels, layout, columns, depth))
         return false;
     for (size_t n = 0; n < columns; n++) {
         pack_column(panels, n, weight + n * depth);
@@ -77,13 +78,13 @@ static float sum_of_biases(const float *a, const float *b, size_t i)
     return (float)((a == NULL ? 0.0 : (double)a[i]) + (b == NULL ? 0.0 : (double)b[i]));
 }
 
-bool panels_pack_gates(struct panels *panels, const float *weight, const float *bias_a,
-                       const float *bias_b, size_t hidden_size, size_t depth)
+bool panels_pack_gates(struct panels *panels, enum panels_layout layout, const float *weight,
+                       const float *bias_a, const float *bias_b, size_t hidden_size, size_t depth)
 {
     size_t rows;
     if (!checked_mul(hidden_size, LSTM_GATES, &rows) || !checked_add(rows, PANEL_WIDTH, &rows))
         return false;
-    if (!panels_init(panels, round_up(hidden_size, PANEL_LANES) * LSTM_GATES, depth))
+    if (!panels_init(panels, layout, round_up(hidden_size, PANEL_LANES) * LSTM_GATES, depth))
         return false;
     static const size_t gate_columns[LSTM_GATES] = {PANEL_I, PANEL_F, PANEL_G, PANEL_O};
     for (size_t gate = 0; gate < LSTM_GATES; gate++)

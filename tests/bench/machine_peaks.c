@@ -21,13 +21,13 @@
 #include "tests/support/die.h"
 
 #define AVX2            __attribute__((target("avx2,fma")))
+#define AVX512          __attribute__((target("avx512f")))
 #define ATTEMPT_SECONDS 0.02
 
 enum {
     ATTEMPTS = 12,
     THREADS_MAX = 256,
     FMA_CHAINS = 12, /* more than two units of 4 cycles' latency need */
-    FMA_LANES = 8,
     FMA_ROUNDS = 100000,
     READ_BLOCK = 256, /* bytes an iteration of the reading loop takes */
     READ_STREAMS = 4,
@@ -52,6 +52,8 @@ struct member {
     double rates[ATTEMPTS]; /* per second */
 };
 
+static bool wide; /* has AVX-512: set before there are threads */
+
 static double now(void)
 {
     struct timespec time;
@@ -61,26 +63,40 @@ static double now(void)
 
 /* ---- the work ---- */
 
-AVX2 static double multiply_add(const char *buffer, size_t bytes)
+/* Volatile assembly keeps the compiler from computing this beforehand. */
+#define MULTIPLY_ADDS(x)                                                                           \
+    __asm__ volatile("vfmadd231ps %12, %12, %0\n\tvfmadd231ps %12, %12, %1\n\t"                    \
+                     "vfmadd231ps %12, %12, %2\n\tvfmadd231ps %12, %12, %3\n\t"                    \
+                     "vfmadd231ps %12, %12, %4\n\tvfmadd231ps %12, %12, %5\n\t"                    \
+                     "vfmadd231ps %12, %12, %6\n\tvfmadd231ps %12, %12, %7\n\t"                    \
+                     "vfmadd231ps %12, %12, %8\n\tvfmadd231ps %12, %12, %9\n\t"                    \
+                     "vfmadd231ps %12, %12, %10\n\tvfmadd231ps %12, %12, %11"                      \
+                     : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h),     \
+                       "+v"(i), "+v"(j), "+v"(k), "+v"(l)                                          \
+                     : "v"(x))
+
+AVX2 static double multiply_add_8(const char *buffer, size_t bytes)
 {
     (void)buffer, (void)bytes;
     const __m256 x = _mm256_set1_ps(0.5f);
     __m256 a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
     for (int n = 0; n < FMA_ROUNDS; n++)
-        /* Volatile assembly keeps the compiler from computing this beforehand. */
-        __asm__ volatile("vfmadd231ps %12, %12, %0\n\tvfmadd231ps %12, %12, %1\n\t"
-                         "vfmadd231ps %12, %12, %2\n\tvfmadd231ps %12, %12, %3\n\t"
-                         "vfmadd231ps %12, %12, %4\n\tvfmadd231ps %12, %12, %5\n\t"
-                         "vfmadd231ps %12, %12, %6\n\tvfmadd231ps %12, %12, %7\n\t"
-                         "vfmadd231ps %12, %12, %8\n\tvfmadd231ps %12, %12, %9\n\t"
-                         "vfmadd231ps %12, %12, %10\n\tvfmadd231ps %12, %12, %11"
-                         : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f), "+x"(g), "+x"(h),
-                           "+x"(i), "+x"(j), "+x"(k), "+x"(l)
-                         : "x"(x));
-    return 2.0 * FMA_CHAINS * FMA_LANES * FMA_ROUNDS;
+        MULTIPLY_ADDS(x);
+    return 2.0 * FMA_CHAINS * 8 * FMA_ROUNDS;
 }
 
-AVX2 static inline void read_block(const char *at)
+AVX512 static double multiply_add_16(const char *buffer, size_t bytes)
+{
+    (void)buffer, (void)bytes;
+    const __m512 x = _mm512_set1_ps(0.5f);
+    __m512 a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+    for (int n = 0; n < FMA_ROUNDS; n++)
+        MULTIPLY_ADDS(x);
+    return 2.0 * FMA_CHAINS * 16 * FMA_ROUNDS;
+}
+
+/* READ_BLOCK bytes. */
+AVX2 static inline void read_by_32(const char *at)
 {
     __asm__ volatile("vmovaps (%0), %%ymm0\n\tvmovaps 32(%0), %%ymm1\n\t"
                      "vmovaps 64(%0), %%ymm2\n\tvmovaps 96(%0), %%ymm3\n\t"
@@ -91,20 +107,40 @@ AVX2 static inline void read_block(const char *at)
                      : "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "memory");
 }
 
-/* Four streams side by side: beyond the caches that is up to twice as fast as one. */
-AVX2 static void read_once(const char *buffer, size_t bytes)
+AVX512 static inline void read_by_64(const char *at)
 {
-    const size_t quarter = bytes / READ_STREAMS;
-    for (const char *at = buffer; at < buffer + quarter; at += READ_BLOCK) {
-        read_block(at);
-        read_block(at + quarter);
-        read_block(at + 2 * quarter);
-        read_block(at + 3 * quarter);
-    }
+    __asm__ volatile("vmovaps (%0), %%zmm0\n\tvmovaps 64(%0), %%zmm1\n\t"
+                     "vmovaps 128(%0), %%zmm2\n\tvmovaps 192(%0), %%zmm3"
+                     :
+                     : "r"(at)
+                     : "zmm0", "zmm1", "zmm2", "zmm3", "memory");
+}
+
+/* Four streams side by side: beyond the caches that is up to twice as fast as one. */
+#define READ_ONCE(read_block)                                                                      \
+    do {                                                                                           \
+        const size_t quarter = bytes / READ_STREAMS;                                               \
+        for (const char *at = buffer; at < buffer + quarter; at += READ_BLOCK) {                   \
+            read_block(at);                                                                        \
+            read_block(at + quarter);                                                              \
+            read_block(at + 2 * quarter);                                                          \
+            read_block(at + 3 * quarter);                                                          \
+        }                                                                                          \
+    } while (0)
+
+AVX2 static void read_once_by_32(const char *buffer, size_t bytes)
+{
+    READ_ONCE(read_by_32);
+}
+
+AVX512 static void read_once_by_64(const char *buffer, size_t bytes)
+{
+    READ_ONCE(read_by_64);
 }
 
 static double read_again(const char *buffer, size_t bytes)
 {
+    void (*const read_once)(const char *, size_t) = wide ? read_once_by_64 : read_once_by_32;
     const size_t times = 1 + READ_AT_ONCE / bytes;
     for (size_t i = 0; i < times; i++)
         read_once(buffer, bytes);
@@ -202,7 +238,9 @@ int main(int argc, char **argv)
     const size_t threads = thread_count(argc, argv);
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         die("machine-peaks measures with AVX2 and FMA, which this machine does not have");
-    printf("peak=fma threads=%zu gflops=%.1f\n", threads, measure(multiply_add, 0, threads) * 1e-9);
+    wide = __builtin_cpu_supports("avx512f");
+    printf("peak=fma threads=%zu gflops=%.1f\n", threads,
+           measure(wide ? multiply_add_16 : multiply_add_8, 0, threads) * 1e-9);
     for (size_t bytes = READ_BYTES_MIN; bytes <= READ_BYTES_MAX; bytes *= 2)
         printf("peak=read threads=%zu bytes=%zu gbps=%.1f\n", threads, bytes,
                measure(read_again, bytes, threads) * 1e-9);

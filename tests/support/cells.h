@@ -19,7 +19,7 @@ static inline void cells_run(const struct kernel *kernel, const struct cell_case
     struct panels panels;
     float *const zeros = calloc(count, LSTM_GATES * sizeof *zeros);
     assert(zeros != NULL);
-    assert(panels_pack_gates(&panels, zeros, NULL, NULL, count, 1));
+    assert(panels_pack_gates(&panels, kernel->layout, zeros, NULL, NULL, count, 1));
     float *const gates = calloc(panels.panel_count, PANEL_WIDTH * sizeof *gates);
     assert(gates != NULL);
     for (size_t u = 0; u < count; u++) {

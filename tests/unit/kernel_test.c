@@ -55,7 +55,7 @@ static void compare_linear(const struct kernel *kernel, uint64_t seed)
     float *weight = random_block(&random, columns * depth, 1.0f);
     float *bias = random_block(&random, columns, 1.0f);
     struct panels panels;
-    assert_true(panels_pack_linear(&panels, weight, bias, columns, depth));
+    assert_true(panels_pack_linear(&panels, kernel->layout, weight, bias, columns, depth));
     const size_t stride = PANEL_WIDTH + (random_size(&random, 0, 1) ? 0 : 40);
     const size_t row_floats =
         (panels.panel_count - 1) * stride + columns - (panels.panel_count - 1) * PANEL_WIDTH;
@@ -140,7 +140,7 @@ static void compare_step(const struct kernel *kernel, uint64_t seed)
     const size_t rows = random_size(&random, 1, ROWS_MAX);
     float *weight = random_block(&random, 4 * hidden * depth, 1.0f);
     struct panels panels;
-    assert_true(panels_pack_gates(&panels, weight, NULL, NULL, hidden, depth));
+    assert_true(panels_pack_gates(&panels, kernel->layout, weight, NULL, NULL, hidden, depth));
     const size_t stride = (rows + random_size(&random, 0, 3)) * PANEL_WIDTH;
     const struct random same = random;
     struct step_rows s[2];

@@ -11,45 +11,56 @@
 /* Where the layout says that a column's k-th weight is. */
 static float weight_at(const struct panels *panels, size_t column, size_t k)
 {
-    const float *panel = panels->weights + column / 32 * 32 * panels->depth;
-    const size_t half = column % 32 / 16, lane = column % 16;
-    return panels->depth <= 128 ? panel[k * 32 + half * 16 + lane]
-                                : panel[half * 16 * panels->depth + k * 16 + lane];
+    const size_t panel = column / 32, half = column % 32 / 16, lane = column % 16;
+    const size_t depth = panels->depth;
+    if (panels->layout == PANELS_BY_PAIRS) {
+        const bool lone = panel % 2 == 0 && panel + 1 == panels->panel_count;
+        const float *pair = panels->weights + panel / 2 * 64 * depth;
+        return pair[k * (lone ? 32 : 64) + panel % 2 * 32 + half * 16 + lane];
+    }
+    const float *weights = panels->weights + panel * 32 * depth;
+    return depth <= 128 ? weights[k * 32 + half * 16 + lane]
+                        : weights[half * 16 * depth + k * 16 + lane];
 }
 
-static void check_linear(size_t depth)
+static void check_linear(enum panels_layout layout, size_t columns, size_t depth)
 {
-    enum { COLUMNS = 41 };
-    float *const weight = calloc(COLUMNS, depth * sizeof *weight), bias[COLUMNS];
-    assert_non_null(weight);
-    for (size_t n = 0; n < COLUMNS; n++) {
+    float *const weight = calloc(columns, depth * sizeof *weight);
+    float *const bias = calloc(columns, sizeof *bias);
+    assert_true(weight != NULL && bias != NULL);
+    for (size_t n = 0; n < columns; n++) {
         bias[n] = 1000.0f + (float)n;
         for (size_t k = 0; k < depth; k++)
             weight[n * depth + k] = (float)(n * 1000 + k + 1);
     }
     struct panels panels;
-    assert_true(panels_pack_linear(&panels, weight, bias, COLUMNS, depth));
-    assert_int_equal(panels.panel_count, 2);
-    assert_int_equal(panels_columns(&panels, 0), 32);
-    assert_int_equal(panels_columns(&panels, 1), 9);
-    for (size_t n = 0; n < 64; n++) {
-        assert_true(panels.bias[n] == (n < COLUMNS ? bias[n] : 0.0f));
+    assert_true(panels_pack_linear(&panels, layout, weight, bias, columns, depth));
+    const size_t last = panels.panel_count - 1;
+    assert_int_equal(panels.panel_count, (columns + 31) / 32);
+    assert_int_equal(panels_columns(&panels, last), columns - last * 32);
+    for (size_t n = 0; n < panels.panel_count * 32; n++) {
+        assert_true(panels.bias[n] == (n < columns ? bias[n] : 0.0f));
         for (size_t k = 0; k < depth; k++)
-            assert_true(weight_at(&panels, n, k) == (n < COLUMNS ? weight[n * depth + k] : 0.0f));
+            assert_true(weight_at(&panels, n, k) == (n < columns ? weight[n * depth + k] : 0.0f));
     }
     panels_fini(&panels);
     free(weight);
+    free(bias);
 }
 
 static void linear_panels_hold_each_weight_once_and_zeros_past_the_end(void **state)
 {
     (void)state;
-    check_linear(3);
-    check_linear(128);
-    check_linear(129);
+    for (size_t panels = 1; panels <= 4; panels++) {
+        check_linear(PANELS_BY_HALVES, 32 * panels - 23, 3);
+        check_linear(PANELS_BY_HALVES, 32 * panels - 23, 128);
+        check_linear(PANELS_BY_HALVES, 32 * panels, 129);
+        check_linear(PANELS_BY_PAIRS, 32 * panels - 23, 3);
+        check_linear(PANELS_BY_PAIRS, 32 * panels, 129);
+    }
 }
 
-static void check_gates(size_t depth)
+static void check_gates(enum panels_layout layout, size_t depth)
 {
     enum { HIDDEN = 9, ROWS = 4 * HIDDEN };
     /* i, f, g, o of a weight's rows stand as i, g, f, o in a panel */
@@ -63,7 +74,7 @@ static void check_gates(size_t depth)
             weight[row * depth + k] = (float)(row * depth + k + 1);
     }
     struct panels panels;
-    assert_true(panels_pack_gates(&panels, weight, bias_ih, bias_hh, HIDDEN, depth));
+    assert_true(panels_pack_gates(&panels, layout, weight, bias_ih, bias_hh, HIDDEN, depth));
     assert_int_equal(panels.panel_count, 2);
     assert_int_equal(panels.columns, 64);
     for (size_t unit = 0; unit < 16; unit++)
@@ -82,8 +93,10 @@ static void check_gates(size_t depth)
 static void gate_panels_put_a_units_four_gates_into_one_panel(void **state)
 {
     (void)state;
-    check_gates(2);
-    check_gates(150);
+    check_gates(PANELS_BY_HALVES, 2);
+    check_gates(PANELS_BY_HALVES, 150);
+    check_gates(PANELS_BY_PAIRS, 2);
+    check_gates(PANELS_BY_PAIRS, 150);
 }
 
 static void the_two_biases_are_added_in_double_and_rounded_once(void **state)
@@ -91,10 +104,10 @@ static void the_two_biases_are_added_in_double_and_rounded_once(void **state)
     (void)state;
     float weight[4] = {0}, bias_ih[4] = {1.0f, 0, 0, 0}, bias_hh[4] = {0x1.000002p-24f, 0, 0, 0};
     struct panels panels;
-    assert_true(panels_pack_gates(&panels, weight, bias_ih, bias_hh, 1, 1));
+    assert_true(panels_pack_gates(&panels, PANELS_BY_HALVES, weight, bias_ih, bias_hh, 1, 1));
     assert_true(panels.bias[0] == 0x1.000002p+0f);
     panels_fini(&panels);
-    assert_true(panels_pack_gates(&panels, weight, NULL, bias_hh, 1, 1));
+    assert_true(panels_pack_gates(&panels, PANELS_BY_HALVES, weight, NULL, bias_hh, 1, 1));
     assert_true(panels.bias[0] == bias_hh[0]);
     panels_fini(&panels);
 }
@@ -104,10 +117,11 @@ static void sizes_that_overflow_are_refused(void **state)
     (void)state;
     const float weight[1] = {0};
     struct panels panels;
-    assert_false(panels_pack_linear(&panels, weight, NULL, SIZE_MAX / 4, 8));
-    assert_false(panels_pack_linear(&panels, weight, NULL, SIZE_MAX - 3, 1));
-    assert_false(panels_pack_gates(&panels, weight, NULL, NULL, SIZE_MAX / 4, 1));
-    assert_false(panels_pack_gates(&panels, weight, NULL, NULL, SIZE_MAX / 64, 1024));
+    assert_false(panels_pack_linear(&panels, PANELS_BY_HALVES, weight, NULL, SIZE_MAX / 4, 8));
+    assert_false(panels_pack_linear(&panels, PANELS_BY_HALVES, weight, NULL, SIZE_MAX - 3, 1));
+    assert_false(panels_pack_gates(&panels, PANELS_BY_HALVES, weight, NULL, NULL, SIZE_MAX / 4, 1));
+    assert_false(
+        panels_pack_gates(&panels, PANELS_BY_HALVES, weight, NULL, NULL, SIZE_MAX / 64, 1024));
 }
 
 int main(void)
