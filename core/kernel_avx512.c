@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/activation_constants.h"
 #include "core/kernels.h"
@@ -28,7 +29,17 @@ enum {
     CACHE_LINE = 64,
 };
 
-#define NEAR_BYTES ((size_t)64 * 1024)
+/* A lone row's pair is read front to back, which the second-level cache answers twice as fast as
+ * reads in several places. But it has 4 chains only, too few where weights are nearer than that;
+ * and from further away two streams are fetched ahead sooner than one. */
+#define NEAR_BYTES         ((size_t)192 * 1024)
+#define SECOND_LEVEL_BYTES ((size_t)2 * 1024 * 1024)
+
+/* Of several rows the first pass over weights that come from memory asks for them ahead. In the
+ * third-level cache the hardware is quick enough, and asking cost 4 rows a sixth; there they are
+ * unless they are too large, or others were read since. */
+#define THIRD_LEVEL_BYTES ((size_t)24 * 1024 * 1024)
+enum { FAR_LINES = 256 };
 
 /* Of 16 lanes the first so many. */
 INLINE __mmask16 first_lanes(size_t count)
@@ -119,10 +130,12 @@ INLINE void rows_add(struct sums *p, struct sums *q, const float *weights, const
 }
 
 INLINE void add_all(struct sums *p, struct sums *q, const float *w, size_t step, size_t depth,
-                    const struct inputs *x, size_t rows, size_t panels)
+                    const struct inputs *x, size_t rows, size_t panels, bool far)
 {
     size_t k = 0;
     for (; k + UNROLL <= depth; k += UNROLL, w += UNROLL * step) {
+        for (size_t i = 0; far && i < UNROLL * PAIR_WIDTH / LANES; i++)
+            _mm_prefetch((const void *)((uintptr_t)w + (FAR_LINES + i) * CACHE_LINE), _MM_HINT_T0);
         rows_add(p, q, w, x, k, rows, panels);
         rows_add(p, q, w + step, x, k + 1, rows, panels);
         rows_add(p, q, w + 2 * step, x, k + 2, rows, panels);
@@ -132,25 +145,27 @@ INLINE void add_all(struct sums *p, struct sums *q, const float *w, size_t step,
         rows_add(p, q, w, x, k, rows, panels);
 }
 
-INLINE void sums_store(float (*to)[PANEL_WIDTH], const struct sums *s, size_t rows)
-{
-    halves_store(to[0], &s->a);
-    if (rows > 1)
-        halves_store(to[1], &s->b);
-    if (rows > 2)
-        halves_store(to[2], &s->c);
-    if (rows > 3)
-        halves_store(to[3], &s->d);
-    if (rows > 4)
-        halves_store(to[4], &s->e);
-    if (rows > 5)
-        halves_store(to[5], &s->f);
-}
-
-/* A block's sums, which wait in memory for what is made of them. */
-struct block {
-    _Alignas(CACHE_LINE) float sums[GROUP_MAX][ROWS_MAX][PANEL_WIDTH];
+/* Where a block's sums go: those of its n-th row and m-th panel to rows[n] + first + m * apart. */
+struct target {
+    float *const *rows;
+    size_t first, apart;
 };
+
+INLINE void sums_store(const struct target *to, size_t m, const struct sums *s, size_t rows)
+{
+    const size_t at = to->first + m * to->apart;
+    halves_store(to->rows[0] + at, &s->a);
+    if (rows > 1)
+        halves_store(to->rows[1] + at, &s->b);
+    if (rows > 2)
+        halves_store(to->rows[2] + at, &s->c);
+    if (rows > 3)
+        halves_store(to->rows[3] + at, &s->d);
+    if (rows > 4)
+        halves_store(to->rows[4] + at, &s->e);
+    if (rows > 5)
+        halves_store(to->rows[5] + at, &s->f);
+}
 
 INLINE struct halves bias_of(const struct panels *panels, size_t p)
 {
@@ -158,8 +173,8 @@ INLINE struct halves bias_of(const struct panels *panels, size_t p)
 }
 
 /* Panels [p, p + count): a pair, or one. */
-INLINE void block_sums(struct block *block, const struct panels *panels, size_t p,
-                       const float *const *x, size_t rows, size_t count)
+INLINE void block_sums(const struct panels *panels, size_t p, const float *const *x,
+                       const struct target *to, size_t rows, size_t count, bool far)
 {
     const struct inputs in = inputs_of(x, rows);
     const struct panel_place place = panels_place(panels, p);
@@ -167,36 +182,41 @@ INLINE void block_sums(struct block *block, const struct panels *panels, size_t 
     struct sums s = {one, one, one, one, one, one};
     struct sums t = {other, other, other, other, other, other};
     if (count > 1 || place.step == PAIR_WIDTH)
-        add_all(&s, &t, place.weights, PAIR_WIDTH, panels->depth, &in, rows, count);
+        add_all(&s, &t, place.weights, PAIR_WIDTH, panels->depth, &in, rows, count, far);
     else
-        add_all(&s, &t, place.weights, PANEL_WIDTH, panels->depth, &in, rows, count);
-    sums_store(block->sums[0], &s, rows);
+        add_all(&s, &t, place.weights, PANEL_WIDTH, panels->depth, &in, rows, count, false);
+    sums_store(to, 0, &s, rows);
     if (count > 1)
-        sums_store(block->sums[1], &t, rows);
+        sums_store(to, 1, &t, rows);
 }
 
-typedef void block_function(struct block *block, const struct panels *panels, size_t p,
-                            const float *const *x);
+typedef void block_function(const struct panels *panels, size_t p, const float *const *x,
+                            const struct target *to);
 
-#define BLOCK(rows, count)                                                                         \
-    ALONE void block_##rows##_##count(struct block *block, const struct panels *panels, size_t p,  \
-                                      const float *const *x)                                       \
+#define BLOCK(name, rows, count, far)                                                              \
+    ALONE void name(const struct panels *panels, size_t p, const float *const *x,                  \
+                    const struct target *to)                                                       \
     {                                                                                              \
-        block_sums(block, panels, p, x, rows, count);                                              \
+        block_sums(panels, p, x, to, rows, count, far);                                            \
     }
 
-BLOCK(1, 1)
-BLOCK(2, 1)
-BLOCK(3, 1)
-BLOCK(4, 1)
-BLOCK(5, 1)
-BLOCK(6, 1)
-BLOCK(1, 2)
-BLOCK(2, 2)
-BLOCK(3, 2)
-BLOCK(4, 2)
-BLOCK(5, 2)
-BLOCK(6, 2)
+BLOCK(block_1_1, 1, 1, false)
+BLOCK(block_2_1, 2, 1, false)
+BLOCK(block_3_1, 3, 1, false)
+BLOCK(block_4_1, 4, 1, false)
+BLOCK(block_5_1, 5, 1, false)
+BLOCK(block_6_1, 6, 1, false)
+BLOCK(block_1_2, 1, 2, false)
+BLOCK(block_2_2, 2, 2, false)
+BLOCK(block_3_2, 3, 2, false)
+BLOCK(block_4_2, 4, 2, false)
+BLOCK(block_5_2, 5, 2, false)
+BLOCK(block_6_2, 6, 2, false)
+BLOCK(block_2_2_far, 2, 2, true)
+BLOCK(block_3_2_far, 3, 2, true)
+BLOCK(block_4_2_far, 4, 2, true)
+BLOCK(block_5_2_far, 5, 2, true)
+BLOCK(block_6_2_far, 6, 2, true)
 
 /* Four panels' sums of a lone row. It uses each weight once, so they come from memory in the
  * multiply-add itself. */
@@ -210,8 +230,8 @@ INLINE void lone_add(struct halves *s, __m512 x, const float *w)
     s->second = _mm512_fmadd_ps(x, _mm512_loadu_ps(w + PANEL_HALF), s->second);
 }
 
-ALONE void block_1_4(struct block *block, const struct panels *panels, size_t p,
-                     const float *const *x)
+ALONE void block_1_4(const struct panels *panels, size_t p, const float *const *x,
+                     const struct target *to)
 {
     const size_t pair = PAIR_WIDTH * panels->depth;
     const float *w = panels_place(panels, p).weights;
@@ -224,10 +244,11 @@ ALONE void block_1_4(struct block *block, const struct panels *panels, size_t p,
         lone_add(&s.r, b, w + pair);
         lone_add(&s.s, b, w + pair + PANEL_WIDTH);
     }
-    halves_store(block->sums[0][0], &s.p);
-    halves_store(block->sums[1][0], &s.q);
-    halves_store(block->sums[2][0], &s.r);
-    halves_store(block->sums[3][0], &s.s);
+    float *y = to->rows[0] + to->first;
+    halves_store(y, &s.p);
+    halves_store(y + to->apart, &s.q);
+    halves_store(y + 2 * to->apart, &s.r);
+    halves_store(y + 3 * to->apart, &s.s);
 }
 
 /* ---- which panels and rows go together ---- */
@@ -237,17 +258,21 @@ struct group {
     size_t first, count;
 };
 
-static void compute_block(struct block *block, const struct panels *panels,
-                          const struct group *group, const float *const *x, size_t rows)
+static void compute_block(const struct panels *panels, const struct group *group,
+                          const float *const *x, const struct target *to, size_t rows, bool far)
 {
-    static block_function *const functions[ROWS_MAX][2] = {
-        {block_1_1, block_1_2}, {block_2_1, block_2_2}, {block_3_1, block_3_2},
-        {block_4_1, block_4_2}, {block_5_1, block_5_2}, {block_6_1, block_6_2},
+    enum { SINGLE, PAIR, FAR_PAIR, KINDS };
+    static block_function *const functions[ROWS_MAX][KINDS] = {
+        {block_1_1, block_1_2, block_1_2},     {block_2_1, block_2_2, block_2_2_far},
+        {block_3_1, block_3_2, block_3_2_far}, {block_4_1, block_4_2, block_4_2_far},
+        {block_5_1, block_5_2, block_5_2_far}, {block_6_1, block_6_2, block_6_2_far},
     };
     if (group->count == GROUP_MAX)
-        block_1_4(block, panels, group->first, x);
+        block_1_4(panels, group->first, x, to);
     else
-        functions[rows - 1][group->count - 1](block, panels, group->first, x);
+        functions[rows - 1][group->count == 1 ? SINGLE
+                            : far             ? FAR_PAIR
+                                              : PAIR](panels, group->first, x, to);
 }
 
 INLINE size_t divided_up(size_t n, size_t by)
@@ -265,22 +290,29 @@ INLINE size_t next_rows(size_t left)
 struct walk {
     size_t first, end;
     bool descending;
-    bool lone; /* two pairs together */
+    bool fours; /* two pairs together */
+    bool far;   /* the first pass over a pair asks for weights ahead */
 };
 
 static struct walk walk_of(const struct panels *panels, size_t first, size_t end, bool descending,
-                           size_t row_count)
+                           size_t row_count, bool cold)
 {
     assert(panels->layout == PANELS_BY_PAIRS);
     const size_t bytes = panels->panel_count * panels->depth * PANEL_WIDTH * sizeof(float);
-    return (struct walk){first, end, descending, row_count == 1 && bytes <= NEAR_BYTES};
+    return (struct walk){
+        .first = first,
+        .end = end,
+        .descending = descending,
+        .fours = row_count == 1 && (bytes <= NEAR_BYTES || bytes > SECOND_LEVEL_BYTES),
+        .far = bytes > (cold ? SECOND_LEVEL_BYTES : THIRD_LEVEL_BYTES),
+    };
 }
 
 INLINE struct group next_group(struct walk *walk)
 {
     const size_t left = walk->end - walk->first;
     const bool odd = (walk->descending ? walk->end : walk->first) % 2 == 1;
-    const size_t count = odd || left == 1 ? 1 : walk->lone && left >= GROUP_MAX ? GROUP_MAX : 2;
+    const size_t count = odd || left == 1 ? 1 : walk->fours && left >= GROUP_MAX ? GROUP_MAX : 2;
     if (walk->descending)
         return (struct group){walk->end -= count, count};
     walk->first += count;
@@ -498,6 +530,11 @@ INLINE void end_cell(const struct place *at, const struct half_cell *half)
     _mm512_mask_storeu_ps(at->h, at->units, cell_h(half->o, half->c));
 }
 
+/* The sums of a block, which wait in memory for their cells. */
+struct block {
+    _Alignas(CACHE_LINE) float sums[GROUP_MAX][ROWS_MAX][PANEL_WIDTH];
+};
+
 /* The cells of the block's i-th row, row r, and the group's n-th panel and the next, if any. */
 INLINE struct place place_of(const struct kernel_lstm_step *step, const struct group *group,
                              const struct block *block, size_t r, size_t i, size_t n)
@@ -533,13 +570,17 @@ static void compute_cells(const struct kernel_lstm_step *step, const struct grou
 static void avx512_lstm_step(const struct kernel_lstm_step *step)
 {
     struct block block;
+    float *const sums[ROWS_MAX] = {block.sums[0][0], block.sums[0][1], block.sums[0][2],
+                                   block.sums[0][3], block.sums[0][4], block.sums[0][5]};
+    const struct target to = {.rows = sums, .apart = ROWS_MAX * PANEL_WIDTH};
     struct walk walk = walk_of(step->recurrent, step->first_panel, step->end_panel,
-                               step->descending, step->row_count);
+                               step->descending, step->row_count, step->cold);
     while (walk.first < walk.end) {
         const struct group group = next_group(&walk);
         for (size_t r = 0, rows; r < step->row_count; r += rows) {
             rows = next_rows(step->row_count - r);
-            compute_block(&block, step->recurrent, &group, step->h_before + r, rows);
+            compute_block(step->recurrent, &group, step->h_before + r, &to, rows,
+                          walk.far && r == 0);
             compute_cells(step, &group, &block, r, rows);
         }
     }
@@ -547,34 +588,37 @@ static void avx512_lstm_step(const struct kernel_lstm_step *step)
 
 /* ---- linear ---- */
 
-/* The sums of the group's n-th panel go where they belong. */
-static void store_panel(const struct kernel_linear *l, const struct group *group,
-                        const struct block *block, size_t r, size_t rows, size_t n)
+/* The last panel when it has fewer columns than lanes: computed beside y. */
+static void linear_partial(const struct kernel_linear *l, size_t p)
 {
-    const size_t p = group->first + n, columns = panels_columns(l->w, p);
-    const __mmask16 first = first_lanes(columns);
-    const __mmask16 second = first_lanes(columns < PANEL_HALF ? 0 : columns - PANEL_HALF);
-    for (size_t i = 0; i < rows; i++) {
-        float *y = l->y[r + i] + p * l->y_stride;
-        const struct halves s = halves_load(block->sums[n][i]);
-        _mm512_mask_storeu_ps(y, first, s.first);
-        _mm512_mask_storeu_ps(y + PANEL_HALF, second, s.second);
+    _Alignas(CACHE_LINE) float sums[ROWS_MAX][PANEL_WIDTH];
+    float *const rows_of_sums[ROWS_MAX] = {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]};
+    const struct target to = {.rows = rows_of_sums};
+    const struct group group = {p, 1};
+    for (size_t r = 0, rows; r < l->row_count; r += rows) {
+        rows = next_rows(l->row_count - r);
+        compute_block(l->w, &group, l->x + r, &to, rows, false);
+        for (size_t i = 0; i < rows; i++)
+            memcpy(l->y[r + i] + p * l->y_stride, sums[i], panels_columns(l->w, p) * sizeof(float));
     }
 }
 
 static void avx512_linear(const struct kernel_linear *l)
 {
-    struct block block;
-    struct walk walk = walk_of(l->w, l->first_panel, l->end_panel, l->descending, l->row_count);
+    const bool partial =
+        l->first_panel < l->end_panel && panels_columns(l->w, l->end_panel - 1) < PANEL_WIDTH;
+    struct walk walk =
+        walk_of(l->w, l->first_panel, l->end_panel - partial, l->descending, l->row_count, true);
     while (walk.first < walk.end) {
         const struct group group = next_group(&walk);
         for (size_t r = 0, rows; r < l->row_count; r += rows) {
+            const struct target to = {l->y + r, group.first * l->y_stride, l->y_stride};
             rows = next_rows(l->row_count - r);
-            compute_block(&block, l->w, &group, l->x + r, rows);
-            for (size_t n = 0; n < group.count; n++)
-                store_panel(l, &group, &block, r, rows, n);
+            compute_block(l->w, &group, l->x + r, &to, rows, walk.far && r == 0);
         }
     }
+    if (partial)
+        linear_partial(l, l->end_panel - 1);
 }
 
 /* gcc asks CPUID and whether the system saves the wide registers. */
