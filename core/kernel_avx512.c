@@ -29,17 +29,19 @@ enum {
     CACHE_LINE = 64,
 };
 
-/* A lone row's pair is read front to back, which the second-level cache answers twice as fast as
- * reads in several places. But it has 4 chains only, too few where weights are nearer than that;
- * and from further away two streams are fetched ahead sooner than one. */
+/* Bytes of a matrix. A lone row's pair is read front to back, which the second-level cache answers
+ * twice as fast as reads in several places. But it has 4 chains only, too few where weights are
+ * nearer than that; and from further away two streams are fetched ahead sooner than one. */
 #define NEAR_BYTES         ((size_t)192 * 1024)
 #define SECOND_LEVEL_BYTES ((size_t)2 * 1024 * 1024)
 
-/* Of several rows the first pass over weights that come from memory asks for them ahead. In the
- * third-level cache the hardware is quick enough, and asking cost 4 rows a sixth; there they are
- * unless they are too large, or others were read since. */
+/* From the third-level cache the hardware fetches ahead soon enough, and asking as well cost 4 rows
+ * a sixth. From memory it does not; weights come from there when they are too large, or others were
+ * read since. Then the first pass of a few rows asks for what it needs itself, FAR_LINES ahead;
+ * many rows' passes ask for the next pair, each for its part, which pays a little sooner. */
 #define THIRD_LEVEL_BYTES ((size_t)24 * 1024 * 1024)
-enum { FAR_LINES = 256 };
+#define SHARING_BYTES     ((size_t)12 * 1024 * 1024)
+enum { FAR_LINES = 256, SHARING_PASSES_MIN = 5 };
 
 /* Of 16 lanes the first so many. */
 INLINE __mmask16 first_lanes(size_t count)
@@ -129,13 +131,26 @@ INLINE void rows_add(struct sums *p, struct sums *q, const float *weights, const
         row_add(&p->f, &q->f, x->f + k, &w, &v, panels);
 }
 
+/* Weights to be asked for while others are used. An address, not a pointer: past the last panel
+ * there may be nothing, which does no harm. */
+struct ahead {
+    uintptr_t next;
+    size_t lines; /* per turn of the inner loop */
+};
+
+INLINE void ask(struct ahead *ahead)
+{
+    for (size_t i = 0; i < ahead->lines; i++, ahead->next += CACHE_LINE)
+        _mm_prefetch((const void *)ahead->next, _MM_HINT_T0);
+}
+
 INLINE void add_all(struct sums *p, struct sums *q, const float *w, size_t step, size_t depth,
-                    const struct inputs *x, size_t rows, size_t panels, bool far)
+                    const struct inputs *x, size_t rows, size_t panels, struct ahead *ahead)
 {
     size_t k = 0;
     for (; k + UNROLL <= depth; k += UNROLL, w += UNROLL * step) {
-        for (size_t i = 0; far && i < UNROLL * PAIR_WIDTH / LANES; i++)
-            _mm_prefetch((const void *)((uintptr_t)w + (FAR_LINES + i) * CACHE_LINE), _MM_HINT_T0);
+        if (ahead != NULL)
+            ask(ahead);
         rows_add(p, q, w, x, k, rows, panels);
         rows_add(p, q, w + step, x, k + 1, rows, panels);
         rows_add(p, q, w + 2 * step, x, k + 2, rows, panels);
@@ -174,7 +189,7 @@ INLINE struct halves bias_of(const struct panels *panels, size_t p)
 
 /* Panels [p, p + count): a pair, or one. */
 INLINE void block_sums(const struct panels *panels, size_t p, const float *const *x,
-                       const struct target *to, size_t rows, size_t count, bool far)
+                       const struct target *to, size_t rows, size_t count, struct ahead *ahead)
 {
     const struct inputs in = inputs_of(x, rows);
     const struct panel_place place = panels_place(panels, p);
@@ -182,41 +197,42 @@ INLINE void block_sums(const struct panels *panels, size_t p, const float *const
     struct sums s = {one, one, one, one, one, one};
     struct sums t = {other, other, other, other, other, other};
     if (count > 1 || place.step == PAIR_WIDTH)
-        add_all(&s, &t, place.weights, PAIR_WIDTH, panels->depth, &in, rows, count, far);
+        add_all(&s, &t, place.weights, PAIR_WIDTH, panels->depth, &in, rows, count, ahead);
     else
-        add_all(&s, &t, place.weights, PANEL_WIDTH, panels->depth, &in, rows, count, false);
+        add_all(&s, &t, place.weights, PANEL_WIDTH, panels->depth, &in, rows, count, NULL);
     sums_store(to, 0, &s, rows);
     if (count > 1)
         sums_store(to, 1, &t, rows);
 }
 
 typedef void block_function(const struct panels *panels, size_t p, const float *const *x,
-                            const struct target *to);
+                            const struct target *to, struct ahead ahead);
 
-#define BLOCK(name, rows, count, far)                                                              \
+#define BLOCK(name, rows, count, ahead_or_null)                                                    \
     ALONE void name(const struct panels *panels, size_t p, const float *const *x,                  \
-                    const struct target *to)                                                       \
+                    const struct target *to, struct ahead ahead)                                   \
     {                                                                                              \
-        block_sums(panels, p, x, to, rows, count, far);                                            \
+        (void)ahead;                                                                               \
+        block_sums(panels, p, x, to, rows, count, ahead_or_null);                                  \
     }
 
-BLOCK(block_1_1, 1, 1, false)
-BLOCK(block_2_1, 2, 1, false)
-BLOCK(block_3_1, 3, 1, false)
-BLOCK(block_4_1, 4, 1, false)
-BLOCK(block_5_1, 5, 1, false)
-BLOCK(block_6_1, 6, 1, false)
-BLOCK(block_1_2, 1, 2, false)
-BLOCK(block_2_2, 2, 2, false)
-BLOCK(block_3_2, 3, 2, false)
-BLOCK(block_4_2, 4, 2, false)
-BLOCK(block_5_2, 5, 2, false)
-BLOCK(block_6_2, 6, 2, false)
-BLOCK(block_2_2_far, 2, 2, true)
-BLOCK(block_3_2_far, 3, 2, true)
-BLOCK(block_4_2_far, 4, 2, true)
-BLOCK(block_5_2_far, 5, 2, true)
-BLOCK(block_6_2_far, 6, 2, true)
+BLOCK(block_1_1, 1, 1, NULL)
+BLOCK(block_2_1, 2, 1, NULL)
+BLOCK(block_3_1, 3, 1, NULL)
+BLOCK(block_4_1, 4, 1, NULL)
+BLOCK(block_5_1, 5, 1, NULL)
+BLOCK(block_6_1, 6, 1, NULL)
+BLOCK(block_1_2, 1, 2, NULL)
+BLOCK(block_2_2, 2, 2, NULL)
+BLOCK(block_3_2, 3, 2, NULL)
+BLOCK(block_4_2, 4, 2, NULL)
+BLOCK(block_5_2, 5, 2, NULL)
+BLOCK(block_6_2, 6, 2, NULL)
+BLOCK(block_2_2_asking, 2, 2, &ahead)
+BLOCK(block_3_2_asking, 3, 2, &ahead)
+BLOCK(block_4_2_asking, 4, 2, &ahead)
+BLOCK(block_5_2_asking, 5, 2, &ahead)
+BLOCK(block_6_2_asking, 6, 2, &ahead)
 
 /* Four panels' sums of a lone row. It uses each weight once, so they come from memory in the
  * multiply-add itself. */
@@ -259,20 +275,20 @@ struct group {
 };
 
 static void compute_block(const struct panels *panels, const struct group *group,
-                          const float *const *x, const struct target *to, size_t rows, bool far)
+                          const float *const *x, const struct target *to, size_t rows,
+                          struct ahead ahead)
 {
-    enum { SINGLE, PAIR, FAR_PAIR, KINDS };
+    enum { SINGLE, PAIR, PAIR_ASKING, KINDS };
     static block_function *const functions[ROWS_MAX][KINDS] = {
-        {block_1_1, block_1_2, block_1_2},     {block_2_1, block_2_2, block_2_2_far},
-        {block_3_1, block_3_2, block_3_2_far}, {block_4_1, block_4_2, block_4_2_far},
-        {block_5_1, block_5_2, block_5_2_far}, {block_6_1, block_6_2, block_6_2_far},
+        {block_1_1, block_1_2, block_1_2},        {block_2_1, block_2_2, block_2_2_asking},
+        {block_3_1, block_3_2, block_3_2_asking}, {block_4_1, block_4_2, block_4_2_asking},
+        {block_5_1, block_5_2, block_5_2_asking}, {block_6_1, block_6_2, block_6_2_asking},
     };
+    const size_t kind = group->count == 1 ? SINGLE : ahead.lines > 0 ? PAIR_ASKING : PAIR;
     if (group->count == GROUP_MAX)
         block_1_4(panels, group->first, x, to);
     else
-        functions[rows - 1][group->count == 1 ? SINGLE
-                            : far             ? FAR_PAIR
-                                              : PAIR](panels, group->first, x, to);
+        functions[rows - 1][kind](panels, group->first, x, to, ahead);
 }
 
 INLINE size_t divided_up(size_t n, size_t by)
@@ -290,8 +306,9 @@ INLINE size_t next_rows(size_t left)
 struct walk {
     size_t first, end;
     bool descending;
-    bool fours; /* two pairs together */
-    bool far;   /* the first pass over a pair asks for weights ahead */
+    bool fours;            /* two pairs together */
+    size_t sharing_passes; /* over each pair, that ask for the next one; or 0 */
+    bool far;              /* the first pass over each pair asks for it */
 };
 
 static struct walk walk_of(const struct panels *panels, size_t first, size_t end, bool descending,
@@ -299,13 +316,34 @@ static struct walk walk_of(const struct panels *panels, size_t first, size_t end
 {
     assert(panels->layout == PANELS_BY_PAIRS);
     const size_t bytes = panels->panel_count * panels->depth * PANEL_WIDTH * sizeof(float);
+    const size_t passes = divided_up(row_count, ROWS_MAX);
+    const bool many = passes >= SHARING_PASSES_MIN;
     return (struct walk){
         .first = first,
         .end = end,
         .descending = descending,
         .fours = row_count == 1 && (bytes <= NEAR_BYTES || bytes > SECOND_LEVEL_BYTES),
-        .far = bytes > (cold ? SECOND_LEVEL_BYTES : THIRD_LEVEL_BYTES),
+        .sharing_passes = many && bytes > SHARING_BYTES ? passes : 0,
+        .far = !many && bytes > (cold ? SECOND_LEVEL_BYTES : THIRD_LEVEL_BYTES),
     };
+}
+
+/* What the pass-th pass over a pair asks for. */
+INLINE struct ahead ahead_of(const struct walk *walk, const struct panels *panels,
+                             const struct group *group, size_t pass)
+{
+    enum { LINES = UNROLL * PAIR_WIDTH / LANES }; /* that a turn of the inner loop uses */
+    const uintptr_t here = (uintptr_t)panels_place(panels, group->first).weights;
+    if (walk->far && pass == 0)
+        return (struct ahead){here + FAR_LINES * CACHE_LINE, LINES};
+    if (walk->sharing_passes == 0)
+        return (struct ahead){0, 0};
+    const size_t lines = divided_up(LINES, walk->sharing_passes);
+    if (pass * lines >= LINES)
+        return (struct ahead){0, 0};
+    const size_t turns = panels->depth / UNROLL, pair = panels->depth * PAIR_WIDTH * sizeof(float);
+    return (struct ahead){
+        (walk->descending ? here - pair : here + pair) + pass * lines * turns * CACHE_LINE, lines};
 }
 
 INLINE struct group next_group(struct walk *walk)
@@ -577,10 +615,10 @@ static void avx512_lstm_step(const struct kernel_lstm_step *step)
                                step->descending, step->row_count, step->cold);
     while (walk.first < walk.end) {
         const struct group group = next_group(&walk);
-        for (size_t r = 0, rows; r < step->row_count; r += rows) {
+        for (size_t r = 0, pass = 0, rows; r < step->row_count; r += rows) {
             rows = next_rows(step->row_count - r);
             compute_block(step->recurrent, &group, step->h_before + r, &to, rows,
-                          walk.far && r == 0);
+                          ahead_of(&walk, step->recurrent, &group, pass++));
             compute_cells(step, &group, &block, r, rows);
         }
     }
@@ -597,7 +635,7 @@ static void linear_partial(const struct kernel_linear *l, size_t p)
     const struct group group = {p, 1};
     for (size_t r = 0, rows; r < l->row_count; r += rows) {
         rows = next_rows(l->row_count - r);
-        compute_block(l->w, &group, l->x + r, &to, rows, false);
+        compute_block(l->w, &group, l->x + r, &to, rows, (struct ahead){0, 0});
         for (size_t i = 0; i < rows; i++)
             memcpy(l->y[r + i] + p * l->y_stride, sums[i], panels_columns(l->w, p) * sizeof(float));
     }
@@ -611,10 +649,10 @@ static void avx512_linear(const struct kernel_linear *l)
         walk_of(l->w, l->first_panel, l->end_panel - partial, l->descending, l->row_count, true);
     while (walk.first < walk.end) {
         const struct group group = next_group(&walk);
-        for (size_t r = 0, rows; r < l->row_count; r += rows) {
+        for (size_t r = 0, pass = 0, rows; r < l->row_count; r += rows) {
             const struct target to = {l->y + r, group.first * l->y_stride, l->y_stride};
             rows = next_rows(l->row_count - r);
-            compute_block(l->w, &group, l->x + r, &to, rows, walk.far && r == 0);
+            compute_block(l->w, &group, l->x + r, &to, rows, ahead_of(&walk, l->w, &group, pass++));
         }
     }
     if (partial)
