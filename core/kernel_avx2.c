@@ -964,6 +964,7 @@ static bool avx2_supported(void)
 const struct kernel kernel_avx2 = {
     .name = "avx2",
     .layout = PANELS_BY_HALVES,
+    .flops_per_ns = 95,
     .supported = avx2_supported,
     .linear = avx2_linear,
     .lstm_step = avx2_lstm_step,

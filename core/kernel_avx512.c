@@ -205,9 +205,6 @@ INLINE void block_sums(const struct panels *panels, size_t p, const float *const
         sums_store(to, 1, &t, rows);
 }
 
-typedef void block_function(const struct panels *panels, size_t p, const float *const *x,
-                            const struct target *to, struct ahead ahead);
-
 #define BLOCK(name, rows, count, ahead_or_null)                                                    \
     ALONE void name(const struct panels *panels, size_t p, const float *const *x,                  \
                     const struct target *to, struct ahead ahead)                                   \
@@ -279,7 +276,9 @@ static void compute_block(const struct panels *panels, const struct group *group
                           struct ahead ahead)
 {
     enum { SINGLE, PAIR, PAIR_ASKING, KINDS };
-    static block_function *const functions[ROWS_MAX][KINDS] = {
+    static void (*const functions[ROWS_MAX][KINDS])(const struct panels *, size_t,
+                                                    const float *const *, const struct target *,
+                                                    struct ahead) = {
         {block_1_1, block_1_2, block_1_2},        {block_2_1, block_2_2, block_2_2_asking},
         {block_3_1, block_3_2, block_3_2_asking}, {block_4_1, block_4_2, block_4_2_asking},
         {block_5_1, block_5_2, block_5_2_asking}, {block_6_1, block_6_2, block_6_2_asking},
@@ -669,6 +668,7 @@ static bool avx512_supported(void)
 const struct kernel kernel_avx512 = {
     .name = "avx512",
     .layout = PANELS_BY_PAIRS,
+    .flops_per_ns = 250,
     .supported = avx512_supported,
     .linear = avx512_linear,
     .lstm_step = avx512_lstm_step,

@@ -79,6 +79,7 @@ static bool always(void)
 const struct kernel kernel_scalar = {
     .name = "scalar",
     .layout = PANELS_BY_HALVES,
+    .flops_per_ns = 2,
     .supported = always,
     .linear = scalar_linear,
     .lstm_step = scalar_lstm_step,

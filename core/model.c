@@ -234,6 +234,11 @@ double model_flops_per_step(const struct model *model)
     return flops;
 }
 
+double model_flops_per_ns(const struct model *model)
+{
+    return model->kernel->flops_per_ns;
+}
+
 /* Work that makes one more member worth having, between two meetings. Measured with two: from 2e5
  * operations on they are 1.4 to 1.8 times as fast as one, at 2e3 half to 1.3 times. */
 #define FLOPS_PER_MEETING 1e5

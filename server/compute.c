@@ -83,7 +83,7 @@ static bool wants_scratch(const struct compute *compute)
         return false;
     tick_rule_init(&rule, compute->model);
     return compute->binding.steps >
-           tick_rule_steps(&rule, widest_strand(compute->binding.rows), TICK_SHORT);
+           tick_rule_steps(&rule, widest_strand(compute->binding.rows), TICK_WHOLE);
 }
 
 /* false: more than a size_t holds. */

@@ -136,7 +136,7 @@ static size_t part_steps(const struct job *job)
     if (asked != 0)
         return asked < SIZE_MAX ? (size_t)asked : SIZE_MAX;
     return tick_rule_steps(&job->served->lane->rule, rows < TICK_ROWS ? rows : TICK_ROWS,
-                           TICK_SHORT);
+                           TICK_WHOLE);
 }
 
 static bool brings_states(const struct binding *binding)

@@ -26,7 +26,7 @@ bool tick_fits(const struct tick *tick, const struct tick_rule *rule, const stru
         return false;
     const size_t left = compute_strand_left(strand);
     const size_t longest = left > tick->longest ? left : tick->longest;
-    return rule->causal || longest <= tick_rule_steps(rule, rows, TICK_SHORT);
+    return rule->causal || longest <= tick_rule_steps(rule, rows, TICK_WHOLE);
 }
 
 void tick_add(struct tick *tick, struct strand *strand, struct work *work)

@@ -1,19 +1,20 @@
 #include "server/tick_rule.h"
 
-/* Half a millisecond at the speed of the AVX2 kernel, 95 multiply-adds' halves a nanosecond. */
-#define TICK_FLOPS   4.5e7
-#define FLOPS_PER_NS 95.0
+/* Half of it is short enough that nothing more is gained; twice of it, and short requests beside a
+ * flood of long ones wait a quarter longer. */
+#define TICK_NS 200000
 
-/* A step of a row costs some 50 ns however small the model: activations, loads, loops. */
-#define STEP_FLOPS 5e3
+/* A step of a row costs so much however small the model: activations, loads, loops. */
+#define STEP_NS 50
 
 /* From so much time on waking idle workers to share it pays. */
 #define TEAM_NS 200000
 
 /* Every step reads all the weights once, whatever the rows: 4 bytes a weight, which is 2 operations
- * for each row. At 95 operations a nanosecond one row wants 190 bytes a nanosecond; memory gives
- * about 20 (weights beyond 16 MiB) and the third-level cache 65 (beyond the second level's
- * 512 KiB): while they are read, 9 rows or 3 can be computed. */
+ * for each row. At 95 operations a nanosecond (AVX2) one row wants 190 bytes a nanosecond; memory
+ * gives about 20 (weights beyond 16 MiB) and the third-level cache 65 (beyond the second level's
+ * 512 KiB): while they are read, 9 rows or 3 can be computed. Processors with AVX-512 read faster
+ * in much the same measure: 500, 50 and 125. */
 #define MEMORY_BYTES ((size_t)16 << 20)
 #define CACHE_BYTES  ((size_t)512 << 10)
 #define MEMORY_ROWS  9
@@ -22,17 +23,21 @@
 /* Input weights are read once a tick, recurrent ones once a step. Where reading is what takes the
  * time, a tick of one step would take twice what the step should, one of four a quarter more. */
 #define MEMORY_STEPS 4
+#define CACHE_STEPS  3
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model)
 {
     const size_t bytes = model_memory(model);
     *rule = (struct tick_rule){
         .causal = model_is_causal(model),
-        .step_flops = model_flops_per_step(model) + STEP_FLOPS,
+        .flops_per_ns = model_flops_per_ns(model),
+        .step_flops = model_flops_per_step(model) + STEP_NS * model_flops_per_ns(model),
         .cheap_rows = bytes > MEMORY_BYTES  ? MEMORY_ROWS
                       : bytes > CACHE_BYTES ? CACHE_ROWS
                                             : 1,
-        .least_steps = bytes > MEMORY_BYTES ? MEMORY_STEPS : 1,
+        .least_steps = bytes > MEMORY_BYTES  ? MEMORY_STEPS
+                       : bytes > CACHE_BYTES ? CACHE_STEPS
+                                             : 1,
         .from_memory = bytes > MEMORY_BYTES,
     };
 }
@@ -40,7 +45,8 @@ void tick_rule_init(struct tick_rule *rule, const struct model *model)
 size_t tick_rule_steps(const struct tick_rule *rule, size_t rows, enum tick_patience patience)
 {
     const size_t least = rows <= rule->cheap_rows ? rule->least_steps : 1;
-    const double steps = TICK_FLOPS * patience / (rule->step_flops * (double)(rows > 0 ? rows : 1));
+    const double flops = TICK_NS * rule->flops_per_ns * patience;
+    const double steps = flops / (rule->step_flops * (double)(rows > 0 ? rows : 1));
     return steps > (double)least ? (size_t)steps : least;
 }
 
@@ -52,7 +58,7 @@ double tick_rule_flops(const struct tick_rule *rule, size_t rows, size_t steps)
 uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps)
 {
     const size_t counted = rule->from_memory && rows < rule->cheap_rows ? rule->cheap_rows : rows;
-    return (uint64_t)(tick_rule_flops(rule, counted, steps) / FLOPS_PER_NS);
+    return (uint64_t)(tick_rule_flops(rule, counted, steps) / rule->flops_per_ns);
 }
 
 bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps)

@@ -1,7 +1,7 @@
-/* How much of a model one tick takes: rows and steps that keep a worker for about half a
+/* How much of a model one tick takes: rows and steps that keep a worker for about a fifth of a
  * millisecond, so that whoever comes next never waits long, at the price of a lock or two.
  *
- * Pure functions of the model; nothing of it depends on the machine. */
+ * Pure functions of the model, whose kernel says how fast it is. */
 #ifndef SERVER_TICK_RULE_H
 #define SERVER_TICK_RULE_H
 
@@ -16,16 +16,18 @@ enum {
     STRAND_ROWS = 32, /* rows of one request that go through the model together */
 };
 
-/* A tick may be this much longer when nobody else waits and no other worker has anything to do:
- * with a crowd about, whoever comes next would find all workers in such long ones. */
-enum tick_patience { TICK_SHORT = 1, TICK_PATIENT = 4 };
+/* How many times as long a tick may be: of rows that cannot be cut (and a streamed part); and when
+ * nobody else waits and no other worker has anything to do, for with a crowd about whoever comes
+ * next would find all workers in such long ones. */
+enum tick_patience { TICK_SHORT = 1, TICK_WHOLE = 2, TICK_PATIENT = 8 };
 
 struct tick_rule {
-    bool causal;        /* false: rows come whole */
-    double step_flops;  /* one step of one row, what it costs beside arithmetic included */
-    size_t cheap_rows;  /* so many rows take hardly longer than one */
-    size_t least_steps; /* steps worth taking with no more rows than that */
-    bool from_memory;   /* reading the weights is what takes a tick of few rows its time */
+    bool causal;         /* false: rows come whole */
+    double flops_per_ns; /* the model's kernel's */
+    double step_flops;   /* one step of one row, what it costs beside arithmetic included */
+    size_t cheap_rows;   /* so many rows take hardly longer than one */
+    size_t least_steps;  /* steps worth taking with no more rows than that */
+    bool from_memory;    /* reading the weights is what takes a tick of few rows its time */
 };
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model);

@@ -189,12 +189,13 @@ static void what_is_late_is_taken_out(void **state)
     assert_null(late);
 }
 
-/* Whole rows are computed in scratch that is large enough for half a millisecond's. */
+/* Whole rows are computed in scratch that is large enough for two ticks' work. */
 static void whole_rows_share_a_tick_while_they_are_short(void **state)
 {
     (void)state;
     lane.rule.causal = false;
-    lane.rule.step_flops = 1e5; /* 450 steps of a row in a tick */
+    lane.rule.flops_per_ns = 100;
+    lane.rule.step_flops = 8.8e4; /* 454 steps of a row in two ticks */
     put(0, 1, 1, 100);
     put(1, 1, 2, 150);
     put(2, 1, 1, 150);
@@ -218,14 +219,15 @@ static void whole_rows_share_a_tick_while_they_are_short(void **state)
 static void causal_rows_advance_by_what_a_tick_affords(void **state)
 {
     (void)state;
-    lane.rule.step_flops = 1e5;
+    lane.rule.flops_per_ns = 100;
+    lane.rule.step_flops = 4.4e4;
     put(0, 1, 1, 1000);
     put(1, 1, 9, 20);
     fill(SHORT, TICK_ROWS);
     tick_set_steps(&tick, &lane.rule, model, TICK_SHORT, 0);
     assert_int_equal(tick.steps, 45);
     tick_set_steps(&tick, &lane.rule, model, TICK_PATIENT, 0);
-    assert_int_equal(tick.steps, 180);
+    assert_int_equal(tick.steps, 363);
     assert_int_equal(tick.members, 1);
 }
 
