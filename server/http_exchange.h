@@ -31,7 +31,7 @@ struct model_command;
 struct http_light {
     struct exchange *held[JOB_TOGETHER_MAX];
     size_t count;
-    double flops;    /* of all of them */
+    uint64_t guess_ns; /* of all of them */
     unsigned pause;  /* so many were not to be held after the last one that was and found nobody */
     unsigned unheld; /* so many of these are left */
     struct tick_batch batch;

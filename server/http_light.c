@@ -25,14 +25,14 @@ static bool is_memory_short(const struct exchange *exchange)
 static bool has_room(const struct http_light *light, const struct exchange *exchange)
 {
     return light->count < JOB_TOGETHER_MAX - 1 &&
-           light->flops + job_flops(exchange->job) <= JOB_TOGETHER_FLOPS &&
+           light->guess_ns + job_guess_ns(exchange->job) <= JOB_TOGETHER_NS &&
            !is_memory_short(exchange);
 }
 
 static void add(struct http_light *light, struct exchange *exchange)
 {
     light->held[light->count++] = exchange;
-    light->flops += job_flops(exchange->job);
+    light->guess_ns += job_guess_ns(exchange->job);
     exchange->held = true;
 }
 
@@ -45,7 +45,7 @@ static void run(struct http_light *light, const struct exchange *present)
     for (size_t i = 0; i < count; i++)
         jobs[i] = light->held[i]->job;
     light->count = 0;
-    light->flops = 0;
+    light->guess_ns = 0;
     light->pause = count > 1 ? 0 : light->pause < UNHELD_MAX ? 2 * light->pause + 1 : UNHELD_MAX;
     light->unheld = light->pause;
     job_run_together(jobs, count, &light->batch);

@@ -246,9 +246,9 @@ bool job_is_light(const struct job *job)
     return job->light;
 }
 
-double job_flops(const struct job *job)
+uint64_t job_guess_ns(const struct job *job)
 {
-    return job->flops;
+    return job->guess_ns;
 }
 
 /* Returns when it was done. */

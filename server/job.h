@@ -61,17 +61,17 @@ uint64_t job_deadline(const struct job *job);
  * are. */
 bool job_is_light(const struct job *job);
 
-/* Floating point operations that all of it takes. */
-double job_flops(const struct job *job);
+/* How long computing all of it may take. */
+uint64_t job_guess_ns(const struct job *job);
 
 /* Runs a light job here and now; the reply is then there. It might as well be submitted. */
 void job_run(struct job *job);
 
 /* The same of several light jobs: those of one model share its passes. */
 enum { JOB_TOGETHER_MAX = 64 };
-/* Floating point operations of some 50 microseconds. Half and twice as much at a time each cost a
- * tenth of the requests a second with 32 of a small model in flight. */
-#define JOB_TOGETHER_FLOPS 4e6
+/* Computing of some 50 microseconds, with all around it. Half and twice as much at a time each cost
+ * a tenth of the requests a second with 32 of a small model in flight. */
+#define JOB_TOGETHER_NS 42000
 void job_run_together(struct job *const *jobs, size_t count, struct tick_batch *batch);
 
 /* done(context) is called by a worker when the reply is there, exactly once, unless the job was

@@ -9,10 +9,10 @@
 #include "server/preemption.h"
 #include "server/tick_rule.h"
 
-/* With AVX2 some 50 microseconds of reading, computing and printing together: about what it takes
- * to suspend, wake a worker and resume. */
+/* Some 50 microseconds of reading, computing and printing together: about what it takes to suspend,
+ * wake a worker and resume. */
 #define LIGHT_BYTES ((size_t)32 << 10)
-#define LIGHT_FLOPS 2e6
+#define LIGHT_NS    21000
 
 /* Where nobody waits meanwhile: what no second worker would be called in for. */
 #define LONE_BYTES ((size_t)256 << 10)
@@ -77,7 +77,7 @@ static bool is_alone(const struct job *job)
 static bool is_light(const struct job *job, size_t answer)
 {
     const size_t request = payload_size(&job->payload);
-    if (request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && job->flops <= LIGHT_FLOPS)
+    if (request <= LIGHT_BYTES && answer <= LIGHT_BYTES - request && job->guess_ns <= LIGHT_NS)
         return true;
     const struct binding *binding = &job->compute.binding;
     return request <= LONE_BYTES && answer <= LONE_BYTES - request &&
@@ -96,7 +96,7 @@ bool job_has_room(struct served_model *served, size_t size, struct scheduler *sc
                   uint64_t client, struct fault *fault)
 {
     const bool perhaps_light =
-        size <= LIGHT_BYTES && tick_rule_flops(&served->lane->rule, 1, 1) <= LIGHT_FLOPS;
+        size <= LIGHT_BYTES && tick_rule_guess_ns(&served->lane->rule, 1, 1) <= LIGHT_NS;
     return perhaps_light || has_room(served, scheduler, client, fault);
 }
 
@@ -108,8 +108,8 @@ static bool plan(struct job *job, struct fault *fault)
     compute_largest_answer(&job->compute, &answer);
     if (!job->message.codec->plan(&job->message, &answer, &sizes.message, &sizes.answer))
         return fail_size(job, fault);
-    job->flops = tick_rule_flops(&job->served->lane->rule, job->compute.binding.rows,
-                                 job->compute.binding.steps);
+    job->guess_ns = tick_rule_guess_ns(&job->served->lane->rule, job->compute.binding.rows,
+                                       job->compute.binding.steps);
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
     /* Before memory is taken and the wire has put the request aside to wait. */

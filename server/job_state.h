@@ -19,8 +19,8 @@ struct job {
     struct served_model *served; /* a reference */
     enum job_stage stage;
     bool light;
-    bool alone;   /* as the terms say */
-    double flops; /* of it all */
+    bool alone;        /* as the terms say */
+    uint64_t guess_ns; /* that computing it all takes */
     bool in_parts, submitted;
     struct payload payload; /* what message points into */
     struct message message;

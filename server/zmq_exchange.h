@@ -42,8 +42,8 @@ struct zmq_traffic {
     size_t jobs;                                  /* created and not taken back */
     struct zmq_exchange *light[JOB_TOGETHER_MAX]; /* whose jobs will be run by this thread */
     size_t light_count;
-    double light_flops; /* of them */
-    bool giving_up;     /* nothing is waited for any more */
+    uint64_t light_ns; /* a guess, of them */
+    bool giving_up;    /* nothing is waited for any more */
     struct tick_batch batch;
 };
 

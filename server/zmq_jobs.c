@@ -8,9 +8,9 @@
 /* Of one peer so many are computed at a time. */
 #define PEER_AT_ONCE ((size_t)64)
 
-/* What comes beyond JOB_TOGETHER_FLOPS is shared with the workers, unless it takes no longer to
- * compute, five microseconds, than to hand it over and be woken again. */
-#define HAND_OVER_FLOPS 5e5
+/* What comes beyond JOB_TOGETHER_NS is shared with the workers, unless it takes no longer to
+ * compute than to hand it over and be woken again. */
+#define HAND_OVER_NS 5000
 
 static void finish_job(struct zmq_exchange *exchange)
 {
@@ -74,12 +74,12 @@ static bool create_job(struct zmq_exchange *exchange, struct fault *fault)
 static bool keep_light(struct zmq_exchange *exchange)
 {
     struct zmq_traffic *traffic = exchange->traffic;
-    const double own = job_flops(exchange->job), flops = traffic->light_flops + own;
+    const uint64_t own = job_guess_ns(exchange->job), all = traffic->light_ns + own;
     if (!job_is_light(exchange->job) || traffic->light_count == JOB_TOGETHER_MAX ||
-        (flops > JOB_TOGETHER_FLOPS && own > HAND_OVER_FLOPS))
+        (all > JOB_TOGETHER_NS && own > HAND_OVER_NS))
         return false;
     traffic->light[traffic->light_count++] = exchange;
-    traffic->light_flops = flops;
+    traffic->light_ns = all;
     return true;
 }
 
@@ -126,7 +126,7 @@ void zmq_jobs_add(struct zmq_exchange *exchange)
 
 bool zmq_jobs_light_is_due(const struct zmq_traffic *traffic)
 {
-    return traffic->light_count == JOB_TOGETHER_MAX || traffic->light_flops > JOB_TOGETHER_FLOPS;
+    return traffic->light_count == JOB_TOGETHER_MAX || traffic->light_ns > JOB_TOGETHER_NS;
 }
 
 /* While their replies are sent, those that waited for them become the next ones. */
@@ -140,7 +140,7 @@ void zmq_jobs_run_light(struct zmq_traffic *traffic)
         jobs[i] = done[i]->job;
     }
     traffic->light_count = 0;
-    traffic->light_flops = 0;
+    traffic->light_ns = 0;
     job_run_together(jobs, count, &traffic->batch);
     for (size_t i = 0; i < count; i++) {
         struct zmq_peer *peer = done[i]->peer;

@@ -10,7 +10,7 @@
 #include "tests/support/die.h"
 #include "tests/support/infer_client.h"
 
-enum { HIDDEN = 512, TRIAL_STEPS = 30, TRIALS = 5 };
+enum { HIDDEN = 1024, TRIAL_STEPS = 30, TRIALS = 5 };
 
 /* weight_ih [4H,1], weight_hh [4H,H]; the zeros behind the header are a hole in the file. */
 static void write_weights(const char *path)

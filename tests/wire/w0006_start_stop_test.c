@@ -241,7 +241,7 @@ static void what_was_accepted_is_answered_before_it_stops(void **state)
         char *answer = raw_receive(connections[i], PATIENCE, &closed);
         assert_true(closed);
         assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
-        assert_non_null(strstr(answer, "\"shape\":[1,1,512]"));
+        assert_non_null(strstr(answer, "\"shape\":[1,1,1024]"));
         assert_string_equal(answer + strlen(answer) - 2, "]}"); /* whole */
         free(answer);
         close(connections[i]);
