@@ -46,7 +46,7 @@ enum { FAR_LINES = 256, SHARING_PASSES_MIN = 5 };
 /* Of 16 lanes the first so many. */
 INLINE __mmask16 first_lanes(size_t count)
 {
-    return count >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << count) - 1);
+    return (__mmask16)(count >= LANES ? 0xffffu : (1u << count) - 1);
 }
 
 /* ---- sums: bias + x[r] W for the columns of a block of rows and panels, in the order of k ---- */
