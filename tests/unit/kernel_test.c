@@ -17,7 +17,8 @@
 #include "tests/support/guarded.h"
 #include "tests/support/random.h"
 
-enum { LINEAR_CASES = 3000, STEP_CASES = 3000, CELL_CASES = 20000, ROWS_MAX = 14 };
+enum { LINEAR_CASES = 3000, STEP_CASES = 3000, CELL_CASES = 20000, LARGE_CASES = 45 };
+enum { ROWS_MAX = 64, FEW_ROWS = 14 };
 
 /* Bits alike, or both NaN: which NaN comes out of two is nobody's promise. */
 static bool same_floats(const float *a, const float *b, size_t count)
@@ -28,8 +29,8 @@ static bool same_floats(const float *a, const float *b, size_t count)
     return true;
 }
 
-/* Mostly small, with every residue; sometimes deep; now and then so deep that the matrix is far
- * larger than a core's caches, which kernels may treat otherwise. */
+/* Mostly small, with every residue; sometimes deep; now and then so deep that the matrix is larger
+ * than a core's first caches, which kernels may treat otherwise. */
 static size_t random_depth(struct random *random)
 {
     const size_t kind = random_size(random, 0, 47);
@@ -46,25 +47,41 @@ static float *random_block(struct random *random, size_t count, float scale)
     return block;
 }
 
-/* One random call of linear, run by two kernels. */
-static void compare_linear(const struct kernel *kernel, uint64_t seed)
+/* What kernels are called with: rows, and panels of a matrix that may be too large to be computed
+ * whole. */
+struct call {
+    size_t rows, first, end;
+    bool descending, cold;
+};
+
+static struct call random_call(struct random *random, const struct panels *panels, size_t rows_max,
+                               size_t panels_max)
 {
-    struct random random = {seed};
-    const size_t columns = random_size(&random, 1, 140), depth = random_depth(&random);
-    const size_t rows = random_size(&random, 1, ROWS_MAX);
-    float *weight = random_block(&random, columns * depth, 1.0f);
-    float *bias = random_block(&random, columns, 1.0f);
-    struct panels panels;
-    assert_true(panels_pack_linear(&panels, kernel->layout, weight, bias, columns, depth));
+    const size_t count = panels->panel_count;
+    const size_t most = count < panels_max ? count : panels_max;
+    const bool last = random_size(random, 0, 1) == 1;
+    struct call call = {.rows = random_size(random, 1, rows_max)};
+    call.first = last ? count - random_size(random, 1, most) : random_size(random, 0, count - 1);
+    const size_t left = count - call.first;
+    call.end = call.first + (last ? left : random_size(random, 0, left < most ? left : most));
+    call.descending = random_size(random, 0, 1) == 1;
+    call.cold = random_size(random, 0, 1) == 1;
+    return call;
+}
+
+/* One random call of linear, run by two kernels. */
+static void compare_linear_call(const struct kernel *kernel, const struct panels *panels,
+                                const struct call *call, struct random random, uint64_t seed)
+{
+    const size_t before = (panels->panel_count - 1) * PANEL_WIDTH;
     const size_t stride = PANEL_WIDTH + (random_size(&random, 0, 1) ? 0 : 40);
-    const size_t row_floats =
-        (panels.panel_count - 1) * stride + columns - (panels.panel_count - 1) * PANEL_WIDTH;
+    const size_t row_floats = (panels->panel_count - 1) * stride + panels->columns - before;
     struct guarded x[ROWS_MAX], y[2][ROWS_MAX];
     const float *xs[ROWS_MAX];
     float *ys[2][ROWS_MAX];
-    for (size_t r = 0; r < rows; r++) {
-        x[r] = guarded_create(depth, random_size(&random, 0, 15));
-        random_floats(&random, x[r].floats, depth, 2.0f);
+    for (size_t r = 0; r < call->rows; r++) {
+        x[r] = guarded_create(panels->depth, random_size(&random, 0, 15));
+        random_floats(&random, x[r].floats, panels->depth, 2.0f);
         xs[r] = x[r].floats;
         for (int k = 0; k < 2; k++) {
             y[k][r] = guarded_create(row_floats, random_size(&random, 0, 15));
@@ -72,31 +89,48 @@ static void compare_linear(const struct kernel *kernel, uint64_t seed)
             ys[k][r] = y[k][r].floats;
         }
     }
-    const size_t first = random_size(&random, 0, panels.panel_count - 1);
-    struct kernel_linear call = {
-        .w = &panels,
-        .x = xs,
-        .y_stride = stride,
-        .row_count = rows,
-        .first_panel = first,
-        .end_panel = random_size(&random, first, panels.panel_count),
-        .descending = random_size(&random, 0, 1) == 1,
-    };
-    call.y = ys[0];
-    kernel_scalar.linear(&call);
-    call.y = ys[1];
-    kernel->linear(&call);
-    for (size_t r = 0; r < rows; r++) {
+    for (int k = 0; k < 2; k++)
+        (k == 0 ? &kernel_scalar : kernel)
+            ->linear(&(struct kernel_linear){
+                .w = panels,
+                .x = xs,
+                .y = ys[k],
+                .y_stride = stride,
+                .row_count = call->rows,
+                .first_panel = call->first,
+                .end_panel = call->end,
+                .descending = call->descending,
+            });
+    for (size_t r = 0; r < call->rows; r++) {
         if (!same_floats(ys[0][r], ys[1][r], row_floats) || !guarded_intact(&y[1][r]))
             fail_msg("%s.linear, seed %llu: row %zu of [%zu,%zu]x%zu differs", kernel->name,
-                     (unsigned long long)seed, r, columns, depth, rows);
+                     (unsigned long long)seed, r, panels->columns, panels->depth, call->rows);
         guarded_destroy(&x[r]);
         guarded_destroy(&y[0][r]);
         guarded_destroy(&y[1][r]);
     }
-    panels_fini(&panels);
+}
+
+static struct panels random_linear(const struct kernel *kernel, struct random *random,
+                                   size_t columns, size_t depth)
+{
+    float *weight = random_block(random, columns * depth, 1.0f);
+    float *bias = random_block(random, columns, 1.0f);
+    struct panels panels;
+    assert_true(panels_pack_linear(&panels, kernel->layout, weight, bias, columns, depth));
     free(weight);
     free(bias);
+    return panels;
+}
+
+static void compare_linear(const struct kernel *kernel, uint64_t seed)
+{
+    struct random random = {seed};
+    const size_t columns = random_size(&random, 1, 140), depth = random_depth(&random);
+    struct panels panels = random_linear(kernel, &random, columns, depth);
+    const struct call call = random_call(&random, &panels, FEW_ROWS, panels.panel_count);
+    compare_linear_call(kernel, &panels, &call, random, seed);
+    panels_fini(&panels);
 }
 
 struct step_rows {
@@ -133,50 +167,86 @@ static void step_rows_fini(struct step_rows *s, size_t rows)
     }
 }
 
-static void compare_step(const struct kernel *kernel, uint64_t seed)
+static void compare_step_call(const struct kernel *kernel, const struct panels *panels,
+                              size_t hidden, const struct call *call, struct random random,
+                              uint64_t seed)
 {
-    struct random random = {seed};
-    const size_t hidden = random_size(&random, 1, 45), depth = random_depth(&random);
-    const size_t rows = random_size(&random, 1, ROWS_MAX);
-    float *weight = random_block(&random, 4 * hidden * depth, 1.0f);
-    struct panels panels;
-    assert_true(panels_pack_gates(&panels, kernel->layout, weight, NULL, NULL, hidden, depth));
-    const size_t stride = (rows + random_size(&random, 0, 3)) * PANEL_WIDTH;
+    const size_t stride = (call->rows + random_size(&random, 0, 3)) * PANEL_WIDTH;
     const struct random same = random;
     struct step_rows s[2];
-    const size_t first = random_size(&random, 0, panels.panel_count - 1);
-    const size_t end = random_size(&random, first, panels.panel_count);
-    const bool descending = random_size(&random, 0, 1) == 1, cold = random_size(&random, 0, 1) == 1;
     for (int k = 0; k < 2; k++) {
         random = same;
-        step_rows_init(&s[k], &random, rows, hidden, depth, panels.panel_count * stride);
+        step_rows_init(&s[k], &random, call->rows, hidden, panels->depth,
+                       panels->panel_count * stride);
         const struct kernel_lstm_step step = {
-            .recurrent = &panels,
+            .recurrent = panels,
             .gates = s[k].gates.floats,
             .gates_stride = stride,
             .h_before = s[k].h_befores,
             .c = s[k].cs,
             .h_after = s[k].h_afters,
             .hidden_size = hidden,
-            .row_count = rows,
-            .first_panel = first,
-            .end_panel = end,
-            .descending = descending,
-            .cold = cold,
+            .row_count = call->rows,
+            .first_panel = call->first,
+            .end_panel = call->end,
+            .descending = call->descending,
+            .cold = call->cold,
         };
         (k == 0 ? &kernel_scalar : kernel)->lstm_step(&step);
     }
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < call->rows; r++)
         if (!same_floats(s[0].cs[r], s[1].cs[r], hidden) ||
             !same_floats(s[0].h_afters[r], s[1].h_afters[r], hidden) ||
             !guarded_intact(&s[1].gates) || !guarded_intact(&s[1].c[r]) ||
             !guarded_intact(&s[1].h_after[r]))
             fail_msg("%s.lstm_step, seed %llu: row %zu of H=%zu P=%zu x%zu differs", kernel->name,
-                     (unsigned long long)seed, r, hidden, depth, rows);
-    step_rows_fini(&s[0], rows);
-    step_rows_fini(&s[1], rows);
-    panels_fini(&panels);
+                     (unsigned long long)seed, r, hidden, panels->depth, call->rows);
+    step_rows_fini(&s[0], call->rows);
+    step_rows_fini(&s[1], call->rows);
+}
+
+static struct panels random_gates(const struct kernel *kernel, struct random *random, size_t hidden,
+                                  size_t depth)
+{
+    float *weight = random_block(random, 4 * hidden * depth, 1.0f);
+    float *bias = random_block(random, 4 * hidden, 1.0f);
+    struct panels panels;
+    assert_true(panels_pack_gates(&panels, kernel->layout, weight, bias, NULL, hidden, depth));
     free(weight);
+    free(bias);
+    return panels;
+}
+
+static void compare_step(const struct kernel *kernel, uint64_t seed)
+{
+    struct random random = {seed};
+    const size_t hidden = random_size(&random, 1, 45), depth = random_depth(&random);
+    struct panels panels = random_gates(kernel, &random, hidden, depth);
+    const struct call call = random_call(&random, &panels, FEW_ROWS, panels.panel_count);
+    compare_step_call(kernel, &panels, hidden, &call, random, seed);
+    panels_fini(&panels);
+}
+
+/* Larger than each of a machine's caches in turn: how kernels ask for weights ahead, and what they
+ * put side by side, depends on that and on the rows. Some of the panels will do. */
+static void compare_large(const struct kernel *kernel, size_t bytes)
+{
+    enum { DEPTH = 301, PANELS = 6 };
+    struct random random = {bytes};
+    const size_t panel_count = bytes / (DEPTH * PANEL_WIDTH * sizeof(float)) + 2;
+    const size_t hidden = panel_count * PANEL_LANES - 3;
+    struct panels linear = random_linear(kernel, &random, panel_count * PANEL_WIDTH - 3, DEPTH);
+    struct panels gates = random_gates(kernel, &random, hidden, DEPTH);
+    for (uint64_t i = 0; i < LARGE_CASES; i++) {
+        random_bits(&random);
+        const size_t rows = i % 3 == 0 ? 1 : i % 3 == 1 ? FEW_ROWS : ROWS_MAX;
+        struct call call = random_call(&random, &linear, rows, PANELS);
+        compare_linear_call(kernel, &linear, &call, random, i);
+        call = random_call(&random, &gates, rows, PANELS);
+        compare_step_call(kernel, &gates, hidden, &call, random, i);
+    }
+    panels_fini(&linear);
+    panels_fini(&gates);
 }
 
 enum { UNITS = 61 }; /* at once; the last panel is not full */
@@ -229,6 +299,15 @@ static void every_kernel_computes_the_scalar_bits_of_an_lstm_step(void **state)
 {
     (void)state;
     for_each_kernel(compare_step, STEP_CASES);
+}
+
+static void every_kernel_computes_the_scalar_bits_of_matrices_of_any_size(void **state)
+{
+    (void)state;
+    static const size_t kib[] = {500, 3 << 10, 7 << 10, 13 << 10, 25 << 10};
+    for (const struct kernel *const *k = kernel_table; *k != &kernel_scalar; k++)
+        for (size_t i = 0; (*k)->supported() && i < sizeof kib / sizeof kib[0]; i++)
+            compare_large(*k, kib[i] << 10);
 }
 
 static void every_kernel_computes_the_scalar_bits_of_any_cell(void **state)
@@ -310,6 +389,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_linear),
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_an_lstm_step),
+        cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_matrices_of_any_size),
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_any_cell),
         cmocka_unit_test(every_kernel_computes_the_scalar_bits_of_the_activations),
         cmocka_unit_test(the_table_finds_kernels_by_name),
