@@ -118,7 +118,7 @@ $(O)/core/%.o: core/%.c | $(PACKAGES)
 	$(Q)$(CC) $(CORE_STD) $(ALL_CFLAGS) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Chosen at run time, so only these files may hold these instructions.
-AVX512 := -mavx512f -mavx512dq -mfma
+AVX512 := -mavx512f -mavx512dq
 $(O)/core/kernel_avx2.o: KERNEL_CFLAGS := -mavx2 -mfma
 $(O)/core/kernel_avx512.o: KERNEL_CFLAGS := $(AVX512)
 # gcc 12's fake stack frames are aligned to 32 bytes, whatever lies in them (gcc bug 110027).

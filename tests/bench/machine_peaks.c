@@ -52,7 +52,7 @@ struct member {
     double rates[ATTEMPTS]; /* per second */
 };
 
-static bool wide; /* has AVX-512: set before there are threads */
+static bool wide; /* has what the AVX-512 kernel needs: set before there are threads */
 
 static double now(void)
 {
@@ -238,7 +238,7 @@ int main(int argc, char **argv)
     const size_t threads = thread_count(argc, argv);
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         die("machine-peaks measures with AVX2 and FMA, which this machine does not have");
-    wide = __builtin_cpu_supports("avx512f");
+    wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
     printf("peak=fma threads=%zu gflops=%.1f\n", threads,
            measure(wide ? multiply_add_16 : multiply_add_8, 0, threads) * 1e-9);
     for (size_t bytes = READ_BYTES_MIN; bytes <= READ_BYTES_MAX; bytes *= 2)
