@@ -3,8 +3,8 @@
  *
  * A vector is half a panel. With 32 registers two panels go together (1 to 6 rows x 4 vectors: up
  * to 24 accumulators, 4 weights, 1 broadcast), so a broadcast serves four multiply-adds, and a
- * cell's 16 units are those of two panels side by side. A lone row, which needs more chains side by
- * side than that gives, goes through four panels.
+ * cell's 16 units are those of two panels side by side. A lone row, to which that gives but four
+ * chains, goes through four panels where that is faster: see NEAR_BYTES.
  *
  * Accumulators are named, never arrays: gcc 12 keeps arrays of vectors in memory. */
 #include <assert.h>

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 enum {
-    PANEL_LANES = 8, /* floats in a vector, hidden units in a gate panel */
+    PANEL_LANES = 8, /* hidden units in a gate panel; floats in a vector of AVX2 */
     PANEL_HALF = 16,
     PANEL_SHALLOW = 128, /* a panel as deep fills half of a first-level cache */
     PANEL_WIDTH = 32,    /* columns in a full panel */
