@@ -4,9 +4,9 @@
 
 #include "server/clock.h"
 
-/* A row that cannot be cut keeps its workers to the end. From some 50 ms on it leaves one of them
- * to others. */
-#define UNCUT_FLOPS 5e9
+/* A row that cannot be cut keeps its workers to the end. If that is further off it leaves one of
+ * them to others. */
+#define UNCUT_NS (50 * CLOCK_NS_PER_MS)
 
 void tick_clear(struct tick *tick)
 {
@@ -42,8 +42,8 @@ void tick_add(struct tick *tick, struct strand *strand, struct work *work)
 static size_t members_for(const struct tick *tick, const struct tick_rule *rule,
                           const struct model *model, size_t steps, size_t helpers)
 {
-    const double flops = tick_rule_flops(rule, tick->row_count, steps);
-    if (!rule->causal && flops > UNCUT_FLOPS && helpers > 0)
+    const uint64_t guess = tick_rule_guess_ns(rule, tick->row_count, steps);
+    if (!rule->causal && guess > UNCUT_NS && helpers > 0)
         helpers--;
     if (helpers == 0 || !tick_rule_is_for_team(rule, tick->row_count, steps))
         return 1;

@@ -50,15 +50,11 @@ size_t tick_rule_steps(const struct tick_rule *rule, size_t rows, enum tick_pati
     return steps > (double)least ? (size_t)steps : least;
 }
 
-double tick_rule_flops(const struct tick_rule *rule, size_t rows, size_t steps)
-{
-    return rule->step_flops * (double)rows * (double)steps;
-}
-
 uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps)
 {
     const size_t counted = rule->from_memory && rows < rule->cheap_rows ? rule->cheap_rows : rows;
-    return (uint64_t)(tick_rule_flops(rule, counted, steps) / rule->flops_per_ns);
+    const double flops = rule->step_flops * (double)counted * (double)steps;
+    return (uint64_t)(flops / rule->flops_per_ns);
 }
 
 bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps)
