@@ -10,6 +10,10 @@
 /* From so much time on waking idle workers to share it pays. */
 #define TEAM_NS 200000
 
+/* Three hours. Guesses are added up and weighted, and some models' could be anything: what is
+ * repeated 2^24 times, and that again. */
+#define GUESS_NS_MAX 1e13
+
 /* Every step reads all the weights once, whatever the rows: 4 bytes a weight, which is 2 operations
  * for each row. At 95 operations a nanosecond (AVX2) one row wants 190 bytes a nanosecond; memory
  * gives about 20 (weights beyond 16 MiB) and the third-level cache 65 (beyond the second level's
@@ -54,7 +58,8 @@ uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t st
 {
     const size_t counted = rule->from_memory && rows < rule->cheap_rows ? rule->cheap_rows : rows;
     const double flops = rule->step_flops * (double)counted * (double)steps;
-    return (uint64_t)(flops / rule->flops_per_ns);
+    const double ns = flops / rule->flops_per_ns;
+    return ns < GUESS_NS_MAX ? (uint64_t)ns : (uint64_t)GUESS_NS_MAX;
 }
 
 bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps)

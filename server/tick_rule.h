@@ -36,7 +36,7 @@ void tick_rule_init(struct tick_rule *rule, const struct model *model);
  * requests go together when none is longer. */
 size_t tick_rule_steps(const struct tick_rule *rule, size_t rows, enum tick_patience patience);
 
-/* A guess of the nanoseconds that a tick's work takes one worker. */
+/* A guess of the nanoseconds that a tick's work takes one worker; never more than three hours. */
 uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps);
 
 /* Is the work worth calling other workers in for? */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/kernels.h"
+#include "server/clock.h"
 #include "server/tick_rule.h"
 
 /* The kernel runs nothing here. */
@@ -128,6 +129,23 @@ static void reading_from_memory_is_time_that_a_team_shares(void **state)
     model_destroy(model);
 }
 
+/* Repeated steps multiply what a step may take: by 2^24 each. More nanoseconds than a uint64_t
+ * holds became none, and the request a light one. */
+static void bug_534_no_work_is_too_long_for_a_guess(void **state)
+{
+    (void)state;
+    struct tick_rule rule = {.flops_per_ns = 100, .cheap_rows = 1, .least_steps = 1};
+    const double step_flops[] = {2e21, 4e21, 1e25, 1e300};
+    for (size_t i = 0; i < sizeof step_flops / sizeof step_flops[0]; i++) {
+        rule.step_flops = step_flops[i];
+        const uint64_t guess = tick_rule_guess_ns(&rule, 1, 1);
+        assert_true(guess >= 3600 * CLOCK_NS_PER_S && guess <= INT64_MAX / 100000);
+        assert_true(tick_rule_guess_ns(&rule, 64, 1000) == guess);
+        assert_true(tick_rule_is_for_team(&rule, 1, 1));
+        assert_int_equal(tick_rule_steps(&rule, 1, TICK_PATIENT), 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +155,7 @@ int main(void)
         cmocka_unit_test(rows_are_cheap_while_weights_are_read_from_afar),
         cmocka_unit_test(scratch_is_enough_for_every_tick),
         cmocka_unit_test(reading_from_memory_is_time_that_a_team_shares),
+        cmocka_unit_test(bug_534_no_work_is_too_long_for_a_guess),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
