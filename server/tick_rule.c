@@ -18,11 +18,13 @@
  * for each row. At 95 operations a nanosecond (AVX2) one row wants 190 bytes a nanosecond; memory
  * gives about 20 (weights beyond 16 MiB) and the third-level cache 65 (beyond the second level's
  * 512 KiB): while they are read, 9 rows or 3 can be computed. Processors with AVX-512 read faster
- * in much the same measure: 500, 50 and 125. */
-#define MEMORY_BYTES ((size_t)16 << 20)
-#define CACHE_BYTES  ((size_t)512 << 10)
-#define MEMORY_ROWS  9
-#define CACHE_ROWS   3
+ * in much the same measure: 500, 50 and 125. The scalar kernel is slower than any reading: what
+ * computes fewer operations a nanosecond than READING_FLOPS never waits for weights. */
+#define READING_FLOPS 32
+#define MEMORY_BYTES  ((size_t)16 << 20)
+#define CACHE_BYTES   ((size_t)512 << 10)
+#define MEMORY_ROWS   9
+#define CACHE_ROWS    3
 
 /* Input weights are read once a tick, recurrent ones once a step. Where reading is what takes the
  * time, a tick of one step would take twice what the step should, one of four a quarter more. */
@@ -31,11 +33,12 @@
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model)
 {
-    const size_t bytes = model_memory(model);
+    const double flops_per_ns = model_flops_per_ns(model);
+    const size_t bytes = flops_per_ns > READING_FLOPS ? model_memory(model) : 0;
     *rule = (struct tick_rule){
         .causal = model_is_causal(model),
-        .flops_per_ns = model_flops_per_ns(model),
-        .step_flops = model_flops_per_step(model) + STEP_NS * model_flops_per_ns(model),
+        .flops_per_ns = flops_per_ns,
+        .step_flops = model_flops_per_step(model) + STEP_NS * flops_per_ns,
         .cheap_rows = bytes > MEMORY_BYTES  ? MEMORY_ROWS
                       : bytes > CACHE_BYTES ? CACHE_ROWS
                                             : 1,

@@ -146,6 +146,24 @@ static void bug_534_no_work_is_too_long_for_a_guess(void **state)
     }
 }
 
+/* A slow one computes each row for longer than its weights are read: nine rows take nine times as
+ * long as one, and four steps of them seconds. */
+static void bug_536_no_row_is_cheap_with_a_slow_kernel(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {10, 128, 1024};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct model *model = make_model(sizes[i], sizes[i], &kernel_scalar, false);
+        struct tick_rule rule;
+        tick_rule_init(&rule, model);
+        assert_int_equal(rule.cheap_rows, 1);
+        assert_int_equal(rule.least_steps, 1);
+        const uint64_t one = tick_rule_guess_ns(&rule, 1, 1);
+        assert_in_range(tick_rule_guess_ns(&rule, 9, 1), 9 * one, 9 * one + 9);
+        model_destroy(model);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +174,7 @@ int main(void)
         cmocka_unit_test(scratch_is_enough_for_every_tick),
         cmocka_unit_test(reading_from_memory_is_time_that_a_team_shares),
         cmocka_unit_test(bug_534_no_work_is_too_long_for_a_guess),
+        cmocka_unit_test(bug_536_no_row_is_cheap_with_a_slow_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
