@@ -36,7 +36,7 @@ const struct onnx_layer *onnx_chain_add_layer(struct onnx_chain *chain,
         return NULL;
     }
     *added = *layer;
-    chain->layer_count++;
+    chain->layer_count += layer->name[0] != '\0';
     const size_t steps = layer->steps != 0 ? layer->steps : chain->sources[layer->before].steps;
     const struct onnx_source source = {.kind = ONNX_SOURCE_LAYER,
                                        .layer = added,

@@ -140,7 +140,7 @@ struct onnx_chain {
     size_t steps, rows; /* of the walk */
     size_t source_count;
     struct onnx_source sources[ONNX_SOURCES_MAX];
-    size_t layer_count; /* and of windows whose input is one: how far the walk got */
+    size_t layer_count; /* of nodes, and of windows whose input is one: how far the walk got */
     bool fixed_steps;   /* the graph is of so many steps and no other */
 };
 

@@ -36,22 +36,39 @@ bool onnx_declared_is_integer(const struct onnx_declared *declared)
     return declared->type == TYPE_INT32 || declared->type == TYPE_INT64;
 }
 
-/* A value of the source's places: step a or b, row the other, feature c. */
-static struct onnx_value *make_places(struct onnx_walk *walk, const struct onnx_source *source,
-                                      size_t rank, const size_t *dims, const bool *free,
-                                      struct fault *fault)
+/* Place i, row-major, of the source in dimensions that are these. */
+static struct onnx_place place_of(uint32_t source, const char *axes, const size_t *dims, size_t i)
 {
+    struct onnx_place place = {.source = source};
+    for (size_t axis = strlen(axes); axis-- > 0; i /= dims[axis]) {
+        const uint32_t at = (uint32_t)(i % dims[axis]);
+        *(axes[axis] == 'T' ? &place.step : axes[axis] == 'B' ? &place.row : &place.feature) = at;
+    }
+    return place;
+}
+
+/* A value of the source's places in dimensions that are these; T are the cells of states. */
+static struct onnx_value *make_places(struct onnx_walk *walk, const struct onnx_source *source,
+                                      const char *axes, struct fault *fault)
+{
+    const struct onnx_sizes *sizes = &walk->sizes;
+    size_t dims[3];
+    bool free[3];
     uint32_t number;
+    for (size_t i = 0; axes[i] != '\0'; i++) {
+        const bool rows = axes[i] == 'B', steps = axes[i] == 'T' && source->cells == 0;
+        dims[i] = rows             ? sizes->rows
+                  : steps          ? sizes->steps
+                  : axes[i] == 'T' ? source->cells
+                                   : source->width;
+        free[i] = (rows && sizes->any_rows) || (steps && sizes->any_steps);
+    }
     if (!onnx_chain_add_source(&walk->chain, source, &number, fault))
         return NULL;
     struct onnx_value *value =
-        onnx_value_make(&walk->chain.arena, ONNX_PLACES, rank, dims, free, fault);
-    const size_t width = rank == 3 ? dims[2] : 1, inner = rank > 1 ? dims[1] : 1;
-    for (size_t i = 0; value != NULL && i < value->elements; i++) {
-        const uint32_t a = (uint32_t)(i / width / inner), b = (uint32_t)(i / width % inner);
-        value->places[i] = (struct onnx_place){number, source->batch_first ? b : a,
-                                               source->batch_first ? a : b, (uint32_t)(i % width)};
-    }
+        onnx_value_make(&walk->chain.arena, ONNX_PLACES, strlen(axes), dims, free, fault);
+    for (size_t i = 0; value != NULL && i < value->elements; i++)
+        value->places[i] = place_of(number, axes, dims, i);
     return value;
 }
 
@@ -68,29 +85,25 @@ static struct onnx_value *unknown(struct onnx_walk *walk, const OnnxValueInfo *i
  * that could tell would not find its input. */
 static size_t width_of(const struct onnx_declared *declared, const struct onnx_sizes *sizes)
 {
-    if (declared->rank == 3 && declared->dims[2] > 0)
-        return (size_t)declared->dims[2];
-    return declared->rank == 3 && sizes->width > 0 ? sizes->width : 1;
+    const size_t axis = onnx_axis_of(sizes->axes, 'F');
+    if (axis == declared->rank)
+        return 1;
+    return declared->dims[axis] > 0 ? (size_t)declared->dims[axis]
+           : sizes->width > 0       ? sizes->width
+                                    : 1;
 }
 
 static struct onnx_value *main_input(struct onnx_walk *walk, const OnnxValueInfo *info,
                                      const struct onnx_declared *declared, struct fault *fault)
 {
     const struct onnx_sizes *sizes = &walk->sizes;
-    const bool ids = declared->rank == 2;
-    const size_t width = width_of(declared, sizes);
     const struct onnx_source source = {.kind = ONNX_SOURCE_INPUT,
                                        .input = info,
-                                       .width = width,
+                                       .width = width_of(declared, sizes),
                                        .steps = sizes->steps,
-                                       .whole_numbers = ids,
-                                       .batch_first = sizes->batch_first};
-    const bool first = sizes->batch_first;
-    const size_t dims[] = {first ? sizes->rows : sizes->steps, first ? sizes->steps : sizes->rows,
-                           width};
-    const bool free[] = {first ? sizes->any_rows : sizes->any_steps,
-                         first ? sizes->any_steps : sizes->any_rows, false};
-    return make_places(walk, &source, declared->rank, dims, free, fault);
+                                       .whole_numbers = declared->rank == 2,
+                                       .batch_first = onnx_axes_batch_first(sizes->axes)};
+    return make_places(walk, &source, sizes->axes, fault);
 }
 
 /* Which dimension of a states' input is the rows: the one named like the input's, else the one that
@@ -99,7 +112,7 @@ static bool state_is_batch_first(const struct onnx_walk *walk, const struct onnx
 {
     const OnnxGraph *graph = walk->model->graph;
     const struct onnx_declared input = onnx_declared_of(graph->input[walk->sizes.input]);
-    const char *rows = input.params[walk->sizes.batch_first ? 0 : 1];
+    const char *rows = input.params[onnx_axis_of(walk->sizes.axes, 'B')];
     for (size_t i = 0; i < 2 && rows != NULL; i++)
         if (state->params[i] != NULL && strcmp(state->params[i], rows) == 0)
             return i == 0;
@@ -112,7 +125,6 @@ static bool state_is_batch_first(const struct onnx_walk *walk, const struct onnx
 static struct onnx_value *state_input(struct onnx_walk *walk, const OnnxValueInfo *info,
                                       const struct onnx_declared *declared, struct fault *fault)
 {
-    const struct onnx_sizes *sizes = &walk->sizes;
     const bool first = state_is_batch_first(walk, declared);
     const int64_t cells = declared->dims[first ? 1 : 0], width = declared->dims[2];
     if (cells < 0 || width < 0)
@@ -122,10 +134,7 @@ static struct onnx_value *state_input(struct onnx_walk *walk, const OnnxValueInf
                                        .width = (size_t)width,
                                        .cells = (size_t)cells,
                                        .batch_first = first};
-    const size_t dims[] = {first ? sizes->rows : (size_t)cells, first ? (size_t)cells : sizes->rows,
-                           (size_t)width};
-    const bool free[] = {first && sizes->any_rows, !first && sizes->any_rows, false};
-    return make_places(walk, &source, 3, dims, free, fault);
+    return make_places(walk, &source, first ? "BTF" : "TBF", fault);
 }
 
 static struct onnx_value *lengths_input(struct onnx_walk *walk, const OnnxValueInfo *info,
@@ -133,7 +142,7 @@ static struct onnx_value *lengths_input(struct onnx_walk *walk, const OnnxValueI
 {
     const struct onnx_source source = {
         .kind = ONNX_SOURCE_LENGTHS, .input = info, .width = 1, .batch_first = true};
-    return make_places(walk, &source, 1, &walk->sizes.rows, &walk->sizes.any_rows, fault);
+    return make_places(walk, &source, "B", fault);
 }
 
 struct onnx_value *onnx_inputs_value(struct onnx_walk *walk, size_t i, struct fault *fault)

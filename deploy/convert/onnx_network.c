@@ -403,8 +403,20 @@ static void add_shape_note(struct filling *f)
                          outputs->graphs_shape.text);
 }
 
+/* An input that the graph takes with its steps last. */
+static void add_input_note(struct filling *f)
+{
+    const struct onnx_source *input = source_of(f, f->input);
+    if (strcmp(f->walk->sizes.axes, "BFT") == 0)
+        network_add_note(
+            f->network,
+            "note: %s is [B,T,%zu] here, features last, where the graph takes [B,%zu,T]",
+            excerpt_of(input->input->name).text, input->width, input->width);
+}
+
 static void add_notes(struct filling *f)
 {
+    add_input_note(f);
     add_shape_note(f);
     const struct onnx_source *input = source_of(f, f->input);
     const struct onnx_layer *last = f->layers[f->count - 1];

@@ -159,25 +159,38 @@ static void remember(struct search *search, size_t progress, const struct onnx_s
                      const struct fault *fault)
 {
     const struct onnx_sizes *before = &search->sizes;
-    const bool surer = sizes->input == before->input && sizes->batch_first == before->batch_first &&
+    const bool none = search->farthest.status == 0;
+    const bool surer = !none && sizes->input == before->input &&
+                       strcmp(sizes->axes, before->axes) == 0 &&
                        sizes->any_rows + sizes->any_steps < before->any_rows + before->any_steps;
-    if (search->farthest.status != 0 &&
-        (progress < search->progress || (progress == search->progress && !surer)))
+    if (!none && (progress < search->progress || (progress == search->progress && !surer)))
         return;
     search->farthest = *fault;
     search->progress = progress;
     search->sizes = *sizes;
 }
 
+/* What an input's dimensions may be, NULL-ended. Where the last one alone is open, it is steps
+ * rather than features. */
+static const char *const *axes_for(const struct onnx_declared *declared)
+{
+    static const char *const numbers[] = {"TB", "BT", NULL};
+    static const char *const floats[] = {"TBF", "BTF", "BFT", NULL};
+    static const char *const steps_open[] = {"BFT", "TBF", "BTF", NULL};
+    return declared->rank == 2                              ? numbers
+           : declared->dims[1] > 0 && declared->dims[2] < 0 ? steps_open
+                                                            : floats;
+}
+
 /* fixed: how many of steps and rows are as the graph declares them. false with the width or rows
  * that are not fixed there. */
-static bool sizes_for(const struct onnx_declared *declared, size_t input, bool batch_first,
+static bool sizes_for(const struct onnx_declared *declared, size_t input, const char *axes,
                       int fixed, struct onnx_sizes *sizes)
 {
-    const int64_t steps = declared->dims[batch_first ? 1 : 0];
-    const int64_t rows = declared->dims[batch_first ? 0 : 1];
+    const int64_t steps = declared->dims[onnx_axis_of(axes, 'T')];
+    const int64_t rows = declared->dims[onnx_axis_of(axes, 'B')];
     *sizes = (struct onnx_sizes){.input = input,
-                                 .batch_first = batch_first,
+                                 .axes = axes,
                                  .steps = any_steps[0][0],
                                  .rows = any_rows[0],
                                  .any_steps = fixed == 0,
@@ -192,19 +205,35 @@ static bool sizes_for(const struct onnx_declared *declared, size_t input, bool b
     return true;
 }
 
+/* One feature of the only step, where the graph has features open: whatever the graph does, that
+ * dimension might as well be the steps. */
+static bool check_ones(const struct search *search, const struct onnx_declared *declared,
+                       const struct onnx_sizes *sizes, size_t *progress, struct fault *fault)
+{
+    const size_t axis = onnx_axis_of(sizes->axes, 'F');
+    if (axis == declared->rank || declared->dims[axis] >= 0 || search->width > 1 ||
+        sizes->steps != 1)
+        return true;
+    *progress = 0;
+    return fault_set(fault, 400, "dimension %zu of its input may be any, but only 1 converts",
+                     axis);
+}
+
 /* Sizes as free as can be first: that is what shows which dimension is which. */
 static bool try_input(struct search *search, size_t input, struct network *network,
                       struct fault *fault)
 {
     const OnnxValueInfo *info = search->model->graph->input[input];
     const struct onnx_declared declared = onnx_declared_of(info);
+    const char *const *axes = axes_for(&declared);
     for (int fixed = 0; fixed < 3; fixed++)
-        for (int batch_first = 0; batch_first < 2; batch_first++) {
+        for (size_t i = 0; axes[i] != NULL; i++) {
             struct onnx_sizes sizes;
             size_t progress;
-            if (!sizes_for(&declared, input, batch_first == 1, fixed, &sizes))
+            if (!sizes_for(&declared, input, axes[i], fixed, &sizes))
                 continue;
             if (walk_fitting(search, &sizes, network, &progress, fault) &&
+                check_ones(search, &declared, &sizes, &progress, fault) &&
                 walk_again(search, &sizes, network, fault))
                 return true;
             network_fini(network);

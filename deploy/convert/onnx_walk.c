@@ -343,6 +343,17 @@ static bool find_outputs(struct onnx_walk *walk, const struct scope *scope, stru
     return true;
 }
 
+size_t onnx_axis_of(const char *axes, char which)
+{
+    const char stop[] = {which, '\0'};
+    return strcspn(axes, stop);
+}
+
+bool onnx_axes_batch_first(const char *axes)
+{
+    return onnx_axis_of(axes, 'B') < onnx_axis_of(axes, 'T');
+}
+
 bool onnx_walk_run(struct onnx_walk *walk, struct fault *fault)
 {
     struct scope scope = {0};

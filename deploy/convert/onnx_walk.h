@@ -16,12 +16,19 @@ struct OnnxGraph;
 /* How the graph's inputs are taken. */
 struct onnx_sizes {
     size_t input;             /* which of the graph's inputs the network begins with */
-    bool batch_first;         /* its dimensions are rows, steps rather than steps, rows */
+    const char *axes;         /* what its dimensions are, T steps, B rows, F features: "TBF", "BTF",
+                               * "BFT" as convolutions have it; "TB" or "BT" of an embedding */
     size_t steps, rows;       /* of this walk */
     bool any_steps, any_rows; /* stand for any number */
     size_t width;             /* features of a step where the graph does not say; 0: not known,
                                * the walk is with one */
 };
+
+/* Which of the dimensions that one is; as many as there are where none is. */
+size_t onnx_axis_of(const char *axes, char which);
+
+/* Are rows before steps? */
+bool onnx_axes_batch_first(const char *axes);
 
 struct onnx_walk {
     const struct OnnxModel *model;

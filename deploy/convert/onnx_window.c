@@ -211,15 +211,8 @@ static const struct onnx_value *steps_of_features(const struct onnx_windows *win
     return flat != NULL ? onnx_turned(call, flat, order) : NULL;
 }
 
-static bool fail_channels(const struct onnx_windows *windows, uint32_t before)
+static bool fail_channels(const struct onnx_windows *windows)
 {
-    const struct onnx_chain *chain = windows->call->chain;
-    if (chain->sources[before].kind == ONNX_SOURCE_INPUT)
-        return onnx_refuse(windows->call,
-                           "all steps of all rows as [B,C,T] expected, got %s: lstmd's input is "
-                           "[B,T,C] or [T,B,C], so a graph that takes [B,C,T] needs a Transpose "
-                           "before it",
-                           onnx_shape_of(windows->value).text);
     return onnx_refuse(windows->call, "all steps of all rows as [B,C,T] expected, got %s",
                        onnx_shape_of(windows->value).text);
 }
@@ -233,7 +226,7 @@ bool onnx_windows_input(struct onnx_windows *windows)
         return false;
     if (call->chain->sources[value->places[0].source].kind == ONNX_SOURCE_INPUT &&
         !onnx_chain_is_whole(call->chain, value, value->places[0].source, true))
-        return fail_channels(windows, value->places[0].source);
+        return fail_channels(windows);
     if (!onnx_chain_features(call->chain, value, &features, call->fault))
         return false;
     const struct onnx_value *whole =
@@ -243,7 +236,7 @@ bool onnx_windows_input(struct onnx_windows *windows)
         return false;
     if (call->chain->sources[features.source].vector ||
         !onnx_chain_is_whole(call->chain, whole, features.source, true))
-        return fail_channels(windows, features.source);
+        return fail_channels(windows);
     if (onnx_chain_knows_lengths(call->chain, features.source))
         return onnx_refuse(call, "windows of steps, those past a row's length among them, which "
                                  "lstmd leaves out");

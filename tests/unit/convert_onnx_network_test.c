@@ -60,11 +60,22 @@ static void bug_486_outputs_of_other_dimensions_are_said(void **state)
                  "note: y is [B,2] here, where the graph gives [2]\n");
 }
 
+static void bug_541_an_input_that_is_turned_is_said(void **state)
+{
+    (void)state;
+    expect_notes(FILES "bug_541_last_dynamo/model.onnx",
+                 "note: x is [B,T,4] here, features last, where the graph takes [B,4,T]\n");
+    expect_notes(FILES "bug_541_viewed_script17/model.onnx",
+                 "note: x is [B,T,1] here, features last, where the graph takes [B,1,T]\n");
+    expect_notes(FILES "bug_481_cnn_dynamo/model.onnx", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bug_442_what_differs_at_length_0_is_said_beside_other_notes),
         cmocka_unit_test(bug_486_outputs_of_other_dimensions_are_said),
+        cmocka_unit_test(bug_541_an_input_that_is_turned_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -412,10 +412,11 @@ def torch_networks():
            [sequence(2, 17, 10)], ["x"], ["y", "h_n", "c_n"], False)
 
 
-def export(network, inputs, names, outputs, batch_first, fixed=False, **how):
+def export(network, inputs, names, outputs, batch_first, fixed=False, first=None, **how):
+    """first: the dimensions of the first input that are open."""
     tensors = tuple(torch.from_numpy(x) for x in inputs)
     axes = {name: {1: "B"} for name in names}
-    axes[names[0]] = {0: "B", 1: "T"} if batch_first else {0: "T", 1: "B"}
+    axes[names[0]] = first or ({0: "B", 1: "T"} if batch_first else {0: "T", 1: "B"})
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/model.onnx"
         shapes = {}
@@ -798,10 +799,6 @@ def windows():
                                     helper.make_node("Conv", ["r", "K", "b"], ["y"], name="c")],
              "'pad': zeros beside the steps")):
         refuse(f"bug_481_{name}", model(middle, opset=10 if name == "pads_of_a_pool" else 19), because)
-    refuse("bug_481_channels_first", graph(
-        conv(x="X") + [helper.make_node("Transpose", ["y"], ["TBF"], perm=[2, 0, 1]),
-                       lstm(["TBF", "W", "R", "B"], ["Y"], hidden_size=UNITS)],
-        {"X": ["B", FEATURES, "T"]}, {"Y": None}, made), "so a graph that takes [B,C,T] needs a Transpose")
     # Rows' lengths are those of the input: a window behind them, or before, makes others of them.
     rows = btf | {"lens": (TensorProto.INT32, ["B"])}
     refuse("bug_481_lengths_behind", model(conv(), rows, ["lens"]), "LSTM 'lstm': sequence_lens: none expected")
@@ -841,7 +838,7 @@ def batch_norms():
                          lstm=torch.nn.LSTM(FEATURES, UNITS, batch_first=True))
     refuse("bug_483_norm_over_steps",
            export(over_steps, [x], ["x"], ["y"], True, fixed=True, dynamo=False, opset_version=17),
-           "its input is not all 4 features of 'the graph's input', in order, for each step")
+           "its input is not all 7 features of '/a/BatchNormalization', in order, for each step")
 
 
 # ---- activations written in parts ----
@@ -988,6 +985,74 @@ def computed_numbers():
            "Gather 'embed': indices that are the graph's input expected")
 
 
+# ---- [B,C,T], as PyTorch's convolutions take it: of the served model the input is [B,T,C] ----
+
+def channels_first():
+    nn = torch.nn
+
+    def cnn(channels=FEATURES, units=6):
+        return nn.Sequential(nn.Conv1d(channels, units, 3, padding=1), statistics(nn.BatchNorm1d(units)),
+                             nn.ReLU(), nn.MaxPool1d(2))
+
+    def last(m, x):
+        return m.fc(m.lstm(m.cnn(x).permute(0, 2, 1))[0][:, -1])
+
+    def final_of_time_first(m, x):
+        h = m.lstm(m.cnn(m.norm(x)).permute(2, 0, 1))[1][0]
+        return m.fc(torch.cat((h[-2], h[-1]), 1))
+
+    def alone(m, x):
+        return m.lstm(x.permute(0, 2, 1))[0]
+
+    def viewed(m, x):
+        return m.lstm(x.view(x.size(0), -1, 1))[0]
+    networks = {
+        "last": (Network(last, cnn=cnn(), lstm=nn.LSTM(6, UNITS, batch_first=True), fc=nn.Linear(UNITS, 2)), FEATURES),
+        "one": (Network(last, cnn=cnn(1), lstm=nn.LSTM(6, UNITS, batch_first=True), fc=nn.Linear(UNITS, 2)), 1),
+        "final": (Network(final_of_time_first, norm=statistics(nn.BatchNorm1d(FEATURES)), cnn=cnn(),
+                          lstm=nn.LSTM(6, UNITS, bidirectional=True), fc=nn.Linear(2 * UNITS, 2)), FEATURES),
+        "alone": (Network(alone, lstm=nn.LSTM(FEATURES, UNITS, batch_first=True)), FEATURES),
+        "viewed": (Network(viewed, lstm=nn.LSTM(1, UNITS, batch_first=True)), 1)}
+    exporters = {"script11": dict(dynamo=False, opset_version=11), "script17": dict(dynamo=False, opset_version=17),
+                 "dynamo": dict(dynamo=True)}
+    for name, (network, channels) in networks.items():
+        x = uniform(ROWS, channels, 20)
+        for exporter, how in exporters.items():
+            for sizes, open_ones in (("", {0: "B", 2: "T"}), ("_fixed", None)):
+                if name != "last" and (exporter == "script11" or open_ones is None):
+                    continue
+                model = export(network, [x], ["x"], ["y"], True, open_ones is None, open_ones, **how)
+                write(f"bug_541_{name}_{exporter}{sizes}", model, {"x": x.transpose(0, 2, 1)},
+                      {"y": run(model, {"x": x})["y"]})
+    x = uniform(ROWS, FEATURES, 20)
+    for name, forward, because in (
+            ("channels_as_steps", lambda m, x: m.lstm(m.cnn(x)),
+             "LSTM '/lstm/LSTM': its input is not all 6 features of '/cnn/cnn.3/MaxPool'"),
+            ("reshaped", lambda m, x: m.lstm(x.reshape(ROWS, 20, FEATURES)),
+             "LSTM '/lstm/LSTM': its input is not all")):
+        network = Network(lambda m, x, f=forward: f(m, x)[0], cnn=cnn(),
+                          lstm=nn.LSTM(10 if name == "channels_as_steps" else FEATURES, UNITS, batch_first=True))
+        refuse(f"bug_541_{name}", export(network, [x], ["x"], ["y"], True, True, dynamo=False, opset_version=17),
+               because)
+    one_channel()
+
+
+def one_channel():
+    """[B,1,T] of any T was taken for one step of one feature, where T was open."""
+    made = weights(features=1) | {"K": uniform(1, 1, 3), "begin": np.array([0]), "end": np.array([1 << 40]),
+                                  "last": np.array([2]), "two": np.array([2])}
+    tail = [helper.make_node("Transpose", ["y"], ["TBF"], perm=[2, 0, 1], name="turn"),
+            lstm(["TBF", "W", "R", "B"], ["Y"], hidden_size=UNITS)]
+    x = uniform(ROWS, 1, STEPS)
+    for name, node in (("convolved", helper.make_node("Conv", ["X", "K"], ["y"], name="conv", pads=[1, 1])),
+                       ("alone", helper.make_node("Identity", ["X"], ["y"]))):
+        model = graph([node] + tail, {"X": ["B", 1, "T"]}, {"Y": None}, made)
+        write(f"bug_540_{name}", model, {"X": x.transpose(0, 2, 1)}, run(model, {"X": x}))
+    every_other = helper.make_node("Slice", ["X", "begin", "end", "last", "two"], ["y"], name="cut")
+    refuse("bug_540_every_other_step", graph([every_other] + tail, {"X": ["B", 1, "T"]}, {"Y": None}, made),
+           "LSTM 'lstm': X: all steps of all rows, as [T,B,I], expected")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -1015,3 +1080,4 @@ functions_in_parts()
 squeezed_outputs()
 merged_directions()
 computed_numbers()
+channels_first()
