@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_operators.h"
 #include "proto/excerpt.h"
 
 /* While the outputs are read. */
@@ -146,9 +147,17 @@ static const struct onnx_value *with_usual_dims(struct reading *reading,
     return onnx_value_reshape(&chain->arena, value, rank, dims, free, reading->fault);
 }
 
+/* Has the next element along the axis another row? */
+static bool counts_rows(const struct onnx_value *value, size_t axis)
+{
+    size_t inner = 1;
+    for (size_t i = axis + 1; i < value->rank; i++)
+        inner *= value->dims[i];
+    return value->dims[axis] > 1 && value->places[inner].row != value->places[0].row;
+}
+
 /* Dimensions of any size by their names. */
-static struct onnx_shape_text shape_of_any(const struct reading *reading,
-                                           const struct onnx_value *value)
+static struct onnx_shape_text shape_of_any(const struct onnx_value *value)
 {
     struct onnx_shape_text shape = {"["};
     size_t used = 1;
@@ -157,14 +166,29 @@ static struct onnx_shape_text shape_of_any(const struct reading *reading,
         const size_t room = sizeof shape.text - used;
         used += (size_t)(value->free[i]
                              ? snprintf(shape.text + used, room, "%s%s", comma,
-                                        value->dims[i] == reading->walk->chain.rows ? "B" : "T")
+                                        counts_rows(value, i) ? "B" : "T")
                              : snprintf(shape.text + used, room, "%s%zu", comma, value->dims[i]));
     }
     snprintf(shape.text + used, sizeof shape.text - used, "]");
     return shape;
 }
 
-/* As it is, or with usual dimensions: what is wrong is told of it as it is. */
+static bool read_usual(struct reading *reading, const struct onnx_value *value)
+{
+    const struct onnx_value *usual = with_usual_dims(reading, value);
+    return usual != NULL && usual->rank != value->rank && read_plain(reading, usual);
+}
+
+/* [B,F,T], as convolutions give it. */
+static bool read_turned(struct reading *reading, const struct onnx_value *value)
+{
+    static const size_t order[] = {0, 2, 1};
+    struct onnx_call call = {.chain = &reading->walk->chain, .fault = reading->fault};
+    const struct onnx_value *turned = value->rank == 3 ? onnx_turned(&call, value, order) : NULL;
+    return turned != NULL && read_plain(reading, turned);
+}
+
+/* As it is, with usual dimensions or features last: what is wrong is told of it as it is. */
 static bool read_any(struct reading *reading, const struct onnx_value *value)
 {
     struct fault why = {0};
@@ -172,10 +196,9 @@ static bool read_any(struct reading *reading, const struct onnx_value *value)
         return true;
     struct reading again = *reading;
     again.fault = &why;
-    const struct onnx_value *usual = with_usual_dims(&again, value);
-    if (usual == NULL || usual->rank == value->rank || !read_plain(&again, usual))
+    if (!read_usual(&again, value) && (why.status == 503 || !read_turned(&again, value)))
         return why.status == 503 ? fault_set(reading->fault, 503, "%s", why.text) : false;
-    reading->outputs->graphs_shape = shape_of_any(reading, value);
+    reading->outputs->graphs_shape = shape_of_any(value);
     return true;
 }
 

@@ -25,14 +25,14 @@ struct onnx_outputs {
     const char *name;   /* of what comes out of the last layer; NULL: states alone are asked for */
     const char *layout; /* MODEL_CONFIG.md's output_layout; NULL for a vector, [B,F] */
     uint32_t last;      /* the source that it is */
-    struct onnx_shape_text graphs_shape; /* where it differs from lstmd's by dimensions of 1: "[B]";
-                                          * otherwise empty */
+    struct onnx_shape_text graphs_shape; /* where it differs from lstmd's, by dimensions of 1 or in
+                                          * their order: "[B]"; otherwise empty */
     size_t state_count;
     struct onnx_state_output states[ONNX_STATE_OUTPUTS_MAX];
 };
 
 /* Refused (400): an output that is unknown, or of another shape than lstmd gives, but for
- * dimensions of 1; two that come of different layers. May add layers to the chain. */
+ * dimensions of 1 and [B,F,T]; two that come of different layers. May add layers to the chain. */
 bool onnx_outputs_read(struct onnx_walk *walk, struct onnx_outputs *outputs, struct fault *fault);
 
 #endif
