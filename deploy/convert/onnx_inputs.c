@@ -101,7 +101,7 @@ static struct onnx_value *main_input(struct onnx_walk *walk, const OnnxValueInfo
                                        .input = info,
                                        .width = width_of(declared, sizes),
                                        .steps = sizes->steps,
-                                       .whole_numbers = declared->rank == 2,
+                                       .whole_numbers = sizes->numbers,
                                        .batch_first = onnx_axes_batch_first(sizes->axes)};
     return make_places(walk, &source, sizes->axes, fault);
 }

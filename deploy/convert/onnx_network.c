@@ -389,7 +389,7 @@ static bool any_given(const struct filling *f)
     return given;
 }
 
-/* An output that the graph gives with other dimensions of 1. */
+/* An output that the graph gives with other dimensions of 1, or with its steps last. */
 static void add_shape_note(struct filling *f)
 {
     const struct onnx_outputs *outputs = f->outputs;
@@ -403,15 +403,26 @@ static void add_shape_note(struct filling *f)
                          outputs->graphs_shape.text);
 }
 
-/* An input that the graph takes with its steps last. */
+/* An input that the graph takes with its steps last, or without steps or features. */
 static void add_input_note(struct filling *f)
 {
+    const struct onnx_sizes *sizes = &f->walk->sizes;
     const struct onnx_source *input = source_of(f, f->input);
-    if (strcmp(f->walk->sizes.axes, "BFT") == 0)
-        network_add_note(
-            f->network,
-            "note: %s is [B,T,%zu] here, features last, where the graph takes [B,%zu,T]",
-            excerpt_of(input->input->name).text, input->width, input->width);
+    char graphs[64] = "";
+    for (const char *axis = sizes->axes; *axis != '\0'; axis++) {
+        const size_t used = strlen(graphs);
+        const char *comma = used > 0 ? "," : "";
+        if (*axis == 'F')
+            snprintf(graphs + used, sizeof graphs - used, "%s%zu", comma, input->width);
+        else
+            snprintf(graphs + used, sizeof graphs - used, "%s%c", comma, *axis);
+    }
+    const char *steps = strchr(sizes->axes, 'T') != NULL ? "T" : "1";
+    if (!sizes->numbers && strcmp(sizes->axes, "TBF") != 0 && strcmp(sizes->axes, "BTF") != 0)
+        network_add_note(f->network,
+                         "note: clients send %s as [%s,%s,%zu] here, where the graph takes [%s]",
+                         excerpt_of(input->input->name).text, input->batch_first ? "B" : steps,
+                         input->batch_first ? steps : "B", input->width, graphs);
 }
 
 static void add_notes(struct filling *f)

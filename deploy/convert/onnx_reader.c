@@ -162,6 +162,7 @@ static void remember(struct search *search, size_t progress, const struct onnx_s
     const bool none = search->farthest.status == 0;
     const bool surer = !none && sizes->input == before->input &&
                        strcmp(sizes->axes, before->axes) == 0 &&
+                       sizes->numbers == before->numbers &&
                        sizes->any_rows + sizes->any_steps < before->any_rows + before->any_steps;
     if (!none && (progress < search->progress || (progress == search->progress && !surer)))
         return;
@@ -170,33 +171,45 @@ static void remember(struct search *search, size_t progress, const struct onnx_s
     search->sizes = *sizes;
 }
 
-/* What an input's dimensions may be, NULL-ended. Where the last one alone is open, it is steps
- * rather than features. */
-static const char *const *axes_for(const struct onnx_declared *declared)
+/* What an input may be: its dimensions, as in struct onnx_sizes; of an embedding's numbers. */
+struct form {
+    const char *axes;
+    bool numbers;
+};
+
+/* Ended by one without axes. Where the last dimension of three alone is open, it is steps rather
+ * than features. */
+static const struct form *forms_for(const struct onnx_declared *declared)
 {
-    static const char *const numbers[] = {"TB", "BT", NULL};
-    static const char *const floats[] = {"TBF", "BTF", "BFT", NULL};
-    static const char *const steps_open[] = {"BFT", "TBF", "BTF", NULL};
-    return declared->rank == 2                              ? numbers
-           : declared->dims[1] > 0 && declared->dims[2] < 0 ? steps_open
-                                                            : floats;
+    static const struct form numbers[] = {{"TB", true}, {"BT", true}, {NULL, false}};
+    static const struct form flat[] = {{"BT", false}, {"TB", false}, {"BF", false},
+                                       {"TB", true},  {"BT", true},  {NULL, false}};
+    static const struct form floats[] = {
+        {"TBF", false}, {"BTF", false}, {"BFT", false}, {NULL, false}};
+    static const struct form steps_open[] = {
+        {"BFT", false}, {"TBF", false}, {"BTF", false}, {NULL, false}};
+    if (declared->rank == 2)
+        return onnx_declared_is_float(declared) ? flat : numbers;
+    return declared->dims[1] > 0 && declared->dims[2] < 0 ? steps_open : floats;
 }
 
-/* fixed: how many of steps and rows are as the graph declares them. false with the width or rows
- * that are not fixed there. */
-static bool sizes_for(const struct onnx_declared *declared, size_t input, const char *axes,
+/* fixed: how many of steps and rows are as the graph declares them; a graph without steps has one.
+ * false with the rows or steps that are not fixed there. */
+static bool sizes_for(const struct onnx_declared *declared, size_t input, const struct form *form,
                       int fixed, struct onnx_sizes *sizes)
 {
-    const int64_t steps = declared->dims[onnx_axis_of(axes, 'T')];
-    const int64_t rows = declared->dims[onnx_axis_of(axes, 'B')];
+    const size_t axis = onnx_axis_of(form->axes, 'T');
+    const int64_t steps = axis < declared->rank ? declared->dims[axis] : 1;
+    const int64_t rows = declared->dims[onnx_axis_of(form->axes, 'B')];
     *sizes = (struct onnx_sizes){.input = input,
-                                 .axes = axes,
+                                 .axes = form->axes,
+                                 .numbers = form->numbers,
                                  .steps = any_steps[0][0],
                                  .rows = any_rows[0],
                                  .any_steps = fixed == 0,
                                  .any_rows = fixed < 2};
     if ((fixed > 0 && steps < 0) || (fixed > 1 && rows < 0) || steps > UINT32_MAX ||
-        rows > UINT32_MAX)
+        rows > UINT32_MAX || (fixed == 0 && axis == declared->rank))
         return false;
     if (fixed > 0)
         sizes->steps = (size_t)steps;
@@ -225,12 +238,12 @@ static bool try_input(struct search *search, size_t input, struct network *netwo
 {
     const OnnxValueInfo *info = search->model->graph->input[input];
     const struct onnx_declared declared = onnx_declared_of(info);
-    const char *const *axes = axes_for(&declared);
+    const struct form *forms = forms_for(&declared);
     for (int fixed = 0; fixed < 3; fixed++)
-        for (size_t i = 0; axes[i] != NULL; i++) {
+        for (const struct form *form = forms; form->axes != NULL; form++) {
             struct onnx_sizes sizes;
             size_t progress;
-            if (!sizes_for(&declared, input, axes[i], fixed, &sizes))
+            if (!sizes_for(&declared, input, form, fixed, &sizes))
                 continue;
             if (walk_fitting(search, &sizes, network, &progress, fault) &&
                 check_ones(search, &declared, &sizes, &progress, fault) &&
@@ -243,27 +256,25 @@ static bool try_input(struct search *search, size_t input, struct network *netwo
             remember(search, progress, &sizes, fault);
         }
     *fault = search->farthest;
-    if (search->progress == 0 && declared.rank == 2 && onnx_declared_is_float(&declared))
-        fault_prefix(fault, "input '%s' is of two dimensions, which only an embedding takes",
-                     excerpt_of(info->name != NULL ? info->name : "").text);
     return false;
 }
 
-/* Steps of rows of floats, or numbers for an embedding. */
+/* Floats, or numbers for an embedding. */
 static bool may_be_input(const OnnxGraph *graph, size_t i)
 {
     const struct onnx_declared declared = onnx_declared_of(graph->input[i]);
     const bool floats = onnx_declared_is_float(&declared);
-    const bool numbers = floats || onnx_declared_is_integer(&declared);
     return onnx_walk_is_input(graph, i) &&
-           ((floats && declared.rank == 3) || (numbers && declared.rank == 2));
+           ((floats && declared.rank == 3) ||
+            ((floats || onnx_declared_is_integer(&declared)) && declared.rank == 2));
 }
 
 static bool try_inputs(struct search *search, struct network *network, struct fault *fault)
 {
     const OnnxGraph *graph = search->model->graph;
-    fault_set(fault, 400,
-              "an input of floats, [T,B,F] or [B,T,F], or of integers, [B,T], expected");
+    fault_set(
+        fault, 400,
+        "an input of floats, as [T,B,F], [B,T,F] or [B,F,T], or of integers, [B,T], expected");
     for (size_t i = 0; i < graph->n_input; i++) {
         if (!may_be_input(graph, i))
             continue;

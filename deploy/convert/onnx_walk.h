@@ -17,7 +17,9 @@ struct OnnxGraph;
 struct onnx_sizes {
     size_t input;             /* which of the graph's inputs the network begins with */
     const char *axes;         /* what its dimensions are, T steps, B rows, F features: "TBF", "BTF",
-                               * "BFT" as convolutions have it; "TB" or "BT" of an embedding */
+                               * "BFT" as convolutions have it; where steps or features are none
+                               * of them there is one */
+    bool numbers;             /* whole ones, of an embedding */
     size_t steps, rows;       /* of this walk */
     bool any_steps, any_rows; /* stand for any number */
     size_t width;             /* features of a step where the graph does not say; 0: not known,

@@ -64,10 +64,31 @@ static void bug_541_an_input_that_is_turned_is_said(void **state)
 {
     (void)state;
     expect_notes(FILES "bug_541_last_dynamo/model.onnx",
-                 "note: x is [B,T,4] here, features last, where the graph takes [B,4,T]\n");
+                 "note: clients send x as [B,T,4] here, where the graph takes [B,4,T]\n");
     expect_notes(FILES "bug_541_viewed_script17/model.onnx",
-                 "note: x is [B,T,1] here, features last, where the graph takes [B,1,T]\n");
+                 "note: clients send x as [B,T,1] here, where the graph takes [B,1,T]\n");
     expect_notes(FILES "bug_481_cnn_dynamo/model.onnx", "");
+}
+
+static void bug_542_an_output_that_is_turned_is_said(void **state)
+{
+    (void)state;
+    expect_notes(FILES "bug_542_scores/model.onnx",
+                 "note: clients send x as [B,T,4] here, where the graph takes [B,4,T]\n"
+                 "note: y is [B,T,2] here, where the graph gives [B,2,T]\n");
+    expect_notes(FILES "bug_542_one/model.onnx",
+                 "note: y is [B,T,1] here, where the graph gives [B,1,T]\n");
+}
+
+static void bug_543_an_input_of_two_dimensions_is_said(void **state)
+{
+    (void)state;
+    expect_notes(FILES "bug_543_signal_dynamo/model.onnx",
+                 "note: clients send x as [B,T,1] here, where the graph takes [B,T]\n");
+    expect_notes(FILES "bug_543_table_script17/model.onnx",
+                 "note: clients send x as [B,1,4] here, where the graph takes [B,4]\n");
+    expect_notes(FILES "bug_543_input_of_steps/model.onnx",
+                 "note: clients send X as [T,B,1] here, where the graph takes [T,B]\n");
 }
 
 int main(void)
@@ -76,6 +97,8 @@ int main(void)
         cmocka_unit_test(bug_442_what_differs_at_length_0_is_said_beside_other_notes),
         cmocka_unit_test(bug_486_outputs_of_other_dimensions_are_said),
         cmocka_unit_test(bug_541_an_input_that_is_turned_is_said),
+        cmocka_unit_test(bug_542_an_output_that_is_turned_is_said),
+        cmocka_unit_test(bug_543_an_input_of_two_dimensions_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -717,17 +717,6 @@ def autoencoders():
            "X: a vector at every step of a request expected, got it as [7,3,3]")
 
 
-def two_dimensions():
-    """Floats of rows and steps, or rows and features: what is missing is put in by the graph."""
-    for name, axis, features in (("steps", 2, 1), ("features", 0, FEATURES)):
-        nodes = [helper.make_node("Unsqueeze", ["X", "axis"], ["X3"]),
-                 lstm(["X3", "W", "R"], ["Y"], hidden_size=UNITS)]
-        constants = weights(features=features, bias=False) | {"axis": np.array([axis])}
-        refuse(f"bug_479_input_of_{name}",
-               graph(nodes, {"X": ["N", "M"]}, {"Y": None}, constants),
-               "ONNX: input 'X' is of two dimensions, which only an embedding takes")
-
-
 # ---- convolutions and pools ----
 
 def windows():
@@ -1037,6 +1026,61 @@ def channels_first():
     one_channel()
 
 
+def outputs_with_steps_last():
+    """What a convolution gives, or scores turned for a loss: features last here, as everywhere."""
+    nn = torch.nn
+
+    def scores(m, x):
+        return m.fc(m.lstm(m.cnn(x).permute(0, 2, 1))[0]).permute(0, 2, 1)
+
+    def convolved(m, x):
+        return m.head(m.lstm(x)[0].permute(0, 2, 1))
+    for name, network, channels in (
+            ("scores", Network(scores, cnn=nn.Conv1d(FEATURES, 6, 3), lstm=nn.LSTM(6, UNITS, batch_first=True),
+                               fc=nn.Linear(UNITS, 2)), True),
+            ("convolved", Network(convolved, lstm=nn.LSTM(FEATURES, UNITS, batch_first=True),
+                                  head=nn.Conv1d(UNITS, 3, 1)), False),
+            ("one", Network(convolved, lstm=nn.LSTM(FEATURES, UNITS, batch_first=True),
+                            head=nn.Conv1d(UNITS, 1, 3, padding=1)), False)):
+        x = uniform(ROWS, FEATURES, 11) if channels else uniform(ROWS, 11, FEATURES)
+        model = export(network, [x], ["x"], ["y"], True, False, {0: "B", 2: "T"} if channels else None,
+                       dynamo=False, opset_version=17)
+        write(f"bug_542_{name}", model, {"x": x.transpose(0, 2, 1) if channels else x},
+              {"y": run(model, {"x": x})["y"].transpose(0, 2, 1)})
+
+
+def two_dimensions():
+    """Floats of rows and steps, or rows and features: what is missing is put in by the graph."""
+    nn = torch.nn
+    for name, shape, axis, features in (("steps", (STEPS, ROWS), 2, 1), ("features", (ROWS, FEATURES), 0, FEATURES)):
+        nodes = [helper.make_node("Unsqueeze", ["X", "axis"], ["X3"]),
+                 lstm(["X3", "W", "R"], ["Y"], hidden_size=UNITS)]
+        constants = weights(features=features, bias=False) | {"axis": np.array([axis])}
+        model = graph(nodes, {"X": ["N", "M"]}, {"Y": None}, constants)
+        x = uniform(*shape)
+        shape = (ROWS, 1, FEATURES) if name == "features" else (STEPS, ROWS, 1)
+        write(f"bug_543_input_of_{name}", model, {"X": x.reshape(shape)}, run(model, {"X": x}))
+
+    def signal(m, x):
+        return m.fc(m.lstm(m.cnn(x.unsqueeze(1)).permute(0, 2, 1))[0][:, -1])
+
+    def table(m, x):
+        return m.fc(m.lstm(torch.relu(m.first(x)).unsqueeze(1))[0][:, -1])
+    for name, network, width, shape in (
+            ("signal", Network(signal, cnn=nn.Conv1d(1, 6, 3), lstm=nn.LSTM(6, UNITS, batch_first=True),
+                               fc=nn.Linear(UNITS, 2)), 20, (ROWS, 20, 1)),
+            ("table", Network(table, first=nn.Linear(FEATURES, 6), lstm=nn.LSTM(6, UNITS, batch_first=True),
+                              fc=nn.Linear(UNITS, 2)), FEATURES, (ROWS, 1, FEATURES))):
+        x = uniform(ROWS, width)
+        for exporter, how in (("script17", dict(dynamo=False, opset_version=17)), ("dynamo", dict(dynamo=True))):
+            model = export(network, [x], ["x"], ["y"], True, False,
+                           {0: "B", 1: "T"} if name == "signal" else {0: "B"}, **how)
+            write(f"bug_543_{name}_{exporter}", model, {"x": x.reshape(shape)}, {"y": run(model, {"x": x})["y"]})
+    windows_of_a_row = Network(lambda m, x: m.lstm(x.reshape(ROWS, 5, 4))[0], lstm=nn.LSTM(4, UNITS, batch_first=True))
+    refuse("bug_543_windows_of_a_row", export(windows_of_a_row, [uniform(ROWS, 20)], ["x"], ["y"], True, True,
+                                              dynamo=False, opset_version=17), "LSTM '/lstm/LSTM': its input is not all")
+
+
 def one_channel():
     """[B,1,T] of any T was taken for one step of one feature, where T was open."""
     made = weights(features=1) | {"K": uniform(1, 1, 3), "begin": np.array([0]), "end": np.array([1 << 40]),
@@ -1072,7 +1116,6 @@ scalars()
 norms_in_parts()
 beside()
 autoencoders()
-two_dimensions()
 windows()
 global_pools()
 batch_norms()
@@ -1081,3 +1124,5 @@ squeezed_outputs()
 merged_directions()
 computed_numbers()
 channels_first()
+outputs_with_steps_last()
+two_dimensions()
