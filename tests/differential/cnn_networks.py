@@ -88,12 +88,12 @@ class Ending(nn.Module):
 
     def __init__(self, random, features):
         super().__init__()
-        self.how = random.choice(["all", "last", "mean", "max", "average_pool", "max_pool", "norm",
-                                  "last_of_one"])
+        self.how = random.choice(["all", "turned", "last", "mean", "max", "average_pool", "max_pool",
+                                  "norm", "last_of_one"])
         self.norm = random_norm(random, features) if self.how == "norm" else None
         self.act = Activation(random) if often(random, 0.5) else None
         self.fc = nn.Linear(features, random.choice([1, 4]))
-        self.squeezes = self.fc.out_features == 1 and often(random, 0.5)
+        self.squeezes = self.how != "turned" and self.fc.out_features == 1 and often(random, 0.5)
 
     def features(self, y):
         if self.how == "last":
@@ -112,24 +112,45 @@ class Ending(nn.Module):
 
     def forward(self, y):
         y = self.fc(self.features(y))
-        y = y.squeeze(-1) if self.squeezes else y
+        y = y.squeeze(-1) if self.squeezes else y.transpose(1, 2) if self.how == "turned" else y
         return self.act(y) if self.act is not None else y
 
 
 class Cnn(nn.Module):
+    """takes: the dimensions of its input, B rows, C channels, T steps."""
+
     def __init__(self, random):
         super().__init__()
         self.channels = random.choice([1, 2, 5])
+        self.takes = random.choice(["BTC", "BCT", "BCT"] + ["BT"] * (self.channels == 1))
+        self.begins = "lstm" if often(random, 0.1) else random.choice(["parts", "norm", "scale"])
+        self.norm = random_norm(random, self.channels) if self.begins == "norm" else None
         parts, channels = random_parts(random, self.channels)
+        parts, channels = ([], self.channels) if self.begins == "lstm" else (parts, channels)
         self.parts = nn.Sequential(*parts)
         self.lstm = nn.LSTM(channels, random.choice([2, 5, 8]), random.choice([1, 1, 2]),
-                            batch_first=True, bidirectional=often(random, 0.3))
+                            batch_first=often(random, 0.7), bidirectional=often(random, 0.3))
         self.merge = random.choice([None, "sum", "mul"]) if self.lstm.bidirectional else None
         directions = 2 if self.lstm.bidirectional and self.merge is None else 1
         self.ending = Ending(random, self.lstm.hidden_size * directions)
 
+    def taken(self, x):
+        """[B,T,C] as the network takes it."""
+        return x if self.takes == "BTC" else x.transpose(1, 2) if self.takes == "BCT" else x.squeeze(2)
+
+    def begin(self, x):
+        """[B,C,T] of what it takes."""
+        x = x.permute(0, 2, 1) if self.takes == "BTC" else x if self.takes == "BCT" else x.unsqueeze(1)
+        return self.norm(x) if self.norm is not None else (x - 0.1) / 1.5 if self.begins == "scale" else x
+
+    def steps(self, x):
+        """What the LSTM gives for [B,C,T], [B,T,F]."""
+        if self.lstm.batch_first:
+            return self.lstm(x.permute(0, 2, 1))[0]
+        return self.lstm(x.permute(2, 0, 1))[0].transpose(0, 1)
+
     def forward(self, x):
-        y = self.lstm(self.parts(x.permute(0, 2, 1)).permute(0, 2, 1))[0]
+        y = self.steps(self.parts(self.begin(x)))
         if self.merge is not None:
             forward, backward = y.chunk(2, -1)
             y = forward + backward if self.merge == "sum" else forward * backward
@@ -138,7 +159,9 @@ class Cnn(nn.Module):
     def answer(self, x, fixed):
         """With the dimensions that lstmd gives it, as the converter notes. Steps of one feature that
         are squeezed are a vector where there are so many and no others."""
-        y, width = self(x), self.ending.fc.out_features
+        y, width = self(self.taken(x)), self.ending.fc.out_features
+        if self.ending.how == "turned":
+            return y.transpose(1, 2)
         steps = self.ending.how in ("all", "norm")
         if steps and fixed:
             return y
@@ -150,15 +173,16 @@ def export(random, network, x, path):
     dynamo, fixed = often(random, 0.1), often(random, 0.3)
     how = {"dynamo": True, "external_data": False} if dynamo else {
         "dynamo": False, "opset_version": random.choice([11, 13, 17])}
+    x, steps = network.taken(x), network.takes.index("T")
     if not fixed and dynamo:
-        how["dynamic_shapes"] = ({0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO},)
+        how["dynamic_shapes"] = ({0: torch.export.Dim.AUTO, steps: torch.export.Dim.AUTO},)
     elif not fixed:
-        how["dynamic_axes"] = {"x": {0: "B", 1: "T"}}
+        how["dynamic_axes"] = {"x": {0: "B", steps: "T"}}
     with contextlib.redirect_stdout(io.StringIO()):
         torch.onnx.export(network, (x,), path, input_names=["x"], output_names=["y"], verbose=False,
                           **how)
     shape = onnx.load(path).graph.input[0].type.tensor_type.shape
-    return f"{how} {tuple(x.shape)}", not all(one.dim_param for one in shape.dim[:2])
+    return f"{how} {tuple(x.shape)}", not all(shape.dim[i].dim_param for i in (0, steps))
 
 
 @torch.no_grad()
@@ -177,5 +201,5 @@ def networks(random, folder, count):
         shapes = [(rows, steps, network.channels)] + [
             (random.choice([1, 2, 4]), random.choice([53, 66, 91]), network.channels)
             for _ in range(RUNS - 1)]
-        yield Network(path, f"{how}\n{network}", [random_run(network, shape, fixed)
+        yield Network(path, f"{how} {network.takes} {network.begins} {network.ending.how}\n{network}", [random_run(network, shape, fixed)
                                                   for shape in (shapes[:1] if fixed else shapes)])
