@@ -204,18 +204,18 @@ static void a_light_job_can_be_run_on_the_spot(void **state)
     expect_reply(job, 200, ANSWER);
 }
 
-/* 1,000 steps are no light work. */
+/* 500 steps are no light work. */
 static struct job *create_longer(bool alone)
 {
     static const char head[] = "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
-                               "\"shape\":[1000,1,1],\"data\":[0";
+                               "\"shape\":[500,1,1],\"data\":[0";
     static const char tail[] = "]}],\"outputs\":[{\"name\":\"c_n\"}]}";
-    char text[sizeof head + 2 * 999 + sizeof tail];
+    char text[sizeof head + 2 * 499 + sizeof tail];
     const struct job_terms terms = {
         .codec = &infer_codec, .arrived = clock_now(), .deadline = UINT64_MAX, .alone = alone};
     size_t size = sizeof head - 1;
     memcpy(text, head, size);
-    for (size_t i = 1; i < 1000; i++, size += 2)
+    for (size_t i = 1; i < 500; i++, size += 2)
         memcpy(text + size, ",0", 2);
     memcpy(text + size, tail, sizeof tail);
     struct job *job = create_on(&terms, text);

@@ -226,7 +226,7 @@ static void bug_409_an_event_that_comes_together_with_a_request_is_published(voi
 enum { AT_ONCE = 64, LATE_MS = 50 };
 
 /* Of these a request is light no more, and still is. */
-enum { LONG_STEPS = 1000, LIGHT_STEPS = 50 };
+enum { LONG_STEPS = 1000, LIGHT_STEPS = 20 };
 
 static void send_request(size_t steps, unsigned timeout_ms)
 {
