@@ -50,7 +50,7 @@ struct kernel {
     const char *name;
     bool (*supported)(void);   /* can this machine run it? */
     enum panels_layout layout; /* of the panels it is given; the scalar one takes any */
-    double flops_per_ns;       /* of one core at best, about: to guess how long work will take */
+    double flops_per_ns;       /* of one core, about: to guess how long work will take */
 
     void (*linear)(const struct kernel_linear *linear);
 

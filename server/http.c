@@ -263,7 +263,8 @@ uint64_t http_client(const struct exchange *exchange)
 
 /* ---- one request ---- */
 
-/* The connection was resumed: what it waited for is done, or was given up. */
+/* The connection was resumed, or was held and its turn has come: what it waited for is done, was
+ * given up, or is done now. */
 static bool finish_work(struct exchange *exchange)
 {
     http_set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
