@@ -144,7 +144,7 @@ struct pool1d_spec {
     size_t features;
     enum pooling pooling;
     bool global; /* the whole row, a vector comes out; an average leaves masked steps out */
-    struct window window; /* when not global; dilation 1 */
+    struct window window; /* when not global; dilation 1, each pad less than size */
 };
 
 struct layer_spec {

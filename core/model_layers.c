@@ -227,7 +227,9 @@ static void add_repeat(struct model_build *b, const struct repeat_vector_spec *s
 
 static void add_pool(struct model_build *b, const struct pool1d_spec *spec)
 {
-    assert(spec->global || (spec->window.size > 0 && spec->window.stride > 0));
+    const struct window *window = &spec->window;
+    assert(spec->global || (window->stride > 0 && window->pad_left < window->size &&
+                            window->pad_right < window->size));
     struct op *op = add_op(b, OP_POOL, spec->features, spec->features);
     op->pooling = spec->pooling;
     op->global = spec->global;

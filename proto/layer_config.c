@@ -424,21 +424,22 @@ static bool read_stride(const struct layer_reader *reader, const struct layer_co
     return true;
 }
 
-static bool read_conv_padding(const struct layer_reader *reader, struct layer_config *layer,
-                              const cJSON *object)
+/* One of the names, in the order of enum layer_padding, or a number of steps at both ends, at most
+ * max. */
+static bool read_padding(const struct layer_reader *reader, struct layer_config *layer,
+                         const cJSON *object, const char *const *names, const char *wanted,
+                         size_t max)
 {
-    static const char *const names[] = {"valid", "same", "causal", NULL};
     size_t padding = LAYER_PADDING_COUNT;
     struct optional_size count = {0};
     if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(object, "padding"))) {
-        if (!config_json_size(object, layer->place, "padding", 0, MODEL_SIZE_MAX, &count,
-                              reader->fault))
+        if (!config_json_size(object, layer->place, "padding", 0, max, &count, reader->fault))
             return false;
         layer->padding_count = count.value;
         return true;
     }
-    if (!config_json_choice(object, layer->place, "padding", names,
-                            "valid, same, causal or a number of steps", &padding, reader->fault))
+    if (!config_json_choice(object, layer->place, "padding", names, wanted, &padding,
+                            reader->fault))
         return false;
     layer->padding = (enum layer_padding)padding;
     return true;
@@ -447,6 +448,7 @@ static bool read_conv_padding(const struct layer_reader *reader, struct layer_co
 static bool read_conv1d(struct layer_reader *reader, struct layer_config *layer,
                         const cJSON *object)
 {
+    static const char *const names[] = {"valid", "same", "causal", NULL};
     const size_t max = MODEL_SIZE_MAX;
     layer->stride = layer->dilation = 1;
     return read_prefix(reader, layer, object) &&
@@ -456,27 +458,26 @@ static bool read_conv1d(struct layer_reader *reader, struct layer_config *layer,
                             reader->fault) &&
            read_stride(reader, layer, object, "stride", &layer->stride) &&
            read_stride(reader, layer, object, "dilation", &layer->dilation) &&
-           read_conv_padding(reader, layer, object) && read_bias(reader, layer, object) &&
+           read_padding(reader, layer, object, names, "valid, same, causal or a number of steps",
+                        max) &&
+           read_bias(reader, layer, object) &&
            read_activation(reader, layer, object, "activation", &layer->activation);
 }
 
+/* Fewer steps beside the row than a window has, so that each window looks at some of the row. */
 static bool read_pool1d(struct layer_reader *reader, struct layer_config *layer,
                         const cJSON *object)
 {
     static const char *const names[] = {"valid", "same", NULL};
-    size_t padding = LAYER_PADDING_COUNT;
     layer->window_size = (struct optional_size){true, 2};
     layer->dilation = 1;
     if (!config_json_size(object, layer->place, "pool_size", 1, MODEL_SIZE_MAX, &layer->window_size,
                           reader->fault))
         return false;
     layer->stride = layer->window_size.value;
-    if (!read_stride(reader, layer, object, "stride", &layer->stride) ||
-        !config_json_choice(object, layer->place, "padding", names, "valid or same", &padding,
-                            reader->fault))
-        return false;
-    layer->padding = (enum layer_padding)padding;
-    return true;
+    return read_stride(reader, layer, object, "stride", &layer->stride) &&
+           read_padding(reader, layer, object, names, "valid, same or a number of steps",
+                        layer->window_size.value - 1);
 }
 
 /* ---- which ---- */

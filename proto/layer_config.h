@@ -86,7 +86,7 @@ struct layer_config {
     struct optional_size window_size;
     size_t stride, dilation;
     enum layer_padding {
-        LAYER_PADDING_COUNT, /* so many zero steps at both ends; 0 is "valid" */
+        LAYER_PADDING_COUNT, /* so many steps at both ends; 0 is "valid" */
         LAYER_PADDING_SAME,
         LAYER_PADDING_CAUSAL,
     } padding;

@@ -233,9 +233,9 @@ static struct window any_window(struct network *n, bool pool)
                             .stride = random_size(&n->random, 1, 3),
                             .dilation = pool ? 1 : random_size(&n->random, 1, 2),
                             .padding = toss(n, 2) ? PADDING_SAME : PADDING_EXPLICIT};
-    if (!pool && window.padding == PADDING_EXPLICIT) {
-        window.pad_left = random_size(&n->random, 0, 3);
-        window.pad_right = random_size(&n->random, 0, 3);
+    if (window.padding == PADDING_EXPLICIT) {
+        window.pad_left = random_size(&n->random, 0, pool ? size - 1 : 3);
+        window.pad_right = random_size(&n->random, 0, pool ? size - 1 : 3);
     }
     return window;
 }

@@ -233,7 +233,7 @@ static void all_other_layers_are_read(void **state)
               "\"dilation\":5,\"padding\":\"causal\",\"activation\":\"relu\"},"
               "{\"type\":\"conv1d\",\"padding\":6},"
               "{\"type\":\"max_pool1d\",\"pool_size\":3,\"padding\":\"same\"},"
-              "{\"type\":\"avg_pool1d\",\"stride\":1},{\"type\":\"flatten\"},"
+              "{\"type\":\"avg_pool1d\",\"stride\":1,\"padding\":1},{\"type\":\"flatten\"},"
               "{\"type\":\"reshape\",\"target_shape\":[-1,4]},{\"type\":\"last_step\"},"
               "{\"type\":\"repeat_vector\",\"n\":8},{\"type\":\"global_max_pool1d\"},"
               "{\"type\":\"activation\",\"function\":\"clip\",\"alpha\":-3,\"beta\":2}]}");
@@ -251,6 +251,7 @@ static void all_other_layers_are_read(void **state)
     assert_true(l[6].window_size.value == 3 && l[6].stride == 3);
     assert_int_equal(l[6].padding, LAYER_PADDING_SAME);
     assert_true(l[7].window_size.value == 2 && l[7].stride == 1);
+    assert_true(l[7].padding == LAYER_PADDING_COUNT && l[7].padding_count == 1);
     assert_true(l[9].target_rank == 2 && l[9].target[0] == 0 && l[9].target[1] == 4);
     assert_int_equal(l[11].repeats, 8);
     assert_true(l[13].activation.alpha == -3 && l[13].activation.beta == 2);
@@ -589,7 +590,13 @@ static void parameters_of_layers_are_checked(void **state)
         {LAYERS("{\"type\":\"conv1d\",\"padding\":-1}"),
          "layers[0].padding: an integer of at least 0 expected, got -1"},
         {LAYERS("{\"type\":\"max_pool1d\",\"padding\":\"causal\"}"),
-         "layers[0].padding: valid or same expected, got \"causal\""},
+         "layers[0].padding: valid, same or a number of steps expected, got \"causal\""},
+        {LAYERS("{\"type\":\"avg_pool1d\",\"pool_size\":3,\"padding\":3}"),
+         "layers[0].padding: an integer of at most 2 expected, got 3"},
+        {LAYERS("{\"type\":\"max_pool1d\",\"pool_size\":3,\"padding\":-1}"),
+         "layers[0].padding: an integer of at least 0 expected, got -1"},
+        {LAYERS("{\"type\":\"max_pool1d\",\"pool_size\":1,\"padding\":1}"),
+         "layers[0].padding: an integer of at most 0 expected, got 1"},
     };
     EXPECT_ALL_REFUSED(refusals);
 }
