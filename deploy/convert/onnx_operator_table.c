@@ -59,6 +59,7 @@ operators[] = {
     {"Neg", onnx_negate, " "},
     {"Not", onnx_fold_unary, " "},
     {"Or", onnx_fold_binary, " "},
+    {"PRelu", onnx_prelu, " "},
     {"Pad", onnx_pad, " mode pads value "},
     {"Pow", onnx_power, " "},
     {"Range", onnx_range, " "},

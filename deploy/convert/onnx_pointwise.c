@@ -100,6 +100,27 @@ bool onnx_activation(struct onnx_call *call)
     return onnx_features_last(call, activate);
 }
 
+/* PRelu: with one slope for all features a LeakyRelu. */
+static bool slope(struct onnx_call *call)
+{
+    const struct onnx_value *value = need_places(call, 0), *slopes = onnx_need(call, 1);
+    if (value == NULL || slopes == NULL)
+        return false;
+    bool one = slopes->content == ONNX_FLOATS && slopes->elements > 0;
+    for (size_t i = 1; one && i < slopes->elements; i++)
+        one = slopes->floats[i] == slopes->floats[0];
+    return one ? give_function(call, value,
+                               (struct onnx_function){.name = "leaky_relu",
+                                                      .has_alpha = true,
+                                                      .alpha = (double)slopes->floats[0]})
+               : onnx_refuse(call, "slope: a known number, the same for all features, expected");
+}
+
+bool onnx_prelu(struct onnx_call *call)
+{
+    return onnx_features_last(call, slope);
+}
+
 /* A bound of Clip: an attribute until version 11, an input since. Where there is none it is the
  * largest float, as in ONNX Runtime; in a config that stands for infinity too. */
 static bool read_bound(const struct onnx_call *call, const char *name, size_t i, double otherwise,

@@ -153,10 +153,11 @@ static bool fail_padding(const struct onnx_windows *windows, const char *first)
                            "ceil_mode: a last window that is not full, which lstmd's "
                            "layer does not have where the others are these");
     if (first[0] != '\0')
-        return onnx_refuse(windows->call,
-                           "pads: none, or those of SAME_UPPER that are not counted, expected, got "
-                           "%zu and %zu",
-                           own->pad_left, own->pad_right);
+        return onnx_refuse(
+            windows->call,
+            "pads: none, or as many steps at both ends, or those of SAME_UPPER, that "
+            "are not counted, expected, got %zu and %zu",
+            own->pad_left, own->pad_right);
     return onnx_refuse(windows->call,
                        "pads: as many steps at both ends, or all %zu at the beginning, or those of "
                        "SAME_UPPER, expected, got %zu and %zu",

@@ -776,7 +776,7 @@ def windows():
             ("two_dimensions", [helper.make_node("Unsqueeze", ["x", "one"], ["x4"])] + conv("K4", "x4"),
              "Conv 'conv': steps of features expected, got two dimensions"),
             ("pool_pads", pool(kernel_shape=[3], pads=[1, 0]),
-             "MaxPool 'pool': pads: none, or those of SAME_UPPER"),
+             "MaxPool 'pool': pads: none, or as many steps at both ends"),
             ("pool_dilations", pool(kernel_shape=[2], dilations=[2]), "MaxPool 'pool': dilations: 1 expected"),
             ("pool_rounded_up", pool(kernel_shape=[3], strides=[2], ceil_mode=1), "MaxPool 'pool': ceil_mode"),
             ("pool_without_kernel", pool(), "MaxPool 'pool': kernel_shape is missing"),
@@ -1097,6 +1097,36 @@ def one_channel():
            "LSTM 'lstm': X: all steps of all rows, as [T,B,I], expected")
 
 
+def slopes_and_padded_pools():
+    """PReLU of one slope, and what is padded as PyTorch does, of which nothing outside counts."""
+    nn = torch.nn
+
+    def network(*parts):
+        return Network(lambda m, x: m.lstm(m.parts(x).permute(0, 2, 1))[0], parts=nn.Sequential(*parts),
+                       lstm=nn.LSTM(6, UNITS, batch_first=True))
+
+    def conv():
+        return nn.Conv1d(FEATURES, 6, 3)
+    each = nn.PReLU(6)
+    x = uniform(ROWS, FEATURES, 20)
+    for name, parts in (("544_prelu", [conv(), nn.PReLU()]), ("544_prelu_of_each", [conv(), each]),
+                        ("545_max", [conv(), nn.MaxPool1d(2, 2, 1), nn.MaxPool1d(3, 2, 1)]),
+                        ("545_average", [conv(), nn.AvgPool1d(4, 3, 2, count_include_pad=False)])):
+        model = export(network(*parts), [x], ["x"], ["y"], True, False, {0: "B", 2: "T"}, dynamo=False,
+                       opset_version=17)
+        write(f"bug_{name}", model, {"x": x.transpose(0, 2, 1)}, {"y": run(model, {"x": x})["y"]})
+    nn.init.uniform_(each.weight, 0, 1)
+    refuse("bug_544_slopes", export(network(conv(), each), [x], ["x"], ["y"], True, True, dynamo=False,
+                                    opset_version=17),
+           "PRelu '/parts/parts.1/PRelu': slope: a known number, the same for all features, expected")
+    made = weights() | {"one": np.array([1])}
+    pool = helper.make_node("MaxPool", ["X"], ["x"], name="pool", kernel_shape=[2], pads=[2, 2])
+    turn = helper.make_node("Transpose", ["x"], ["TBF"], perm=[2, 0, 1])
+    refuse("bug_545_a_window_outside", graph([pool, turn, lstm(["TBF", "W", "R", "B"], ["Y"], hidden_size=UNITS)],
+                                             {"X": ["B", FEATURES, "T"]}, {"Y": None}, made),
+           "MaxPool 'pool': pads: fewer than 2, kernel_shape, expected, got 2 and 2")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -1126,3 +1156,4 @@ computed_numbers()
 channels_first()
 outputs_with_steps_last()
 two_dimensions()
+slopes_and_padded_pools()
