@@ -71,14 +71,35 @@ bool onnx_integers(const struct onnx_call *call, const char *name, size_t i,
     return true;
 }
 
-void onnx_want_width(const struct onnx_call *call, const struct onnx_value *value, size_t width)
+/* Are all features of one step along the axis? */
+static bool has_features(const struct onnx_value *value, size_t axis, size_t width)
+{
+    size_t inner = 1;
+    for (size_t i = axis + 1; i < value->rank; i++)
+        inner *= value->dims[i];
+    bool all = value->dims[axis] == width;
+    for (size_t f = 0; all && f < width; f++)
+        all = value->places[f * inner].feature == f;
+    return all;
+}
+
+/* Does the layer look at each feature for itself, with no weights that say how many there are? */
+static bool has_any_width(const struct onnx_layer *layer)
+{
+    return layer->kind == ONNX_LAYER_ACTIVATION || layer->kind == ONNX_LAYER_MAX_WINDOWS ||
+           layer->kind == ONNX_LAYER_AVERAGE_WINDOWS;
+}
+
+void onnx_want_width(const struct onnx_call *call, const struct onnx_value *value, size_t axis,
+                     size_t width)
 {
     if (value->content != ONNX_PLACES || value->elements == 0)
         return;
     const struct onnx_source *source = &call->chain->sources[value->places[0].source];
-    while (source->layer != NULL && source->layer->kind == ONNX_LAYER_ACTIVATION)
+    while (source->layer != NULL && has_any_width(source->layer))
         source = &call->chain->sources[source->layer->before];
-    if (source->kind == ONNX_SOURCE_INPUT && !source->whole_numbers)
+    if (source->kind == ONNX_SOURCE_INPUT && !source->whole_numbers &&
+        has_features(value, axis, source->width))
         *call->wanted_width = width;
 }
 

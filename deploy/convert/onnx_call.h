@@ -55,9 +55,11 @@ struct onnx_integers {
 bool onnx_integers(const struct onnx_call *call, const char *name, size_t i,
                    struct onnx_integers *integers);
 
-/* Where so many features of the value are wanted and it is the graph's input, or an activation of
- * it, the walk is to be tried with as many. */
-void onnx_want_width(const struct onnx_call *call, const struct onnx_value *value, size_t width);
+/* Where so many features of the value are wanted along the axis and it is the graph's input, or
+ * what activations and pools make of it, and has its features there, the walk is to be tried with
+ * as many. */
+void onnx_want_width(const struct onnx_call *call, const struct onnx_value *value, size_t axis,
+                     size_t width);
 
 /* From -rank..rank-1 to 0..rank-1. */
 bool onnx_axis(const struct onnx_call *call, int64_t axis, size_t rank, size_t *result);

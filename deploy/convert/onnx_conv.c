@@ -37,7 +37,7 @@ static bool check_sizes(const struct onnx_windows *windows, const struct onnx_va
         (bias->content != ONNX_FLOATS || bias->rank != 1 || bias->elements != weight->dims[0]))
         return onnx_refuse(call, "B: %zu known numbers expected, got %s", weight->dims[0],
                            onnx_shape_of(bias).text);
-    onnx_want_width(call, windows->value, weight->dims[1]);
+    onnx_want_width(call, windows->value, 1, weight->dims[1]);
     return windows->value->dims[1] == weight->dims[1] ||
            onnx_refuse(call, "X: %zu features expected from W, got %s", weight->dims[1],
                        onnx_shape_of(windows->value).text);

@@ -42,8 +42,8 @@ bool onnx_matmul(struct onnx_call *call)
     const struct onnx_value *value = onnx_need(call, 0), *matrix = onnx_need(call, 1);
     if (value == NULL || matrix == NULL)
         return false;
-    if (matrix->rank == 2)
-        onnx_want_width(call, value, matrix->dims[0]);
+    if (matrix->rank == 2 && value->rank > 0)
+        onnx_want_width(call, value, value->rank - 1, matrix->dims[0]);
     if (!check_matrix(call, value, matrix, matrix->dims[0]))
         return false;
     struct onnx_layer layer = {.kind = ONNX_LAYER_DENSE};
@@ -77,6 +77,8 @@ bool onnx_gemm(struct onnx_call *call)
         return false;
     if (onnx_int(call, "transA", 0) != 0)
         return onnx_refuse(call, "transA: 0 expected");
+    if (matrix->rank == 2 && value->rank > 0)
+        onnx_want_width(call, value, value->rank - 1, matrix->dims[transposed ? 1 : 0]);
     if (!check_matrix(call, value, matrix, matrix->dims[transposed ? 1 : 0]))
         return false;
     const size_t units = matrix->dims[transposed ? 0 : 1];
@@ -153,6 +155,7 @@ bool onnx_layer_norm(struct onnx_call *call)
         return onnx_refuse(call, "the last axis, of what comes from a request, and one output "
                                  "expected");
     const size_t width = value->dims[axis];
+    onnx_want_width(call, value, axis, weight->elements);
     if (!is_vector(weight, width) || !is_vector(bias, width))
         return onnx_refuse(call, "scale and B: %zu known numbers expected", width);
     struct onnx_layer layer = {.kind = ONNX_LAYER_LAYER_NORM,
@@ -204,6 +207,8 @@ bool onnx_batch_norm(struct onnx_call *call)
                            "[B,F] or [B,F,T] of what comes from a request, not in training, "
                            "expected, got %s",
                            onnx_shape_of(value).text);
+    if (onnx_input(call, 1) != NULL)
+        onnx_want_width(call, value, 1, onnx_input(call, 1)->elements);
     return fold_statistics(call, value->dims[1], &layer) &&
            onnx_give_layer_along(call, value, 1, &layer);
 }

@@ -5,6 +5,8 @@
 #include "deploy/convert/onnx.pb-c.h"
 #include "proto/excerpt.h"
 
+#define WIDTH_GUESSED 11
+
 enum { TYPE_FLOAT = 1, TYPE_INT32 = 6, TYPE_INT64 = 7 };
 
 struct onnx_declared onnx_declared_of(const OnnxValueInfo *info)
@@ -81,8 +83,8 @@ static struct onnx_value *unknown(struct onnx_walk *walk, const OnnxValueInfo *i
     return onnx_value_unknown(&walk->chain.arena, &why, fault);
 }
 
-/* Features of a step: one for a first walk that does not know better, for without any the layer
- * that could tell would not find its input. */
+/* Features of a step: as many as nothing else for a first walk that does not know better, so that
+ * the layer that takes them, and whose weights tell, finds them. */
 static size_t width_of(const struct onnx_declared *declared, const struct onnx_sizes *sizes)
 {
     const size_t axis = onnx_axis_of(sizes->axes, 'F');
@@ -90,7 +92,7 @@ static size_t width_of(const struct onnx_declared *declared, const struct onnx_s
         return 1;
     return declared->dims[axis] > 0 ? (size_t)declared->dims[axis]
            : sizes->width > 0       ? sizes->width
-                                    : 1;
+                                    : WIDTH_GUESSED;
 }
 
 static struct onnx_value *main_input(struct onnx_walk *walk, const OnnxValueInfo *info,

@@ -290,7 +290,7 @@ static bool read_input(struct reading *reading)
         return false;
     if (value->content != ONNX_PLACES || value->elements == 0 || value->rank != 3)
         return onnx_refuse(call, "X: steps of what comes from a request expected");
-    onnx_want_width(call, value, reading->layer.lstm.input_size);
+    onnx_want_width(call, value, 2, reading->layer.lstm.input_size);
     if (value->dims[2] != reading->layer.lstm.input_size)
         return onnx_refuse(call, "X: %zu features expected from W, got %s",
                            reading->layer.lstm.input_size, onnx_shape_of(value).text);

@@ -218,20 +218,6 @@ static bool sizes_for(const struct onnx_declared *declared, size_t input, const 
     return true;
 }
 
-/* One feature of the only step, where the graph has features open: whatever the graph does, that
- * dimension might as well be the steps. */
-static bool check_ones(const struct search *search, const struct onnx_declared *declared,
-                       const struct onnx_sizes *sizes, size_t *progress, struct fault *fault)
-{
-    const size_t axis = onnx_axis_of(sizes->axes, 'F');
-    if (axis == declared->rank || declared->dims[axis] >= 0 || search->width > 1 ||
-        sizes->steps != 1)
-        return true;
-    *progress = 0;
-    return fault_set(fault, 400, "dimension %zu of its input may be any, but only 1 converts",
-                     axis);
-}
-
 /* Sizes as free as can be first: that is what shows which dimension is which. */
 static bool try_input(struct search *search, size_t input, struct network *network,
                       struct fault *fault)
@@ -243,10 +229,10 @@ static bool try_input(struct search *search, size_t input, struct network *netwo
         for (const struct form *form = forms; form->axes != NULL; form++) {
             struct onnx_sizes sizes;
             size_t progress;
+            search->width = 0;
             if (!sizes_for(&declared, input, form, fixed, &sizes))
                 continue;
             if (walk_fitting(search, &sizes, network, &progress, fault) &&
-                check_ones(search, &declared, &sizes, &progress, fault) &&
                 walk_again(search, &sizes, network, fault))
                 return true;
             network_fini(network);

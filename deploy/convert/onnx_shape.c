@@ -186,6 +186,8 @@ bool onnx_squeeze(struct onnx_call *call)
         return false;
     for (size_t i = 0; i < value->rank; i++) {
         const bool gone = axes.list != NULL ? marked[i] : value->dims[i] == 1;
+        if (gone)
+            onnx_want_width(call, value, i, 1);
         if (gone && value->dims[i] != 1)
             return onnx_refuse(call, "axes: dimension %zu is %zu rather than 1", i, value->dims[i]);
         if (gone)

@@ -23,7 +23,7 @@ struct onnx_sizes {
     size_t steps, rows;       /* of this walk */
     bool any_steps, any_rows; /* stand for any number */
     size_t width;             /* features of a step where the graph does not say; 0: not known,
-                               * the walk is with one */
+                               * the walk is with some */
 };
 
 /* Which of the dimensions that one is; as many as there are where none is. */

@@ -53,8 +53,8 @@ def random_pool(random):
         nn.AvgPool1d(4, 2, 2, count_include_pad=False)])
 
 
-def random_norm(random, channels):
-    norm = nn.BatchNorm1d(channels, affine=often(random, 0.8))
+def random_norm(random, channels, affine):
+    norm = nn.BatchNorm1d(channels, affine=affine)
     norm.running_mean.uniform_(-0.5, 0.5)
     norm.running_var.uniform_(0.5, 1.5)
     if norm.affine:
@@ -75,11 +75,11 @@ class Activation(nn.Module):
 
 def random_parts(random, channels):
     """[B,C,T] to [B,C',T'], and C'."""
-    parts = [random_norm(random, channels)] if often(random, 0.2) else []
+    parts = [random_norm(random, channels, often(random, 0.8))] if often(random, 0.2) else []
     for _ in range(random.choice([1, 1, 2])):
         parts.append(Convolution(random, channels))
         channels = parts[-1].out
-        extra = [random_norm(random, channels), Activation(random)]
+        extra = [random_norm(random, channels, often(random, 0.8)), Activation(random)]
         parts += random.sample(extra, random.choice([0, 1, 2, 2]))
         if often(random, 0.5):
             parts.append(random_pool(random))
@@ -93,7 +93,8 @@ class Ending(nn.Module):
         super().__init__()
         self.how = random.choice(["all", "turned", "last", "mean", "max", "average_pool", "max_pool",
                                   "norm", "last_of_one"])
-        self.norm = random_norm(random, features) if self.how == "norm" else None
+        # Behind merged directions an exporter has lost the channels that weights would tell.
+        self.norm = random_norm(random, features, True) if self.how == "norm" else None
         self.act = Activation(random) if often(random, 0.5) else None
         self.fc = nn.Linear(features, random.choice([1, 4]))
         self.squeezes = self.how != "turned" and self.fc.out_features == 1 and often(random, 0.5)
@@ -127,7 +128,8 @@ class Cnn(nn.Module):
         self.channels = random.choice([1, 2, 5])
         self.takes = random.choice(["BTC", "BCT", "BCT"] + ["BT"] * (self.channels == 1))
         self.begins = "lstm" if often(random, 0.1) else random.choice(["parts", "norm", "scale"])
-        self.norm = random_norm(random, self.channels) if self.begins == "norm" else None
+        self.norm = (random_norm(random, self.channels, often(random, 0.8))
+                     if self.begins == "norm" else None)
         parts, channels = random_parts(random, self.channels)
         parts, channels = ([], self.channels) if self.begins == "lstm" else (parts, channels)
         self.parts = nn.Sequential(*parts)
@@ -143,8 +145,11 @@ class Cnn(nn.Module):
 
     def begin(self, x):
         """[B,C,T] of what it takes."""
-        x = x.permute(0, 2, 1) if self.takes == "BTC" else x if self.takes == "BCT" else x.unsqueeze(1)
-        return self.norm(x) if self.norm is not None else (x - 0.1) / 1.5 if self.begins == "scale" else x
+        if self.takes != "BCT":
+            x = x.permute(0, 2, 1) if self.takes == "BTC" else x.unsqueeze(1)
+        if self.begins == "scale":
+            return (x - 0.1) / 1.5
+        return self.norm(x) if self.norm is not None else x
 
     def steps(self, x):
         """What the LSTM gives for [B,C,T], [B,T,F]."""
@@ -206,5 +211,6 @@ def networks(random, folder, count):
         shapes = [(rows, steps, network.channels)] + [
             (random.choice([1, 2, 4]), random.choice([53, 66, 91]), network.channels)
             for _ in range(RUNS - 1)]
-        yield Network(path, f"{how} {network.takes} {network.begins} {network.ending.how}\n{network}", [random_run(network, shape, fixed)
-                                                  for shape in (shapes[:1] if fixed else shapes)])
+        yield Network(path, f"{how} {network.takes} {network.begins} {network.ending.how}\n{network}",
+                      [random_run(network, shape, fixed)
+                       for shape in (shapes[:1] if fixed else shapes)])

@@ -1127,6 +1127,32 @@ def slopes_and_padded_pools():
            "MaxPool 'pool': pads: fewer than 2, kernel_shape, expected, got 2 and 2")
 
 
+def open_features():
+    """Of an input that is open in all dimensions: as many features as the first layer that takes them says."""
+    made = weights() | {"K": uniform(FEATURES, FEATURES, 3), "G": uniform(2, FEATURES), "one": np.array([1]),
+                        "zero": np.array([0]), "end": np.array([2])}
+    made |= {k: np.abs(uniform(FEATURES)) for k in "abcd"}
+    norm = helper.make_node("BatchNormalization", ["X", "a", "b", "c", "d"], ["x"])
+    middle = [helper.make_node("MaxPool", ["X"], ["m"], kernel_shape=[2]),
+              helper.make_node("Conv", ["m", "K"], ["x"])]
+    end = [helper.make_node("Transpose", ["x"], ["TBF"], perm=[2, 0, 1]),
+           lstm(["TBF", "W", "R", "B"], ["Y"], hidden_size=UNITS)]
+    x = uniform(ROWS, FEATURES, 9)
+    for name, nodes in (("norm", [norm]), ("pool", middle)):
+        model = graph(nodes + end, {"X": ["B", "C", "T"]}, {"Y": None}, made)
+        write(f"bug_546_open_{name}", model, {"X": x.transpose(0, 2, 1)}, run(model, {"X": x}))
+    one = weights(features=1) | {"end": np.array([2]), "one": np.array([1])}
+    nodes = [helper.make_node("Squeeze", ["X", "end"], ["x"]), helper.make_node("Unsqueeze", ["x", "one"], ["B1T"]),
+             helper.make_node("Transpose", ["B1T"], ["TBF"], perm=[2, 0, 1]), end[1]]
+    model = graph(nodes, {"X": ["B", "T", "C"]}, {"Y": None}, one)
+    x = uniform(ROWS, 9, 1)
+    write("bug_546_open_squeezed", model, {"X": x}, run(model, {"X": x}))
+    # Rows last, which lstmd does not have: with one row it was one feature.
+    nodes = [helper.make_node("Transpose", ["X"], ["TBF"], perm=[0, 2, 1]), end[1]]
+    refuse("bug_540_rows_last", graph(nodes, {"X": ["T", 1, "B"]}, {"Y": None}, one),
+           "LSTM 'lstm': X: all steps of all rows, as [T,B,I], expected")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -1157,3 +1183,4 @@ channels_first()
 outputs_with_steps_last()
 two_dimensions()
 slopes_and_padded_pools()
+open_features()
