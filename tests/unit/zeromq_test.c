@@ -214,17 +214,25 @@ static enum zeromq_sent send_large(struct zeromq_frame *name)
     return zeromq_send(router, parts, 2);
 }
 
+/* It is full for good when the system's buffers are too: until then the library's thread may still
+ * make room between two sends. */
 static void for_who_does_not_read_it_gets_full(void **state)
 {
     struct zeromq_frame name = name_of_client();
     enum zeromq_sent sent = ZEROMQ_SENT;
     (void)state;
-    for (int i = 0; i < 5000 && sent == ZEROMQ_SENT; i++)
-        sent = send_large(&name);
+    for (int i = 0; i < 5000 && sent == ZEROMQ_SENT; i++) {
+        while (i < 5000 && send_large(&name) == ZEROMQ_SENT)
+            i++;
+        struct zeromq_frame copy;
+        zeromq_frame_copy(&copy, &name);
+        struct zeromq_part parts[] = {{.frame = &copy}, released_part()};
+        released = 0;
+        sent = zeromq_send(router, parts, 2);
+    }
     assert_int_equal(sent, ZEROMQ_FULL);
-    struct zeromq_part parts[] = {{.frame = &name}, released_part()};
-    assert_int_equal(zeromq_send(router, parts, 2), ZEROMQ_FULL);
     assert_int_equal(released, 1);
+    zeromq_frame_close(&name);
 }
 
 /* ---- sockets ---- */
