@@ -181,6 +181,19 @@ def what_the_parser_refuses_the_schema_refuses():
         raise AssertionError(f"the schema takes {config}; the parser says {said}")
 
 
+def what_the_parser_takes_the_schema_takes():
+    """bug_549: pools' padding as a number of steps. A config that has passed names weights that are not there."""
+    for layer in ({"type": "max_pool1d", "pool_size": 3, "padding": 1}, {"type": "avg_pool1d", "padding": 1},
+                  {"type": "conv1d", "padding": 2}, {"type": "max_pool1d", "padding": "same"}):
+        config = {"weights": "none.safetensors", "layers": [layer]}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(config, file)
+            file.flush()
+            said = run("--check", "--model", file.name)
+        assert "No such file" in said, f"the parser says of {config}: {said}"
+        validate("model.schema.json", config)
+
+
 # ---- what runs it ----
 
 def documents(*parts):
@@ -305,6 +318,7 @@ TESTS = [
     the_model_s_schema_knows_every_layer, the_model_s_schema_knows_every_activation,
     the_manual_knows_every_key_of_a_model,
     every_config_in_the_tree_is_as_the_schemas_say, what_the_parser_refuses_the_schema_refuses,
+    what_the_parser_takes_the_schema_takes,
     the_manifests_hang_together, a_pod_is_what_restricted_namespaces_take, a_pod_has_time_to_drain,
     dashboards_and_autoscalers_ask_for_metrics_that_there_are, compose_runs_what_there_is,
     bug_476_the_unit_starts_what_was_installed, man_pages_are_well_formed,
