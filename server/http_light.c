@@ -9,7 +9,7 @@
  * each request than suspending and resuming. */
 #include "server/http_exchange.h"
 
-/* To be held costs a request a microsecond or two. So when one was and no other came, some more are
+/* Who is held waits for the library's next round. So when one was and no other came, some more are
  * computed as they come: 1, 3, 7... up to so many each time that it happens again. */
 #define UNHELD_MAX 255
 
