@@ -51,6 +51,7 @@ struct kernel {
     bool (*supported)(void);   /* can this machine run it? */
     enum panels_layout layout; /* of the panels it is given; the scalar one takes any */
     double flops_per_ns;       /* of one core, about: to guess how long work will take */
+    size_t second_level_bytes; /* of cache, that the cores which run it have to themselves */
 
     void (*linear)(const struct kernel_linear *linear);
 

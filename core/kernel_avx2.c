@@ -965,6 +965,7 @@ const struct kernel kernel_avx2 = {
     .name = "avx2",
     .layout = PANELS_BY_HALVES,
     .flops_per_ns = 95,
+    .second_level_bytes = (size_t)512 << 10,
     .supported = avx2_supported,
     .linear = avx2_linear,
     .lstm_step = avx2_lstm_step,

@@ -669,6 +669,7 @@ const struct kernel kernel_avx512 = {
     .name = "avx512",
     .layout = PANELS_BY_PAIRS,
     .flops_per_ns = 250,
+    .second_level_bytes = (size_t)1 << 20,
     .supported = avx512_supported,
     .linear = avx512_linear,
     .lstm_step = avx512_lstm_step,

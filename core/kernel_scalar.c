@@ -88,6 +88,7 @@ const struct kernel kernel_scalar = {
     .name = "scalar",
     .layout = PANELS_BY_HALVES,
     .flops_per_ns = FLOPS_PER_NS,
+    .second_level_bytes = (size_t)512 << 10,
     .supported = always,
     .linear = scalar_linear,
     .lstm_step = scalar_lstm_step,

@@ -234,9 +234,9 @@ double model_flops_per_step(const struct model *model)
     return flops;
 }
 
-double model_flops_per_ns(const struct model *model)
+const struct kernel *model_kernel(const struct model *model)
 {
-    return model->kernel->flops_per_ns;
+    return model->kernel;
 }
 
 /* Work that makes one more member worth having, between two meetings. Measured with two: from 2e5

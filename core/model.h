@@ -179,7 +179,7 @@ size_t model_input_size(const struct model *model);     /* floats per step in */
 size_t model_output_size(const struct model *model);    /* floats per step out */
 size_t model_memory(const struct model *model);         /* bytes held by the model */
 double model_flops_per_step(const struct model *model); /* multiply and add count as two */
-double model_flops_per_ns(const struct model *model);   /* its kernel's */
+const struct kernel *model_kernel(const struct model *model);
 
 /* Calls visit once for each array of packed weights, the large ones of which are read again and
  * again: for whoever can see to it that memory is held in pages that suit that. */

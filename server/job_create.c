@@ -112,6 +112,8 @@ static bool plan(struct job *job, struct fault *fault)
                                        job->compute.binding.steps);
     job->light = !job->in_parts && is_light(job, sizes.answer) && job_turn_is_now(&job->turn);
     job->work.rows = job->compute.binding.rows;
+    /* The first part of a streamed answer is wanted soon, however long all of it takes. */
+    job->work.expected = job->in_parts ? 0 : job->guess_ns;
     /* Before memory is taken and the wire has put the request aside to wait. */
     if (!job->light && !has_room(job->served, job->scheduler, job->work.client, fault))
         return false;

@@ -25,6 +25,9 @@
  */
 #define OFFER_EVERY (200 * CLOCK_NS_PER_US)
 
+/* Who came beside others was the last such for so long: then ticks may be long ones. */
+#define CROWD_NS (10 * CLOCK_NS_PER_MS)
+
 enum unit { UNIT_SLICE, UNIT_TICK };
 
 /* A worker's place while there is work: there are as many as workers. Its task is in the pool, or
@@ -58,7 +61,8 @@ struct scheduler {
     struct pump *idle;
     size_t busy; /* pumps at a unit */
     size_t accepted;
-    uint64_t units; /* done */
+    uint64_t crowded; /* when a work was accepted beside others last */
+    uint64_t units;   /* done */
     size_t scratch_size;
     bool sleeping;         /* one pump waits for a held work's time */
     uint64_t sleeps_until; /* then: the first of them when it fell asleep */
@@ -228,8 +232,9 @@ static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, 
     if (tick->part_count == 0)
         return false;
     const bool alone = work_queue_is_empty(&s->queue);
-    tick_set_steps(tick, &lane->rule, lane->model,
-                   alone && s->busy == 0 ? TICK_PATIENT : TICK_SHORT, alone ? helpers_of(s) : 0);
+    const bool quiet = alone && s->busy == 0 && now - s->crowded >= CROWD_NS;
+    tick_set_steps(tick, &lane->rule, lane->model, quiet ? TICK_PATIENT : TICK_SHORT,
+                   alone ? helpers_of(s) : 0);
     for (size_t i = 0; i < tick->part_count; i++)
         start_running(tick->parts[i].work, now);
     pump->unit = UNIT_TICK;
@@ -508,7 +513,8 @@ bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *faul
                                 &work->place);
     if (answer == ADMISSION_GRANTED) {
         work->times.accepted = clock_now();
-        s->accepted++;
+        if (s->accepted++ > 0)
+            s->crowded = work->times.accepted;
     }
     pthread_mutex_unlock(&s->lock);
     return check(answer, stopping, fault);

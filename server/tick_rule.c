@@ -1,5 +1,7 @@
 #include "server/tick_rule.h"
 
+#include "core/kernel.h"
+
 /* With half a millisecond the p50 of short requests beside a flood of long ones was a quarter
  * longer (AVX2; half as long again with AVX-512), and no more were answered. Shorter was not tried.
  */
@@ -17,13 +19,14 @@
 
 /* Every step reads all the weights once, whatever the rows: 4 bytes a weight, which is 2 operations
  * for each row. At 95 operations a nanosecond (AVX2) one row wants 190 bytes a nanosecond; memory
- * gives about 20 (weights beyond 16 MiB) and the third-level cache 65 (beyond the second level's
- * 512 KiB): while they are read, 9 rows or 3 can be computed. Processors with AVX-512 read faster
- * in much the same measure: 500, 50 and 125. The scalar kernel is slower than any reading: what
- * computes fewer operations a nanosecond than READING_FLOPS never waits for weights. */
+ * gives about 20 (weights beyond 16 MiB) and the third-level cache 65: while they are read, 9 rows
+ * or 3 can be computed. Processors with AVX-512 read faster in much the same measure: 500, 50 and
+ * 125. The second-level cache gives less than a row wants too, but input terms of many steps wait
+ * for nothing: a row with two others took twice as long there as alone. The scalar kernel is slower
+ * than any reading: what computes fewer operations a nanosecond than READING_FLOPS never waits for
+ * weights. */
 #define READING_FLOPS 32
 #define MEMORY_BYTES  ((size_t)16 << 20)
-#define CACHE_BYTES   ((size_t)512 << 10)
 #define MEMORY_ROWS   9
 #define CACHE_ROWS    3
 
@@ -34,18 +37,19 @@
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model)
 {
-    const double flops_per_ns = model_flops_per_ns(model);
-    const size_t bytes = flops_per_ns > READING_FLOPS ? model_memory(model) : 0;
+    const struct kernel *kernel = model_kernel(model);
+    const size_t bytes = kernel->flops_per_ns > READING_FLOPS ? model_memory(model) : 0;
+    const bool near = bytes <= kernel->second_level_bytes;
     *rule = (struct tick_rule){
         .causal = model_is_causal(model),
-        .flops_per_ns = flops_per_ns,
-        .step_flops = model_flops_per_step(model) + STEP_NS * flops_per_ns,
-        .cheap_rows = bytes > MEMORY_BYTES  ? MEMORY_ROWS
-                      : bytes > CACHE_BYTES ? CACHE_ROWS
-                                            : 1,
-        .least_steps = bytes > MEMORY_BYTES  ? MEMORY_STEPS
-                       : bytes > CACHE_BYTES ? CACHE_STEPS
-                                             : 1,
+        .flops_per_ns = kernel->flops_per_ns,
+        .step_flops = model_flops_per_step(model) + STEP_NS * kernel->flops_per_ns,
+        .cheap_rows = bytes > MEMORY_BYTES ? MEMORY_ROWS
+                      : near               ? 1
+                                           : CACHE_ROWS,
+        .least_steps = bytes > MEMORY_BYTES ? MEMORY_STEPS
+                       : near               ? 1
+                                            : CACHE_STEPS,
         .from_memory = bytes > MEMORY_BYTES,
     };
 }

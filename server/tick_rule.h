@@ -17,8 +17,8 @@ enum {
 };
 
 /* How many times as long a tick may be: of rows that cannot be cut (and a streamed part); and when
- * nobody else waits and no other worker has anything to do, for with a crowd about whoever comes
- * next would find all workers in such long ones. */
+ * nobody else waits, has come lately or has another worker busy, for with a crowd about whoever
+ * comes next would find all workers in such long ones. */
 enum tick_patience { TICK_SHORT = 1, TICK_WHOLE = 2, TICK_PATIENT = 8 };
 
 struct tick_rule {

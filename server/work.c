@@ -36,8 +36,7 @@ struct strand *work_take_strand(struct work *work)
 
 unsigned work_queue_of(const struct work *work)
 {
-    const unsigned level = work->attained < FIRST_LEVEL_NS    ? 0
-                           : work->attained < SECOND_LEVEL_NS ? 1
-                                                              : 2;
+    const uint64_t ns = work->attained > work->expected ? work->attained : work->expected;
+    const unsigned level = ns < FIRST_LEVEL_NS ? 0 : ns < SECOND_LEVEL_NS ? 1 : 2;
     return (unsigned)work->priority * WORK_LEVEL_COUNT + level;
 }

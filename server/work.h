@@ -21,7 +21,8 @@ struct work_list;
 /* Whose requests go before whose. */
 enum work_class { WORK_HIGH, WORK_NORMAL, WORK_LOW, WORK_CLASS_COUNT };
 
-/* How much of the workers' time a request has had: below 1 ms, below 10 ms, more. */
+/* How much of the workers' time a request has had or, where that is more, is expected to take:
+ * below 1 ms, below 10 ms, more. */
 enum { WORK_LEVEL_COUNT = 3, WORK_QUEUE_COUNT = WORK_CLASS_COUNT * WORK_LEVEL_COUNT };
 
 enum work_next {
@@ -60,6 +61,7 @@ struct work {
     size_t rows;     /* counted against the lane's bound */
     uint64_t client; /* whose request it is: the same number for all of a client's */
     enum work_class priority;
+    uint64_t expected; /* ns of workers' time, guessed; 0: only what it has had counts */
     uint64_t deadline; /* a moment of clock_now's, put off by as long as it pauses */
 
     struct work_times times; /* the owner's to read at the end */

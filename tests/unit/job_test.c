@@ -15,6 +15,7 @@
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/job.h"
+#include "server/job_state.h"
 #include "tests/support/zero_model.h"
 
 /* What an allocator may give beyond what was asked for. */
@@ -222,6 +223,16 @@ static struct job *create_longer(bool alone)
     if (job == NULL)
         fail_msg("%s", fault.text);
     return job;
+}
+
+static void it_is_known_beforehand_how_long_it_takes(void **state)
+{
+    (void)state;
+    struct job *shorter = create_good(), *longer = create_longer(false);
+    assert_int_equal(longer->work.expected, job_guess_ns(longer));
+    assert_true(longer->work.expected > shorter->work.expected);
+    job_destroy(shorter);
+    job_destroy(longer);
 }
 
 static void what_comes_alone_is_light_while_nothing_else_is_to_be_computed(void **state)
@@ -706,6 +717,7 @@ static struct job *submit_in_parts_until(uint64_t deadline, const char *text)
     if (job == NULL)
         fail_msg("%s", fault.text);
     assert_false(job_is_light(job));
+    assert_int_equal(job->work.expected, 0); /* its first part is wanted soon */
     assert_true(job_submit(job, done, NULL, &fault));
     return job;
 }
@@ -943,6 +955,7 @@ int main(void)
         TEST(a_submitted_job_is_answered_by_a_worker),
         TEST(a_light_job_can_be_run_on_the_spot),
         TEST(bug_462_a_packed_answer_is_charged_for_all_the_memory_it_holds),
+        TEST(it_is_known_beforehand_how_long_it_takes),
         TEST(what_comes_alone_is_light_while_nothing_else_is_to_be_computed),
         TEST(several_light_jobs_share_a_pass),
         TEST(of_several_the_late_one_is_504),

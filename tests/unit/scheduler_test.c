@@ -309,6 +309,40 @@ static void a_long_one_of_another_model_does_not_wait_for_its_end(void **state)
     assert_true(shorter.order < longest.order);
 }
 
+static uint64_t units_done(void)
+{
+    return scheduler_look(scheduler, clock_now()).units;
+}
+
+/* Units that a row takes which is computed in one patient tick; with `crowd`, that comes while
+ * another is worked on. */
+static uint64_t units_of_a_patient_tick(bool crowd)
+{
+    struct request request;
+    struct gate gate;
+    request_init(&request, &lane, 1, tick_rule_steps(&lane.rule, 1, TICK_PATIENT));
+    if (crowd)
+        gate_close(&gate);
+    submit(&request);
+    if (crowd)
+        gate_open(&gate);
+    const uint64_t before = units_done();
+    expect_end(&request, WORK_ANSWERED);
+    return units_done() - before;
+}
+
+/* A machine that is busy elsewhere may not come to it in time. */
+static void ticks_are_short_when_others_came_lately(void **state)
+{
+    bool seen = false;
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_true(units_of_a_patient_tick(false) <= 3);
+    for (int i = 0; i < 100 && !seen; i++)
+        seen = units_of_a_patient_tick(true) > 3;
+    assert_true(seen);
+}
+
 /* Each needs one turn only, and the time at the gate counts for the class that is last anyway: who
  * has had much time, on a machine that does something else meanwhile, lets others go first. */
 static void the_higher_class_goes_first(void **state)
@@ -618,6 +652,7 @@ int main(void)
         TEST(a_client_leaves_room_for_another),
         TEST(short_ones_overtake_a_long_one),
         TEST(a_long_one_of_another_model_does_not_wait_for_its_end),
+        TEST(ticks_are_short_when_others_came_lately),
         TEST(the_higher_class_goes_first),
         TEST(what_is_late_is_dropped_before_it_begins),
         TEST(what_gets_late_is_dropped_between_ticks),

@@ -81,10 +81,15 @@ static void rows_are_cheap_while_weights_are_read_from_afar(void **state)
 {
     (void)state;
     const struct {
-        size_t input, hidden, cheap_rows, least_steps;
-    } cases[] = {{10, 7, 1, 1}, {128, 128, 3, 3}, {1024, 1024, 9, 4}};
-    for (size_t i = 0; i < 3; i++) {
-        struct model *model = make_model(cases[i].input, cases[i].hidden, &kernel_avx2, false);
+        size_t input, hidden;
+        const struct kernel *kernel;
+        size_t cheap_rows, least_steps;
+    } cases[] = {{10, 7, &kernel_avx2, 1, 1},       {128, 128, &kernel_avx2, 3, 3},
+                 {1024, 1024, &kernel_avx2, 9, 4},  {128, 128, &kernel_avx512, 1, 1},
+                 {256, 256, &kernel_avx512, 3, 3},  {1024, 1024, &kernel_avx512, 9, 4},
+                 {1024, 1024, &kernel_scalar, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model *model = make_model(cases[i].input, cases[i].hidden, cases[i].kernel, false);
         struct tick_rule rule;
         tick_rule_init(&rule, model);
         assert_int_equal(rule.cheap_rows, cases[i].cheap_rows);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "server/clock.h"
 #include "server/work_queue.h"
 
 enum { LISTS = 3, WORKS = 12 };
@@ -109,6 +110,25 @@ static void levels_share_16_to_4_to_1(void **state)
     between(turns_for_one(queue_of(WORK_LOW, 0), queue_of(WORK_LOW, 2), 10000), 15.8, 16.2);
 }
 
+static unsigned queue_of_work(uint64_t attained, uint64_t expected)
+{
+    const struct work work = {.priority = WORK_NORMAL, .attained = attained, .expected = expected};
+    return work_queue_of(&work);
+}
+
+/* What it has had, or what it is expected to take: whichever is more. */
+static void what_will_take_long_waits_with_the_long_from_the_first(void **state)
+{
+    const uint64_t ms = CLOCK_NS_PER_MS;
+    (void)state;
+    assert_int_equal(queue_of_work(0, 0), queue_of(WORK_NORMAL, 0));
+    assert_int_equal(queue_of_work(ms - 1, ms - 1), queue_of(WORK_NORMAL, 0));
+    assert_int_equal(queue_of_work(0, ms), queue_of(WORK_NORMAL, 1));
+    assert_int_equal(queue_of_work(ms, 0), queue_of(WORK_NORMAL, 1));
+    assert_int_equal(queue_of_work(ms, 10 * ms), queue_of(WORK_NORMAL, 2));
+    assert_int_equal(queue_of_work(10 * ms, ms), queue_of(WORK_NORMAL, 2));
+}
+
 static void classes_share_16_to_1(void **state)
 {
     between(turns_for_one(queue_of(WORK_HIGH, 1), queue_of(WORK_NORMAL, 1), 10000), 15.8, 16.2);
@@ -182,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup(lists_of_a_queue_take_turns, set_up),
         cmocka_unit_test_setup(a_list_outside_of_the_queues_has_no_turn, set_up),
         cmocka_unit_test_setup(levels_share_16_to_4_to_1, set_up),
+        cmocka_unit_test_setup(what_will_take_long_waits_with_the_long_from_the_first, set_up),
         cmocka_unit_test_setup(classes_share_16_to_1, set_up),
         cmocka_unit_test_setup(long_turns_count_for_more, set_up),
         cmocka_unit_test_setup(what_has_just_come_waits_by_its_weight, set_up),
