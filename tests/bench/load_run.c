@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "server/clock.h"
@@ -43,8 +43,7 @@ struct run {
     uint64_t begin, end;   /* of the measured time */
     uint64_t last_sending; /* after that nothing is sent */
     uint64_t next_arrival; /* UINT64_MAX in a closed loop */
-    int epoll, timer;
-    uint64_t armed; /* the timer's moment */
+    int epoll;
 };
 
 /* ---- requests ---- */
@@ -264,12 +263,6 @@ static void make_progress(struct run *run, struct client *client, uint32_t event
     }
 }
 
-static void handle_event(struct run *run, const struct epoll_event *event)
-{
-    if (event->data.ptr != NULL) /* else the timer: what is due is seen to after all events */
-        make_progress(run, event->data.ptr, event->events);
-}
-
 static void handle_shared(struct run *run)
 {
     struct client *client;
@@ -308,26 +301,23 @@ static uint64_t next_moment(const struct run *run, uint64_t until)
     return moment;
 }
 
-static void arm_timer(struct run *run, uint64_t moment)
+static int wait_for_events(const struct run *run, struct epoll_event *events, uint64_t until)
 {
-    if (moment == run->armed)
-        return;
-    const struct itimerspec at = {.it_value = clock_timespec(moment)};
-    if (timerfd_settime(run->timer, TFD_TIMER_ABSTIME, &at, NULL) != 0)
-        die("lstm-load: timerfd_settime: %s", strerror(errno));
-    run->armed = moment;
+    const uint64_t moment = next_moment(run, until), now = clock_now();
+    const struct timespec left = clock_timespec(moment > now ? moment - now : 0);
+    const int ready = epoll_pwait2(run->epoll, events, EVENTS_MAX, &left, NULL);
+    if (ready < 0 && errno != EINTR)
+        die("lstm-load: epoll_pwait2: %s", strerror(errno));
+    return ready;
 }
 
 static void turn(struct run *run, uint64_t until)
 {
     struct epoll_event events[EVENTS_MAX];
     handle_shared(run);
-    arm_timer(run, next_moment(run, until));
-    const int ready = epoll_wait(run->epoll, events, EVENTS_MAX, -1);
-    if (ready < 0 && errno != EINTR)
-        die("lstm-load: epoll_wait: %s", strerror(errno));
+    const int ready = wait_for_events(run, events, until);
     for (int i = 0; i < ready; i++)
-        handle_event(run, &events[i]);
+        make_progress(run, events[i].data.ptr, events[i].events);
     do_what_is_due(run);
     handle_shared(run); /* so that nobody waits for an answer that is there */
 }
@@ -386,12 +376,10 @@ static void open_clients(struct run *run)
 static void open_run(struct run *run, const struct load_model *model)
 {
     const struct load_options *options = run->options;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
     run->epoll = epoll_create1(EPOLL_CLOEXEC);
-    run->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (run->epoll < 0 || run->timer < 0 ||
-        epoll_ctl(run->epoll, EPOLL_CTL_ADD, run->timer, &event) != 0)
-        die("lstm-load: epoll with a timer: %s", strerror(errno));
+    if (run->epoll < 0)
+        die("lstm-load: epoll_create1: %s", strerror(errno));
+    prctl(PR_SET_TIMERSLACK, 1UL); /* else arrivals may be 50 us late */
     if (!deadline_heap_init(&run->resting, options->connections))
         die("lstm-load: no memory for %zu connections", options->connections);
     for (size_t i = 0; i < options->mix.count; i++)
@@ -415,7 +403,6 @@ static void close_run(struct run *run)
     free(run->clients);
     free((void *)run->idle);
     deadline_heap_fini(&run->resting);
-    close(run->timer);
     close(run->epoll);
 }
 
