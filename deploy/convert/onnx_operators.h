@@ -43,8 +43,8 @@ onnx_operator onnx_cast, onnx_fold_binary, onnx_fold_unary, onnx_fold_reduce;
 onnx_operator onnx_matmul, onnx_gemm, onnx_gather, onnx_layer_norm, onnx_batch_norm;
 
 /* onnx_pointwise.c: layers that are a function of each element, or of a step's features */
-onnx_operator onnx_activation, onnx_prelu, onnx_softmax, onnx_arithmetic, onnx_clip, onnx_negate,
-    onnx_function_part, onnx_function_with_number, onnx_choice;
+onnx_operator onnx_activation, onnx_prelu, onnx_softmax, onnx_arithmetic, onnx_clip, onnx_bound,
+    onnx_negate, onnx_function_part, onnx_function_with_number, onnx_choice;
 
 /* onnx_reduce.c: a row's steps made one */
 onnx_operator onnx_reduce, onnx_global_pool;

@@ -39,6 +39,7 @@ static const struct activation {
     {"Softplus", "softplus", NULL, NULL, 0, 0},
     {"Exp", "exponential", NULL, NULL, 0, 0},
     {"Elu", "elu", "alpha", NULL, 1, 0},
+    {"Celu", "elu", NULL, NULL, 0, 0},
     {"LeakyRelu", "leaky_relu", "alpha", NULL, 0.01, 0},
     {"ThresholdedRelu", "thresholded_relu", "alpha", NULL, 1, 0},
     {"HardSigmoid", "hard_sigmoid", "alpha", "beta", 0.2, 0.5},
@@ -77,7 +78,7 @@ static bool activate(struct onnx_call *call)
         return check_usual(call, "alpha", 1.67326319217681884765625) &&
                check_usual(call, "gamma", 1.05070102214813232421875) &&
                give_function(call, value, (struct onnx_function){.name = "selu"});
-    if (strcmp(op, "Swish") == 0 && !check_usual(call, "alpha", 1))
+    if ((strcmp(op, "Swish") == 0 || strcmp(op, "Celu") == 0) && !check_usual(call, "alpha", 1))
         return false;
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
         const struct activation *a = &activations[i];
@@ -136,13 +137,9 @@ static bool read_bound(const struct onnx_call *call, const char *name, size_t i,
     return true;
 }
 
-static bool clip(struct onnx_call *call)
+static bool give_clip(struct onnx_call *call, const struct onnx_value *value, double low,
+                      double high)
 {
-    const struct onnx_value *value = need_places(call, 0);
-    double low, high;
-    if (value == NULL || !read_bound(call, "min", 1, -(double)FLT_MAX, &low) ||
-        !read_bound(call, "max", 2, (double)FLT_MAX, &high))
-        return false;
     if (!(low <= high) || low > (double)FLT_MAX || high < -(double)FLT_MAX)
         return onnx_refuse(call,
                            "min: at most %.9g, which is max, and finite numbers between them "
@@ -153,9 +150,48 @@ static bool clip(struct onnx_call *call)
     return give_function(call, value, (struct onnx_function){"clip", true, true, low, high});
 }
 
+static bool clip(struct onnx_call *call)
+{
+    const struct onnx_value *value = need_places(call, 0);
+    double low, high;
+    return value != NULL && read_bound(call, "min", 1, -(double)FLT_MAX, &low) &&
+           read_bound(call, "max", 2, (double)FLT_MAX, &high) && give_clip(call, value, low, high);
+}
+
 bool onnx_clip(struct onnx_call *call)
 {
     return onnx_features_last(call, clip);
+}
+
+/* One bound, as PyTorch writes clamp(min=0). The other is the largest float, as Clip's: no finite
+ * number is beyond it. */
+static bool bound(struct onnx_call *call)
+{
+    const bool known_first = call->inputs[0]->content != ONNX_PLACES;
+    const struct onnx_value *value = call->inputs[known_first ? 1 : 0];
+    const struct onnx_value *operand = call->inputs[known_first ? 0 : 1];
+    const bool is_max = strcmp(call->node->op_type, "Max") == 0;
+    if (operand->content != ONNX_FLOATS || operand->elements != 1 || operand->rank > value->rank)
+        return onnx_refuse(call, "of features and one known number expected");
+    const double number = (double)operand->floats[0];
+    if (is_max && number == 0)
+        return give_function(call, value, (struct onnx_function){.name = "relu"});
+    return give_clip(call, value, is_max ? number : -(double)FLT_MAX,
+                     is_max ? (double)FLT_MAX : number);
+}
+
+/* Max and Min */
+bool onnx_bound(struct onnx_call *call)
+{
+    const struct onnx_value *a = onnx_need(call, 0), *b = onnx_input(call, 1);
+    if (a == NULL)
+        return false;
+    if (call->input_count != 2 || b == NULL)
+        return onnx_refuse(call, "two inputs expected, got %zu", call->input_count);
+    const bool known = a->content != ONNX_PLACES && b->content != ONNX_PLACES;
+    if (a->content == ONNX_PLACES && b->content == ONNX_PLACES)
+        return onnx_refuse(call, "joins two branches: a chain of layers expected");
+    return known ? onnx_fold_binary(call) : onnx_features_last(call, bound);
 }
 
 /* Softmax and LogSoftmax, over the features. Before version 13 the axis began what was made one. */
@@ -166,12 +202,13 @@ bool onnx_softmax(struct onnx_call *call)
     if (value == NULL ||
         !onnx_axis(call, onnx_int(call, "axis", call->opset < 13 ? 1 : -1), value->rank, &axis))
         return false;
-    if (axis + 1 != value->rank)
+    if (call->opset < 13 && axis + 1 != value->rank)
         return onnx_refuse(call, "axis: %zu, the features, expected, got %zu", value->rank - 1,
                            axis);
     const bool is_log = strcmp(call->node->op_type, "LogSoftmax") == 0;
-    return give_function(call, value,
-                         (struct onnx_function){.name = is_log ? "log_softmax" : "softmax"});
+    struct onnx_layer layer = {.kind = ONNX_LAYER_ACTIVATION,
+                               .function = {.name = is_log ? "log_softmax" : "softmax"}};
+    return onnx_give_layer_along(call, value, axis, &layer);
 }
 
 /* ---- arithmetic with known numbers: y = x * scale + shift ---- */

@@ -20,6 +20,9 @@ ACTIVATIONS = {
     "gelu": functional.gelu, "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
     "prelu": lambda x: functional.prelu(x, torch.tensor([0.15])),
     "softsign": functional.softsign, "mish": functional.mish, "logsigmoid": functional.logsigmoid,
+    "celu": functional.celu, "clamp_min": lambda x: x.clamp(min=0),
+    "clamp_max": lambda x: x.clamp(max=0.4), "clamp": lambda x: x.clamp(-0.3, 0.6),
+    "bounds": lambda x: torch.minimum(torch.maximum(x, torch.tensor(-0.3)), torch.tensor(0.6)),
 }
 
 
@@ -73,13 +76,19 @@ class Activation(nn.Module):
         return ACTIVATIONS[self.name](x)
 
 
+def random_function(random):
+    """Of [B,C,T], each element for itself or over the channels."""
+    over_channels = [nn.Softmax(1), nn.LogSoftmax(1)]
+    return random.choice(over_channels) if often(random, 0.2) else Activation(random)
+
+
 def random_parts(random, channels):
     """[B,C,T] to [B,C',T'], and C'."""
     parts = [random_norm(random, channels, often(random, 0.8))] if often(random, 0.2) else []
     for _ in range(random.choice([1, 1, 2])):
         parts.append(Convolution(random, channels))
         channels = parts[-1].out
-        extra = [random_norm(random, channels, often(random, 0.8)), Activation(random)]
+        extra = [random_norm(random, channels, often(random, 0.8)), random_function(random)]
         parts += random.sample(extra, random.choice([0, 1, 2, 2]))
         if often(random, 0.5):
             parts.append(random_pool(random))
@@ -182,7 +191,7 @@ def export(random, network, x, path):
     dynamo, fixed = often(random, 0.1), often(random, 0.3)
     fixed = fixed and (dynamo or not network.ending.squeezes)
     how = {"dynamo": True, "external_data": False} if dynamo else {
-        "dynamo": False, "opset_version": random.choice([11, 13, 17])}
+        "dynamo": False, "opset_version": random.choice([12, 13, 17])}
     x, steps = network.taken(x), network.takes.index("T")
     if not fixed and dynamo:
         how["dynamic_shapes"] = ({0: torch.export.Dim.AUTO, steps: torch.export.Dim.AUTO},)

@@ -1153,6 +1153,45 @@ def open_features():
            "LSTM 'lstm': X: all steps of all rows, as [T,B,I], expected")
 
 
+def along_channels():
+    """Softmax over the channels of [B,C,T], Max and Min with one number, Celu that is an Elu."""
+    nn, functional = torch.nn, torch.nn.functional
+    numbers = torch.tensor(-0.2), torch.tensor(0.3)
+
+    def network(act):
+        return Network(lambda m, x: m.lstm(act(m.conv(x)).permute(0, 2, 1))[0], conv=nn.Conv1d(FEATURES, 6, 3),
+                       lstm=nn.LSTM(6, UNITS, batch_first=True))
+
+    def exported(act, **how):
+        how = dict(dynamo=True) if how else dict(dynamo=False, opset_version=17)
+        return export(network(act), [x], ["x"], ["y"], True, False, {0: "B", 2: "T"}, **how)
+    x = uniform(ROWS, FEATURES, 11)
+    for name, act, how in (
+            ("softmax", lambda x: functional.softmax(x, 1), {}),
+            ("log_softmax", lambda x: functional.log_softmax(x, 1), {"dynamo": True}),
+            ("clamp", lambda x: x.clamp(min=0), {"dynamo": True}),
+            ("bounds", lambda x: torch.minimum(numbers[1], torch.maximum(x, numbers[0])), {}),
+            ("celu", functional.celu, {})):
+        model = exported(act, **how)
+        write(f"bug_547_{name}", model, {"x": x.transpose(0, 2, 1)}, {"y": run(model, {"x": x})["y"]})
+    for name, act, because in (
+            ("softmax_of_steps", lambda x: functional.softmax(x, 2), "Softmax '/Softmax': its input is not all 6 features"),
+            ("celu_of_2", lambda x: functional.celu(x, 2.0), "Celu '/Celu': alpha: 1 expected, got 2"),
+            ("max_of_two", lambda x: torch.maximum(x, x * 0.1), "Max '/Max': joins two branches"),
+            ("max_of_each", lambda x: torch.maximum(x, torch.arange(6.0)[:, None]),
+             "Max '/Max': of features and one known number expected")):
+        refuse(f"bug_547_{name}", exported(act), because)
+    made = weights(bias=False) | {"low": np.array(-0.2, np.float32), "one": np.array([1])}
+    turn = helper.make_node("Transpose", ["y"], ["TBF"], perm=[2, 0, 1])
+    end = [turn, lstm(["TBF", "W", "R"], ["Y"], hidden_size=UNITS)]
+    for name, node, because in (
+            ("min_of_three", helper.make_node("Min", ["X", "low", "low"], ["y"], name="min"),
+             "Min 'min': two inputs expected, got 3"),
+            ("softmax_of_the_rest", helper.make_node("Softmax", ["X"], ["y"], name="softmax", axis=1),
+             "Softmax 'softmax': axis: 2, the features, expected, got 1")):
+        refuse(f"bug_547_{name}", graph([node] + end, {"X": ["B", FEATURES, "T"]}, {"Y": None}, made, opset=12), because)
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -1184,3 +1223,4 @@ outputs_with_steps_last()
 two_dimensions()
 slopes_and_padded_pools()
 open_features()
+along_channels()
