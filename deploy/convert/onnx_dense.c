@@ -37,6 +37,54 @@ static bool check_matrix(const struct onnx_call *call, const struct onnx_value *
     return true;
 }
 
+/* Is the last dimension a row's [C,T] one after the other, as [B,C,T] is flattened? */
+static bool is_flat_by_channels(const struct onnx_chain *chain, const struct onnx_value *value)
+{
+    const struct onnx_place *first = &value->places[0];
+    const struct onnx_source *source = &chain->sources[first->source];
+    return value->rank < ONNX_RANK_MAX && source->steps > 1 && source->width > 1 &&
+           value->dims[value->rank - 1] == source->steps * source->width &&
+           first[1].step == first->step + 1 && first[1].feature == first->feature;
+}
+
+/* The last dimension, a [C,T], as a [T,C]. */
+static const struct onnx_value *by_steps(struct onnx_call *call, const struct onnx_value *value,
+                                         size_t steps)
+{
+    const size_t last = value->rank - 1;
+    size_t dims[ONNX_RANK_MAX], order[ONNX_RANK_MAX];
+    bool free[ONNX_RANK_MAX] = {false};
+    for (size_t i = 0; i < value->rank; i++) {
+        dims[i] = value->dims[i];
+        free[i] = value->free[i];
+        order[i] = i;
+    }
+    dims[last] = value->dims[last] / steps;
+    dims[last + 1] = steps;
+    order[last] = last + 1;
+    order[last + 1] = last;
+    const struct onnx_value *apart =
+        onnx_value_reshape(&call->chain->arena, value, value->rank + 1, dims, free, call->fault);
+    const struct onnx_value *turned = apart != NULL ? onnx_turned(call, apart, order) : NULL;
+    return turned != NULL ? onnx_value_reshape(&call->chain->arena, turned, value->rank,
+                                               value->dims, value->free, call->fault)
+                          : NULL;
+}
+
+/* lstmd flattens [T,C]: of [C,T] features and weights are put in that order. */
+static bool give_dense(struct onnx_call *call, const struct onnx_value *value,
+                       struct onnx_layer *layer)
+{
+    if (value->elements > 0 && is_flat_by_channels(call->chain, value)) {
+        const size_t steps = call->chain->sources[value->places[0].source].steps;
+        value = by_steps(call, value, steps);
+        layer->weight = value != NULL ? by_steps(call, layer->weight, steps) : NULL;
+        if (layer->weight == NULL)
+            return false;
+    }
+    return onnx_give_layer(call, value, layer, layer->weight->dims[0]);
+}
+
 bool onnx_matmul(struct onnx_call *call)
 {
     const struct onnx_value *value = onnx_need(call, 0), *matrix = onnx_need(call, 1);
@@ -48,7 +96,7 @@ bool onnx_matmul(struct onnx_call *call)
         return false;
     struct onnx_layer layer = {.kind = ONNX_LAYER_DENSE};
     layer.weight = dense_weight(call, matrix, false, 1.0f);
-    return layer.weight != NULL && onnx_give_layer(call, value, &layer, matrix->dims[1]);
+    return layer.weight != NULL && give_dense(call, value, &layer);
 }
 
 /* C of Gemm, times scale: one number a unit, or one for all. */
@@ -91,7 +139,7 @@ bool onnx_gemm(struct onnx_call *call)
         if (layer.bias == NULL)
             return false;
     }
-    return onnx_give_layer(call, value, &layer, units);
+    return give_dense(call, value, &layer);
 }
 
 /* ---- Gather: of a known matrix by what comes from a request it is an embedding ---- */

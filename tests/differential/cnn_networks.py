@@ -96,16 +96,20 @@ def random_parts(random, channels):
 
 
 class Ending(nn.Module):
-    """[B,T,F] to what is answered."""
+    """[B,T,F] to what is answered. Flat: of those T alone, by steps or by channels."""
 
-    def __init__(self, random, features):
+    def __init__(self, random, features, steps):
         super().__init__()
         self.how = random.choice(["all", "turned", "last", "mean", "max", "average_pool", "max_pool",
-                                  "norm", "last_of_one"])
+                                  "norm", "last_of_one", "flat", "flat_channels", "flat_channels"])
+        self.is_flat = self.how.startswith("flat")
         # Behind merged directions an exporter has lost the channels that weights would tell.
         self.norm = random_norm(random, features, True) if self.how == "norm" else None
         self.act = Activation(random) if often(random, 0.5) else None
-        self.fc = nn.Linear(features, random.choice([1, 4]))
+        convolved = self.how == "flat_channels" and often(random, 0.5)
+        self.conv = nn.Conv1d(features, features, 3, padding=1) if convolved else nn.Identity()
+        self.fc = nn.Linear(features * (steps if self.is_flat else 1), random.choice([1, 4]),
+                            bias=often(random, 0.8))
         self.squeezes = self.how != "turned" and self.fc.out_features == 1 and often(random, 0.5)
 
     def features(self, y):
@@ -121,6 +125,8 @@ class Ending(nn.Module):
             return functional.adaptive_avg_pool1d(y.transpose(1, 2), 1).squeeze(-1)
         if self.how == "max_pool":
             return functional.adaptive_max_pool1d(y.transpose(1, 2), 1).flatten(1)
+        if self.is_flat:
+            return (y if self.how == "flat" else self.conv(y.transpose(1, 2))).flatten(1)
         return self.norm(y.transpose(1, 2)).transpose(1, 2) if self.how == "norm" else y
 
     def forward(self, y):
@@ -130,9 +136,9 @@ class Ending(nn.Module):
 
 
 class Cnn(nn.Module):
-    """takes: the dimensions of its input, B rows, C channels, T steps."""
+    """takes: the dimensions of its input, B rows, C channels, T steps. Flat ones take `steps` alone."""
 
-    def __init__(self, random):
+    def __init__(self, random, steps):
         super().__init__()
         self.channels = random.choice([1, 2, 5])
         self.takes = random.choice(["BTC", "BCT", "BCT"] + ["BT"] * (self.channels == 1))
@@ -141,12 +147,13 @@ class Cnn(nn.Module):
                      if self.begins == "norm" else None)
         parts, channels = random_parts(random, self.channels)
         parts, channels = ([], self.channels) if self.begins == "lstm" else (parts, channels)
-        self.parts = nn.Sequential(*parts)
+        self.parts = nn.Sequential(*parts).eval()
+        steps = self.parts(torch.zeros(1, self.channels, steps)).shape[2]
         self.lstm = nn.LSTM(channels, random.choice([2, 5, 8]), random.choice([1, 1, 2]),
                             batch_first=often(random, 0.7), bidirectional=often(random, 0.3))
         self.merge = random.choice([None, "sum", "mul"]) if self.lstm.bidirectional else None
         directions = 2 if self.lstm.bidirectional and self.merge is None else 1
-        self.ending = Ending(random, self.lstm.hidden_size * directions)
+        self.ending = Ending(random, self.lstm.hidden_size * directions, steps)
 
     def taken(self, x):
         """[B,T,C] as the network takes it."""
@@ -193,10 +200,11 @@ def export(random, network, x, path):
     how = {"dynamo": True, "external_data": False} if dynamo else {
         "dynamo": False, "opset_version": random.choice([12, 13, 17])}
     x, steps = network.taken(x), network.takes.index("T")
+    names = {0: "B"} if network.ending.is_flat else {0: "B", steps: "T"}
     if not fixed and dynamo:
-        how["dynamic_shapes"] = ({0: torch.export.Dim.AUTO, steps: torch.export.Dim.AUTO},)
+        how["dynamic_shapes"] = ({axis: torch.export.Dim.AUTO for axis in names},)
     elif not fixed:
-        how["dynamic_axes"] = {"x": {0: "B", steps: "T"}}
+        how["dynamic_axes"] = {"x": names}
     with contextlib.redirect_stdout(io.StringIO()):
         torch.onnx.export(network, (x,), path, input_names=["x"], output_names=["y"], verbose=False,
                           **how)
@@ -214,11 +222,11 @@ def networks(random, folder, count):
     logging.disable(logging.WARNING)
     torch.manual_seed(random.getrandbits(32))
     for i in range(count):
-        network, path = Cnn(random).eval(), f"{folder}/cnn-{i}.onnx"
-        steps, rows = random.choice([50, 61, 72]), random.choice([2, 3])
+        steps, rows = random.choice([120, 131, 142]), random.choice([2, 3])
+        network, path = Cnn(random, steps).eval(), f"{folder}/cnn-{i}.onnx"
         how, fixed = export(random, network, torch.randn(rows, steps, network.channels), path)
         shapes = [(rows, steps, network.channels)] + [
-            (random.choice([1, 2, 4]), random.choice([53, 66, 91]), network.channels)
+            (random.choice([1, 2, 4]), random.choice([123, 136, 161]), network.channels)
             for _ in range(RUNS - 1)]
         yield Network(path, f"{how} {network.takes} {network.begins} {network.ending.how}\n{network}",
                       [random_run(network, shape, fixed)

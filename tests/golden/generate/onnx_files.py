@@ -1192,6 +1192,40 @@ def along_channels():
         refuse(f"bug_547_{name}", graph([node] + end, {"X": ["B", FEATURES, "T"]}, {"Y": None}, made, opset=12), because)
 
 
+def flat_channels():
+    """[B,C,T] as [B,C*T], which a config's layer flattens as [B,T*C]."""
+    nn = torch.nn
+    steps = 11
+
+    def head(m, x):
+        return m.fc(m.cnn(m.lstm(x)[0].permute(0, 2, 1)).flatten(1))
+
+    def viewed(m, x):
+        return m.fc(m.lstm(x)[0].permute(1, 2, 0).reshape(x.size(1), -1))
+
+    def encoder(m, x):
+        z = m.fc(m.conv(x).flatten(1))
+        return m.lstm(z.unsqueeze(1).repeat(1, steps, 1))[0]
+    for name, network, x, rows_axis in (
+            ("head", Network(head, lstm=nn.LSTM(FEATURES, UNITS, batch_first=True), fc=nn.Linear(4 * 6, 2),
+                             cnn=nn.Sequential(nn.Conv1d(UNITS, 6, 3), nn.ReLU(), nn.MaxPool1d(2))),
+             uniform(ROWS, steps, FEATURES), 0),
+            ("viewed", Network(viewed, lstm=nn.LSTM(FEATURES, UNITS, bidirectional=True),
+                               fc=nn.Linear(steps * 2 * UNITS, 3, bias=False)), uniform(steps, ROWS, FEATURES), 1),
+            ("encoder", Network(encoder, conv=nn.Conv1d(FEATURES, 6, 3, 2), fc=nn.Linear(6 * 5, 3),
+                                lstm=nn.LSTM(3, UNITS, batch_first=True)), uniform(ROWS, FEATURES, steps), 0)):
+        for exporter, how in (("script17", dict(dynamo=False, opset_version=17)), ("dynamo", dict(dynamo=True))):
+            model = export(network, [x], ["x"], ["y"], True, False, {rows_axis: "B"}, **how)
+            write(f"bug_548_{name}_{exporter}", model, {"x": x.transpose(0, 2, 1) if name == "encoder" else x},
+                  {"y": run(model, {"x": x})["y"]})
+    lstm_first = dict(lstm=nn.LSTM(FEATURES, UNITS, batch_first=True), fc=nn.Linear(15 * UNITS, 2))
+    for name, turn in (("every_third_step", lambda y: y.reshape(-1, 5, 3, UNITS).permute(0, 2, 3, 1)),
+                       ("channels_backwards", lambda y: y.permute(0, 2, 1).flip(1))):
+        network = Network(lambda m, x, turn=turn: m.fc(turn(m.lstm(x)[0]).flatten(1)), **lstm_first)
+        refuse(f"bug_548_{name}", export(network, [uniform(ROWS, 15, FEATURES)], ["x"], ["y"], True, True,
+                                         dynamo=False, opset_version=17), "Gemm '/fc/Gemm': its input is not all")
+
+
 if FOLDER.exists():
     shutil.rmtree(FOLDER)
 operators()
@@ -1224,3 +1258,4 @@ two_dimensions()
 slopes_and_padded_pools()
 open_features()
 along_channels()
+flat_channels()
