@@ -81,7 +81,8 @@ bool http_suspend(struct exchange *exchange)
     if (!enter_suspension(exchange->http))
         return fault_set(&exchange->refusal, 503, "the server is shutting down");
     MHD_suspend_connection(exchange->connection);
-    if (exchange->state != ANSWERED)
+    exchange->library_timeout = exchange->state != ANSWERED;
+    if (exchange->library_timeout)
         set_library_timeout(exchange, SUSPENDED_TIMEOUT);
     return true;
 }
@@ -268,7 +269,8 @@ uint64_t http_client(const struct exchange *exchange)
 static bool finish_work(struct exchange *exchange)
 {
     http_set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
-    set_library_timeout(exchange, 0);
+    if (exchange->library_timeout)
+        set_library_timeout(exchange, 0);
     http_light_finish(exchange);
     if (exchange->command != NULL)
         return http_command_send(exchange);

@@ -100,6 +100,7 @@ struct exchange {
     bool refused_at_head;          /* answered before its body, if any, was read */
     struct job *job;               /* WORK, unless given up */
     bool held;                     /* WORK, and the job waits in thread->light */
+    bool library_timeout;          /* WORK, suspended: see http_suspend */
     struct model_command *command; /* the same */
     struct fault refusal;          /* status 0: none */
     struct reply reply;
