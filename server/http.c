@@ -14,6 +14,7 @@
 #include "server/clock.h"
 #include "server/http_exchange.h"
 #include "server/http_library.h"
+#include "server/http_refusals.h"
 #include "server/lingering.h"
 #include "server/listener.h"
 #include "server/preemption.h"
@@ -197,8 +198,7 @@ static bool queue(struct exchange *exchange, struct MHD_Response *response)
 {
     const int status = exchange->reply.status;
     status_counts_add(&exchange->http->service->http_responses, status);
-    const bool queued =
-        MHD_queue_response(exchange->connection, (unsigned)status, response) == MHD_YES;
+    const bool queued = http_refusals_queue(exchange->connection, (unsigned)status, response);
     MHD_destroy_response(response);
     return queued;
 }
@@ -521,8 +521,9 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     (void)code;
     if (exchange == NULL)
         return;
+    const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
     connections_set(exchange->http->connections, exchange->slot,
-                    exchange->refused_at_head ? CONNECTION_LEAVING : CONNECTION_IDLE,
+                    leaving ? CONNECTION_LEAVING : CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
     http_light_finish(exchange);
     if (exchange->job != NULL)
@@ -683,7 +684,7 @@ static bool start(struct http *http, struct fault *fault)
         .give_up = give_up,
         .resume = http_resume,
     };
-    if (!listener_open(&http->config.address, &http->listener, fault))
+    if (!http_refusals_init(fault) || !listener_open(&http->config.address, &http->listener, fault))
         return false;
     if (lingering_start(&http->lingering, fault)) {
         if (connections_start(&http->connections, &config, fault)) {

@@ -184,6 +184,9 @@ static void expect_with_header_of(size_t size, long status)
     header[size + sizeof "X-Long: " - 1] = '\0';
     assert_true(http_send(&fixture.client, "GET", "/v2/health/live", NULL, 0, headers, &response));
     assert_int_equal(response.status, status);
+    if (status == 431)
+        expect_error(&response, 431,
+                     "a head of at most 16384 bytes expected, 64 more for each header");
     http_response_fini(&response);
     free(header);
     assert_still_good();
@@ -235,8 +238,7 @@ static void bug_402_a_head_about_as_large_as_the_limit_is_answered(void **state)
 #define HIDDEN  "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
 
-/* status 0: the connection is closed without a word. text NULL: the HTTP library answers by itself,
- * with a page instead of JSON, before it asks us. */
+/* status 0: the connection is closed without a word. */
 static struct raw_case {
     const char *name, *bytes;
     int status;
@@ -251,16 +253,21 @@ static struct raw_case {
     {"bug_472_a_folded_header_to_no_door",
      "POST /v2/no HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" HIDDEN,
      404, ""},
-    {"a negative length", POST "Content-Length: -1\r\n\r\n" HIDDEN, 400, NULL},
-    {"a length with a plus", POST "Content-Length: +5\r\n\r\nhello" HIDDEN, 400, NULL},
-    {"a hexadecimal length", POST "Content-Length: 0x5\r\n\r\nhello" HIDDEN, 400, NULL},
-    {"a length that is no number", POST "Content-Length: five\r\n\r\nhello" HIDDEN, 400, NULL},
-    {"an empty length", POST "Content-Length:\r\n\r\n" HIDDEN, 400, NULL},
-    {"a list of lengths", POST "Content-Length: 5, 5\r\n\r\nhello" HIDDEN, 400, NULL},
+    {"a negative length", POST "Content-Length: -1\r\n\r\n" HIDDEN, 400,
+     "Content-Length: a number"},
+    {"a length with a plus", POST "Content-Length: +5\r\n\r\nhello" HIDDEN, 400,
+     "Content-Length: a number"},
+    {"a hexadecimal length", POST "Content-Length: 0x5\r\n\r\nhello" HIDDEN, 400,
+     "Content-Length: a number"},
+    {"a length that is no number", POST "Content-Length: five\r\n\r\nhello" HIDDEN, 400,
+     "Content-Length: a number"},
+    {"an empty length", POST "Content-Length:\r\n\r\n" HIDDEN, 400, "Content-Length: a number"},
+    {"a list of lengths", POST "Content-Length: 5, 5\r\n\r\nhello" HIDDEN, 400,
+     "Content-Length: a number"},
     {"a length over the limit", POST "Content-Length: 4097\r\n\r\n" HIDDEN, 413, "4096 bytes"},
     {"a length of 2^64-1", POST "Content-Length: 18446744073709551615\r\n\r\n" HIDDEN, 413, ""},
     {"a length past 2^64", POST "Content-Length: 99999999999999999999999\r\n\r\n" HIDDEN, 413,
-     NULL},
+     "less than 2^64"},
     {"100-continue with a length over the limit",
      POST "Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n", 413, "4096 bytes"},
     {"another expectation", POST "Expect: coffee\r\nContent-Length: 5\r\n\r\nhello" HIDDEN, 417,
@@ -291,7 +298,10 @@ static struct raw_case {
     {"a space before the header", POST " Content-Length: 5\r\n\r\nhello" HIDDEN, 400, ""},
     {"a folded header", POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" HIDDEN, 411,
      "Content-Length"},
-    {"a chunk size that is no number", POST CHUNKED "\r\nzz\r\n" HIDDEN, 400, NULL},
+    {"a chunk size that is no number", POST CHUNKED "\r\nzz\r\n" HIDDEN, 400, "malformed chunk"},
+    {"bug_550_a_chunk_of_more_than_2^64_bytes", POST CHUNKED "\r\n11111111111111111\r\n", 413,
+     "less than 2^64"},
+    {"bug_550_a_chunk_longer_than_it_says", POST CHUNKED "\r\n1\r\n[]\r\n", 400, "malformed chunk"},
     {"a chunk of 2^64-1 bytes", POST CHUNKED "\r\nffffffffffffffff\r\n", 408,
      "did not arrive in time"},
 
@@ -310,10 +320,13 @@ static struct raw_case {
     {"CONNECT", "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 400, ""},
     {"a verb with a comma", "GE,T /v2 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 400, "method"},
     {"HTTP/1.9", "GET /v2 HTTP/1.9\r\nHost: x\r\n\r\n" HIDDEN, 505, "HTTP/1.0 or HTTP/1.1"},
-    {"HTTP/2.0", "GET /v2 HTTP/2.0\r\nHost: x\r\n\r\n" HIDDEN, 505, NULL},
-    {"no version", "GET /v2\r\n\r\n", 400, NULL},
-    {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, NULL},
-    {"a TLS greeting", "\x16\x03\x01\x02\x01\x01\xfc\x03\x03 abc\r\n\r\n", 400, NULL},
+    {"HTTP/2.0", "GET /v2 HTTP/2.0\r\nHost: x\r\n\r\n" HIDDEN, 505, "HTTP/1.0 or HTTP/1.1"},
+    {"no version", "GET /v2\r\n\r\n", 400, "malformed request line"},
+    {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP/1.0 or HTTP/1.1"},
+    {"a TLS greeting", "\x16\x03\x01\x02\x01\x01\xfc\x03\x03 abc\r\n\r\n", 400,
+     "malformed request line"},
+    {"bug_550_a_header_without_a_colon", "GET /v2 HTTP/1.1\r\nHost: x\r\nA\r\n\r\n" HIDDEN, 400,
+     "malformed request line or header"},
     {"no HTTP at all", "hello\r\n\r\n", 0, NULL},
     {"a control character in a header", "GET /v2 HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n" HIDDEN,
      400, "malformed value of header A"},
@@ -344,6 +357,15 @@ static char *exchange(const char *bytes, size_t size)
     return answer;
 }
 
+/* One answer with a length, and nothing before its body or behind it. */
+static void expect_one_answer(const char *answer)
+{
+    const char *length = strstr(answer, "Content-Length: "), *body = strstr(answer, "\r\n\r\n");
+    if (length == NULL || body == NULL || length > body ||
+        strtoul(length + strlen("Content-Length: "), NULL, 10) != strlen(body + 4))
+        fail_msg("one answer with a length wanted, got: %s", answer);
+}
+
 static void is_refused(void **state)
 {
     const struct raw_case *raw = *state;
@@ -356,8 +378,10 @@ static void is_refused(void **state)
         assert_string_equal(answer, "");
     else if (strncmp(answer, status, strlen(status)) != 0)
         fail_msg("status %d wanted, got: %s", raw->status, answer);
+    else
+        expect_one_answer(answer);
     if (raw->text != NULL &&
-        (strstr(answer, "{\"error\":\"") == NULL || strstr(answer, raw->text) == NULL))
+        (strstr(answer, "\r\n\r\n{\"error\":\"") == NULL || strstr(answer, raw->text) == NULL))
         fail_msg("an error with \"%s\" wanted, got: %s", raw->text, answer);
     free(answer);
     assert_still_good();
