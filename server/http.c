@@ -232,6 +232,19 @@ bool http_send_refusal(struct exchange *exchange)
     return send_refusal(exchange);
 }
 
+bool http_refuse_now(struct exchange *exchange)
+{
+    struct reply *reply = &exchange->reply;
+    reply_fault(reply, &exchange->refusal);
+    http_count_refusal(exchange);
+    status_counts_add(&exchange->http->service->http_responses, reply->status);
+    exchange->refused_at_head = true;
+    exchange->state = ANSWERED;
+    http_refusals_send(exchange->connection, reply->status,
+                       reply->body != NULL ? reply->body : http_no_memory);
+    return false;
+}
+
 /* The library asks for more of the answer, whenever it has sent what it had. */
 static ssize_t read_events(void *argument, uint64_t position, char *out, size_t room)
 {

@@ -36,15 +36,15 @@ void http_body_end(struct exchange *exchange)
     exchange->inflater = NULL;
 }
 
-/* The library takes no reply in the middle of a body. What is refused is thrown away until its end,
- * which for one in chunks must come before twice the length that is allowed. */
+/* What is refused is thrown away until its end, and the connection stays. But one in chunks, which
+ * may have none, is cut at twice the length that is allowed. */
 bool http_body_take(struct exchange *exchange, const char *data, size_t *size)
 {
     const size_t steps_before = exchange->received / exchange->http->config.min_rate;
     exchange->received += *size;
     if (exchange->refusal.status != 0) {
         if (exchange->received / 2 > exchange->http->config.max_body)
-            return false;
+            return http_refuse_now(exchange);
     } else if (!receive(exchange, data, *size)) {
         http_body_end(exchange);
         body_fini(&exchange->body);

@@ -97,7 +97,7 @@ struct exchange {
     struct inflater *inflater; /* of a body that comes packed; else NULL */
     uint64_t body_since;
     size_t received;               /* bytes of body, thrown away ones too */
-    bool refused_at_head;          /* answered before its body, if any, was read */
+    bool refused_at_head;          /* answered before its body, if any, was read to its end */
     struct job *job;               /* WORK, unless given up */
     bool held;                     /* WORK, and the job waits in thread->light */
     bool library_timeout;          /* WORK, suspended: see http_suspend */
@@ -115,6 +115,10 @@ extern const char http_no_memory[];
 /* Sends exchange->reply, or exchange->refusal. */
 bool http_send_reply(struct exchange *exchange);
 bool http_send_refusal(struct exchange *exchange);
+
+/* The same in the middle of a body, where the library takes no reply. Returns false: the connection
+ * is to be closed. */
+bool http_refuse_now(struct exchange *exchange);
 /* The head, and events as they come. */
 bool http_send_events(struct exchange *exchange);
 

@@ -1,5 +1,6 @@
 #include "server/http_refusals.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
@@ -46,7 +47,7 @@ void http_refusals_note(const char *text)
 }
 
 /* One try: a client that reads nothing gets nothing. */
-static void send_now(struct MHD_Connection *connection, const char *text, size_t size)
+static void send_bytes(struct MHD_Connection *connection, const char *text, size_t size)
 {
     const union MHD_ConnectionInfo *tls =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
@@ -58,15 +59,16 @@ static void send_now(struct MHD_Connection *connection, const char *text, size_t
     (void)sent;
 }
 
-static void refuse_now(struct MHD_Connection *connection, unsigned status)
+void http_refusals_send(struct MHD_Connection *connection, int status, const char *error)
 {
-    char text[512];
+    char text[HTTP_REFUSALS_ERROR_MAX + 256];
     const int size =
         snprintf(text, sizeof text,
-                 "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: "
+                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: "
                  "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                 status, MHD_get_reason_phrase_for(status), strlen(refusal->error), refusal->error);
-    send_now(connection, text, (size_t)size);
+                 status, MHD_get_reason_phrase_for((unsigned)status), strlen(error), error);
+    assert(size > 0 && (size_t)size < sizeof text);
+    send_bytes(connection, text, (size_t)size);
 }
 
 /* Called by the library alone. MHD_NO: it closes the connection. */
@@ -75,7 +77,7 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
 {
     (void)page;
     if (refusal->goes_on) {
-        refuse_now(connection, status);
+        http_refusals_send(connection, (int)status, refusal->error);
         return MHD_NO;
     }
     /* The library's interface knows no const; memory that is persistent it only reads. */

@@ -173,6 +173,15 @@ static void bug_521_who_is_still_sending_can_read_the_refusal(void **state)
                                  much, "HTTP/1.1 400 ");
 }
 
+/* Cut without a word after twice the limit. */
+static void bug_551_chunks_without_end_are_told_why(void **state)
+{
+    (void)state;
+    expect_answer_beside_sending("POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
+                                 "Transfer-Encoding: chunked\r\n\r\n1000000\r\n",
+                                 16 << 20, "HTTP/1.1 413 ");
+}
+
 /* Browsers' and proxies' heads fit. */
 static void expect_with_header_of(size_t size, long status)
 {
@@ -395,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_body_over_the_limit_is_413),
         cmocka_unit_test(a_chunked_body_over_the_limit_is_413),
         cmocka_unit_test(bug_521_who_is_still_sending_can_read_the_refusal),
+        cmocka_unit_test(bug_551_chunks_without_end_are_told_why),
         cmocka_unit_test(a_head_over_the_limit_is_431),
         cmocka_unit_test(bug_402_a_head_about_as_large_as_the_limit_is_answered),
     };
