@@ -12,6 +12,7 @@
 
 #include "server/clock.h"
 #include "server/deadline_heap.h"
+#include "server/raw_answer.h"
 
 #define EVENTS_AT_ONCE 64
 #define NEVER          UINT64_MAX
@@ -87,16 +88,16 @@ static void cut(struct connections *table, struct connection *connection)
 
 /* Nothing of an answer was sent yet, so that the library is not writing and this can be said beside
  * it. One try: a client that reads nothing gets nothing. */
-static void tell_late(const struct connection *connection)
+static void tell_incomplete(const struct connection *connection)
 {
-    static const char answer[] = "HTTP/1.1 408 Request Timeout\r\n"
-                                 "Connection: close\r\n"
-                                 "Content-Type: application/json\r\n"
-                                 "Content-Length: 48\r\n"
-                                 "\r\n"
-                                 "{\"error\":\"the request did not arrive in time\"}\r\n";
+    struct raw_answer answer;
+    if (connection->gone)
+        raw_answer_set(&answer, 400, "Bad Request", CONNECTIONS_CUT_SHORT);
+    else
+        raw_answer_set(&answer, 408, "Request Timeout",
+                       "{\"error\":\"the request did not arrive in time\"}");
     const ssize_t sent =
-        send(connection->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        send(connection->fd, answer.bytes, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent;
 }
 
@@ -109,7 +110,7 @@ static void expire(struct connections *table, struct connection *connection)
     }
     if (!table->config.silent &&
         (connection->phase == CONNECTION_HEADER || connection->phase == CONNECTION_BODY))
-        tell_late(connection);
+        tell_incomplete(connection);
     cut(table, connection);
 }
 

@@ -3,7 +3,7 @@
  *
  * Where a connection stands decides what its deadline means:
  *   IDLE           between requests, or nothing came yet: it is cut
- *   HEADER, BODY   a request is arriving: told 408 and cut
+ *   HEADER, BODY   a request is arriving: told 408, or 400 where its end cannot come, and cut
  *   WORK           a request is suspended while its job waits or runs: given up, to be answered 504
  *   REPLY          an answer is being sent: it is cut
  *   LEAVING        it was answered before its request had arrived, and is being closed: it is cut
@@ -28,6 +28,9 @@
 
 #include "proto/fault.h"
 
+/* What a client hears that has closed its side in the middle of a request. */
+#define CONNECTIONS_CUT_SHORT "{\"error\":\"the connection ended before the request did\"}"
+
 enum connection_phase {
     CONNECTION_IDLE,
     CONNECTION_HEADER,
@@ -46,7 +49,7 @@ enum give_up_reason {
 struct connections_config {
     size_t limit;           /* most connections at once */
     bool ignore_half_close; /* WORK goes on for a peer that closed its side */
-    bool silent;            /* what is sent is encrypted elsewhere: nobody is told 408 */
+    bool silent;            /* what is sent is encrypted elsewhere: nobody is told */
 
     /* The suspended request's job is to be given up for that reason. true: it was, and resume will
      * be called for the request, outside the lock. false: its answer is there or stays wanted. */

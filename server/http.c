@@ -294,38 +294,6 @@ static bool finish_work(struct exchange *exchange)
     return http_infer_send(exchange);
 }
 
-struct header_list {
-    size_t count;
-    struct http_header headers[HTTP_GUARD_HEADERS_MAX + 1];
-};
-
-static enum MHD_Result collect_header(void *argument, enum MHD_ValueKind kind, const char *name,
-                                      size_t name_size, const char *value, size_t value_size)
-{
-    struct header_list *list = argument;
-    (void)kind;
-    if (list->count > HTTP_GUARD_HEADERS_MAX)
-        return MHD_NO;
-    list->headers[list->count++] = (struct http_header){name, value, name_size, value_size};
-    return MHD_YES;
-}
-
-static bool check_head(struct exchange *exchange, const char *method, const char *target,
-                       const char *version)
-{
-    struct header_list list = {.count = 0};
-    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, collect_header, &list);
-    const struct http_head head = {.method = method,
-                                   .target = target,
-                                   .version = version,
-                                   .line_size = exchange->line_size,
-                                   .headers = list.headers,
-                                   .header_count = list.count,
-                                   .body_optional = exchange->route.body_optional};
-    return http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
-                            &exchange->refusal);
-}
-
 /* The form of what is to be computed; NULL for what is not. */
 static const struct codec *find_codec(enum route_kind kind)
 {
@@ -402,6 +370,8 @@ static void check_request(struct exchange *exchange)
  * asked first whether to send at all. */
 static bool refuse_at_head(struct exchange *exchange)
 {
+    if (exchange->refusal.status == 431) /* it may have left no memory for the answer's head */
+        return http_refuse_now(exchange);
     exchange->refused_at_head = true;
     return http_send_refusal(exchange);
 }
@@ -413,7 +383,7 @@ static bool head_arrived(struct exchange *exchange, const char *method, const ch
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id"),
         exchange->id);
     const bool found = route_find(&exchange->route, method, target, &exchange->refusal);
-    if (!check_head(exchange, method, target, version))
+    if (!http_head_check(exchange, method, target, version))
         return refuse_at_head(exchange);
     if (found)
         check_request(exchange);
@@ -427,14 +397,6 @@ static bool head_arrived(struct exchange *exchange, const char *method, const ch
     exchange->body_since = clock_now();
     http_body_set_deadline(exchange);
     return true;
-}
-
-static void note_query(struct exchange *exchange)
-{
-    struct MHD_Connection *connection = exchange->connection;
-    struct route *route = &exchange->route;
-    route->limit = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit");
-    route->after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after");
 }
 
 /* Browsers name text/html; clients that ask whether the server is alive do not. */
@@ -458,7 +420,7 @@ static bool body_arrived(struct exchange *exchange)
     if (exchange->route.kind == ROUTE_MODEL_LOAD || exchange->route.kind == ROUTE_MODEL_UNLOAD)
         return http_command_start(exchange);
     if (exchange->route.kind == ROUTE_SEQUENCE_LIST)
-        note_query(exchange);
+        http_head_note_query(exchange);
     if (exchange->route.kind == ROUTE_V1_LIVE)
         note_accept(exchange);
     api_answer(exchange->http->service, &exchange->route, exchange->body.text, exchange->body.size,
@@ -511,11 +473,14 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     struct exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL)
         return NULL;
+    if (!http_head_begin(exchange, uri)) {
+        free(exchange);
+        return NULL;
+    }
     exchange->http = http;
     exchange->thread = thread;
     exchange->connection = connection;
     exchange->slot = info->socket_context;
-    exchange->line_size = strlen(uri) + sizeof "OPTIONS  HTTP/1.1";
     exchange->begun = clock_now();
     preemption_look(exchange->begun);
     connections_set(http->connections, exchange->slot, CONNECTION_HEADER,
@@ -523,17 +488,18 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     return exchange;
 }
 
-/* The request is over, answered or not. Never while it is suspended; but a job may have been done
+/* The request is over, answered or not; aborted where the client closed its side in the middle of
+ * it. Never while it is suspended; but a job may have been done
  * and resumed for a client that was found to have left before the answer was asked for. */
 static void request_ended(void *argument, struct MHD_Connection *connection, void **context,
                           enum MHD_RequestTerminationCode code)
 {
     struct exchange *exchange = *context;
     (void)argument;
-    (void)connection;
-    (void)code;
     if (exchange == NULL)
         return;
+    if (code == MHD_REQUEST_TERMINATED_CLIENT_ABORT)
+        http_refusals_send(connection, 400, CONNECTIONS_CUT_SHORT);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
     connections_set(exchange->http->connections, exchange->slot,
                     leaving ? CONNECTION_LEAVING : CONNECTION_IDLE,
@@ -549,6 +515,7 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     if (exchange->body.budget != NULL)
         body_fini(&exchange->body);
     reply_fini(&exchange->reply);
+    free(exchange->query);
     free(exchange);
     *context = NULL;
 }
@@ -697,7 +664,8 @@ static bool start(struct http *http, struct fault *fault)
         .give_up = give_up,
         .resume = http_resume,
     };
-    if (!http_refusals_init(fault) || !listener_open(&http->config.address, &http->listener, fault))
+    if (!http_refusals_init(fault) || !http_head_init(fault) ||
+        !listener_open(&http->config.address, &http->listener, fault))
         return false;
     if (lingering_start(&http->lingering, fault)) {
         if (connections_start(&http->connections, &config, fault)) {

@@ -1,7 +1,7 @@
 /* One HTTP request from the inside: what the files that answer it share. http.c speaks to
- * libmicrohttpd, http_body.c takes the body, http_infer.c has it computed, http_events.c answers in
- * events, http_command.c has models loaded, http_log.c says what became of it. Nobody else includes
- * this.
+ * libmicrohttpd, http_head.c has the head checked, http_body.c takes the body, http_infer.c has it
+ * computed, http_events.c answers in events, http_command.c has models loaded, http_log.c says what
+ * became of it. Nobody else includes this.
  *
  * Functions that answer return false when the library is to drop the connection. */
 #ifndef SERVER_HTTP_EXCHANGE_H
@@ -82,7 +82,8 @@ struct exchange {
     struct MHD_Connection *connection;
     struct connection *slot;
     enum exchange_state state;
-    size_t line_size; /* of the request's first line */
+    char *query;        /* the target's, owned; NULL: it has none */
+    size_t target_size; /* with it */
     struct http_head_facts facts;
     char id[REQUEST_ID_MAX + 1];
     uint64_t begun;
@@ -116,8 +117,8 @@ extern const char http_no_memory[];
 bool http_send_reply(struct exchange *exchange);
 bool http_send_refusal(struct exchange *exchange);
 
-/* The same in the middle of a body, where the library takes no reply. Returns false: the connection
- * is to be closed. */
+/* The refusal where the library takes no reply, as in the middle of a body. Returns false: the
+ * connection is to be closed. */
 bool http_refuse_now(struct exchange *exchange);
 /* The head, and events as they come. */
 bool http_send_events(struct exchange *exchange);
@@ -134,6 +135,17 @@ uint64_t http_client(const struct exchange *exchange);
 bool http_suspend(struct exchange *exchange);
 /* An exchange, suspended; from here on it is the library's thread's. By any thread. */
 void http_resume(void *exchange);
+
+/* ---- http_head.c ---- */
+
+bool http_head_init(struct fault *fault);
+/* The first line is there. false: no memory, and the query is lost. */
+bool http_head_begin(struct exchange *exchange, const char *target);
+/* The guard's check, once in a request. false: exchange->refusal says why. */
+bool http_head_check(struct exchange *exchange, const char *method, const char *target,
+                     const char *version);
+/* Sets the route's limit and after. Once: it takes the query apart. */
+void http_head_note_query(struct exchange *exchange);
 
 /* ---- http_body.c ---- */
 

@@ -53,14 +53,21 @@ static bool is_value(const char *text, size_t size)
     return true;
 }
 
-static bool is_target(const char *text)
+/* Neither white space nor control characters. */
+static bool is_visible(const char *text)
 {
-    if (*text != '/')
-        return false;
     for (; *text != '\0'; text++)
-        if ((unsigned char)*text <= 0x20 || (unsigned char)*text >= 0x7f)
+        if ((unsigned char)*text <= 0x20 || *text == 0x7f)
             return false;
     return true;
+}
+
+static bool is_target(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c > 0x7f)
+            return false;
+    return *text == '/' && is_visible(text);
 }
 
 /* HOST or HOST:PORT; empty is allowed. Nothing that would make a URL of it another one. */
@@ -88,6 +95,8 @@ static bool check_line(const struct http_head *head, struct fault *fault)
         return fault_set(fault, 505, "HTTP/1.0 or HTTP/1.1 expected");
     if (!is_target(head->target))
         return fault_set(fault, 400, "a request target that starts with '/' expected");
+    if (head->query != NULL && !is_visible(head->query))
+        return fault_set(fault, 400, "a query without white space and control characters expected");
     return true;
 }
 
@@ -134,7 +143,8 @@ static void note_wishes(const struct http_header *header, struct http_head_facts
 
 static size_t size_of(const struct http_head *head)
 {
-    size_t size = head->line_size;
+    size_t size = strlen(head->method) + strlen(head->target) + strlen(head->version) +
+                  (head->query != NULL ? strlen(head->query) : 0);
     for (size_t i = 0; i < head->header_count; i++)
         size += head->headers[i].name_size + head->headers[i].value_size + HTTP_GUARD_HEADER_COST;
     return size;

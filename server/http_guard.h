@@ -27,7 +27,7 @@ struct http_header {
 
 struct http_head {
     const char *method, *target, *version; /* NUL-terminated; target without its query */
-    size_t line_size;                      /* bytes of the request's first line, about */
+    const char *query;                     /* NULL: there is none */
     const struct http_header *headers;
     size_t header_count;
     bool body_optional; /* a POST without a length is one without a body there */

@@ -1,15 +1,14 @@
 #include "server/http_refusals.h"
 
-#include <assert.h>
 #include <dlfcn.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "server/http_guard.h"
+#include "server/raw_answer.h"
 
 static enum MHD_Result (*queue_response)(struct MHD_Connection *, unsigned, struct MHD_Response *);
 
@@ -17,23 +16,35 @@ static enum MHD_Result (*queue_response)(struct MHD_Connection *, unsigned, stru
 #define AS_TEXT(macro)  AS_TEXT_(macro)
 #define AS_TEXT_(value) #value
 
+/* The library forgets that it has refused a length, and would send the head twice; where a head is
+ * too long it may have no memory left for that of an answer. In both it may be closed from within.
+ */
 static const struct refusal {
     const char *page; /* a part of it */
     const char *error;
-    bool goes_on; /* the library forgets that it has refused, and sends the head twice */
+    bool beside;     /* it is sent beside the library, and the connection closed */
+    unsigned status; /* where the library's is not right; else 0 */
 } refusals[] = {
-    {"wrong value for <b>Content-Length</b>", "{\"error\":\"Content-Length: a number expected\"}",
-     true},
-    {"too large value for <b>Content-Length</b>",
-     "{\"error\":\"Content-Length: less than 2^64 expected\"}", true},
-    {"chunked encoding was syntactically incorrect", "{\"error\":\"malformed chunk\"}", false},
-    {"chunk size", "{\"error\":\"the size of a chunk: less than 2^64 expected\"}", false},
-    {"header was too big",
-     "{\"error\":\"a head of at most " AS_TEXT(HTTP_GUARD_HEAD_MAX) " bytes expected, " AS_TEXT(
-         HTTP_GUARD_HEADER_COST) " more for each header\"}",
-     false},
-    {"HTTP version", "{\"error\":\"HTTP/1.0 or HTTP/1.1 expected\"}", false},
-    {"", "{\"error\":\"malformed request line or header\"}", false},
+    {.page = "wrong value for <b>Content-Length</b>",
+     .error = "{\"error\":\"Content-Length: a number expected\"}",
+     .beside = true},
+    {.page = "too large value for <b>Content-Length</b>",
+     .error = "{\"error\":\"Content-Length: less than 2^64 expected\"}",
+     .beside = true},
+    {.page = "chunked encoding was syntactically incorrect",
+     .error = "{\"error\":\"malformed chunk\"}"},
+    {.page = "chunk size", .error = "{\"error\":\"the size of a chunk: less than 2^64 expected\"}"},
+    /* Its memory is full; as we take all data at once, of a line that does not end. */
+    {.page = "connection management",
+     .error = "{\"error\":\"malformed chunk: the line before it is too long\"}",
+     .status = 400},
+    {.page = "header was too big",
+     .error =
+         "{\"error\":\"a head of at most " AS_TEXT(HTTP_GUARD_HEAD_MAX) " bytes expected, " AS_TEXT(
+             HTTP_GUARD_HEADER_COST) " more for each header\"}",
+     .beside = true},
+    {.page = "HTTP version", .error = "{\"error\":\"HTTP/1.0 or HTTP/1.1 expected\"}"},
+    {.page = "", .error = "{\"error\":\"malformed request line or header\"}"},
 };
 
 /* Which one this thread's library is about to send: it logs the page first. */
@@ -61,14 +72,9 @@ static void send_bytes(struct MHD_Connection *connection, const char *text, size
 
 void http_refusals_send(struct MHD_Connection *connection, int status, const char *error)
 {
-    char text[HTTP_REFUSALS_ERROR_MAX + 256];
-    const int size =
-        snprintf(text, sizeof text,
-                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: "
-                 "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                 status, MHD_get_reason_phrase_for((unsigned)status), strlen(error), error);
-    assert(size > 0 && (size_t)size < sizeof text);
-    send_bytes(connection, text, (size_t)size);
+    struct raw_answer answer;
+    raw_answer_set(&answer, status, MHD_get_reason_phrase_for((unsigned)status), error);
+    send_bytes(connection, answer.bytes, answer.size);
 }
 
 /* Called by the library alone. MHD_NO: it closes the connection. */
@@ -76,7 +82,7 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
                                    struct MHD_Response *page)
 {
     (void)page;
-    if (refusal->goes_on) {
+    if (refusal->beside) {
         http_refusals_send(connection, (int)status, refusal->error);
         return MHD_NO;
     }
@@ -87,7 +93,8 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
     if (response == NULL)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    const enum MHD_Result queued = queue_response(connection, status, response);
+    const enum MHD_Result queued =
+        queue_response(connection, refusal->status != 0 ? refusal->status : status, response);
     MHD_destroy_response(response);
     return queued;
 }

@@ -24,11 +24,7 @@ void http_refusals_note(const char *text);
 bool http_refusals_queue(struct MHD_Connection *connection, unsigned status,
                          struct MHD_Response *response);
 
-/* Longest error there is: a fault's text, escaped. */
-#define HTTP_REFUSALS_ERROR_MAX 4096
-
-/* Beside the library, where it takes no response: nothing of one may have been sent, and the
- * connection must be closed then. error: JSON. */
+/* Beside the library, see raw_answer.h. error: JSON. */
 void http_refusals_send(struct MHD_Connection *connection, int status, const char *error);
 
 #endif

@@ -46,6 +46,7 @@ static void check_good(const struct http_head *head, const struct http_head_fact
     assert(count(head, "host") == 1 || (count(head, "host") == 0 && head->version[7] == '0'));
     assert(count(head, "content-encoding") <= 1 && count(head, "expect") <= 1);
     assert(head->target[0] == '/' && strpbrk(head->target, " \t\r\n\x7f") == NULL);
+    assert(head->query == NULL || strpbrk(head->query, " \t\r\n\x7f") == NULL);
     for (size_t i = 0; i < head->header_count; i++)
         for (size_t j = 0; j < head->headers[i].name_size; j++)
             assert(head->headers[i].name[j] > 32 && head->headers[i].name[j] < 127);
@@ -70,7 +71,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     char *rest = cut(text, '\n'), *target = cut(text, ' '), *version = cut(target, ' ');
+    char *query = strchr(target, '?');
     head.method = text;
+    if (query != NULL)
+        head.query = cut(query, '?');
     head.target = target;
     head.version = version;
     while (*rest != '\0' && head.header_count < MOST) {

@@ -28,7 +28,11 @@ static bool check_where(bool body_optional, const char *text, struct http_head_f
     char *target = strchr(copy, ' '), *version = strrchr(copy, ' ');
     *target++ = '\0';
     *version++ = '\0';
+    char *mark = strchr(target, '?');
+    if (mark != NULL)
+        *mark++ = '\0';
     head.target = target;
+    head.query = mark;
     head.version = version;
     while (*line != '\0') {
         char *end = strchr(line, '\n'), *colon = memchr(line, ':', (size_t)(end - line));
@@ -115,6 +119,10 @@ static void every_doubtful_head_is_refused(void **state)
         {"GET /v2 HTTP/1.1\nHost:u@h\n", 400, NULL},
         {"GET http://evil/v2 HTTP/1.1\nHost:h\n", 400,
          "a request target that starts with '/' expected"},
+        {"GET /v2?a\tb HTTP/1.1\nHost:h\n", 400,
+         "a query without white space and control characters expected"},
+        {"GET /v2?a b HTTP/1.1\nHost:h\n", 400, NULL},
+        {"GET /v2?\x7f HTTP/1.1\nHost:h\n", 400, NULL},
         {"GET v2 HTTP/1.1\nHost:h\n", 400, NULL},
         {"OPTIONS * HTTP/1.1\nHost:h\n", 400, NULL},
         {"GET  HTTP/1.1\nHost:h\n", 400, NULL},
@@ -272,7 +280,8 @@ static void a_head_has_its_size(void **state)
     static char head[HTTP_GUARD_HEAD_MAX + 100];
     struct http_head_facts facts;
     struct fault fault;
-    const int most = HTTP_GUARD_HEAD_MAX - 2 * HTTP_GUARD_HEADER_COST - (int)sizeof "HostxX";
+    const int most =
+        HTTP_GUARD_HEAD_MAX - 2 * HTTP_GUARD_HEADER_COST - (int)sizeof "GET/v2HTTP/1.1HostxX";
     snprintf(head, sizeof head, "%sX:%0*d\n", GET, most, 0);
     pass(head);
     snprintf(head, sizeof head, "%sX:%0*d\n", GET, most + 64, 0);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/die.h"
@@ -211,8 +212,7 @@ static void a_head_over_the_limit_is_431(void **state)
 }
 
 /* One header, or many that fill the library's memory by their number: whoever is just below the
- * limit or above it gets an answer. Without room for one the connection was only closed, as it
- * still is for heads of 17.6 to 18 KiB, the whole of the library's memory. */
+ * limit or above it gets an answer. Without room for one the connection was only closed. */
 static void expect_answer_to_head(int headers, int size)
 {
     char head[32768];
@@ -234,7 +234,7 @@ static void expect_answer_to_head(int headers, int size)
 static void bug_402_a_head_about_as_large_as_the_limit_is_answered(void **state)
 {
     (void)state;
-    for (int size = 15500; size < 17600; size += 50)
+    for (int size = 15500; size < 18700; size += 50)
         expect_answer_to_head(1, size);
     for (int size = 20; size < 120; size++)
         expect_answer_to_head(90, size);
@@ -246,6 +246,7 @@ static void bug_402_a_head_about_as_large_as_the_limit_is_answered(void **state)
 #define POST    "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
 #define HIDDEN  "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
+#define LINES   "lines that end in CRLF"
 
 /* status 0: the connection is closed without a word. */
 static struct raw_case {
@@ -261,7 +262,11 @@ static struct raw_case {
      "PUT /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 405, "Method Not Allowed"},
     {"bug_472_a_folded_header_to_no_door",
      "POST /v2/no HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" HIDDEN,
-     404, ""},
+     400, LINES},
+    {"bug_552_a_folded_header_where_no_body_is_needed",
+     "POST /v2/repository/index HTTP/1.1\r\nHost: x\r\n"
+     "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+     400, LINES},
     {"a negative length", POST "Content-Length: -1\r\n\r\n" HIDDEN, 400,
      "Content-Length: a number"},
     {"a length with a plus", POST "Content-Length: +5\r\n\r\nhello" HIDDEN, 400,
@@ -307,6 +312,8 @@ static struct raw_case {
     {"a space before the header", POST " Content-Length: 5\r\n\r\nhello" HIDDEN, 400, ""},
     {"a folded header", POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" HIDDEN, 411,
      "Content-Length"},
+    {"bug_552_a_folded_header_beside_a_length",
+     POST "Content-Length: 2\r\nA: b\r\n c\r\n\r\n{}" HIDDEN, 400, LINES},
     {"a chunk size that is no number", POST CHUNKED "\r\nzz\r\n" HIDDEN, 400, "malformed chunk"},
     {"bug_550_a_chunk_of_more_than_2^64_bytes", POST CHUNKED "\r\n11111111111111111\r\n", 413,
      "less than 2^64"},
@@ -339,8 +346,40 @@ static struct raw_case {
     {"no HTTP at all", "hello\r\n\r\n", 0, NULL},
     {"a control character in a header", "GET /v2 HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n" HIDDEN,
      400, "malformed value of header A"},
+    {"bug_552_two_spaces_in_the_first_line", "GET  /v2 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN, 400,
+     "three parts"},
+    {"bug_552_a_control_character_in_a_query", "GET /v2?a=\x01 HTTP/1.1\r\nHost: x\r\n\r\n" HIDDEN,
+     400, "a query"},
+    {"bug_552_the_first_line_ends_in_LF", "GET /v2 HTTP/1.1\nHost: x\r\n\r\n" HIDDEN, 400, LINES},
+    {"bug_552_a_header_ends_in_LF", "GET /v2 HTTP/1.1\r\nHost: x\nA: b\r\n\r\n" HIDDEN, 400, LINES},
+    {"bug_552_the_last_header_ends_in_LF", "GET /v2 HTTP/1.1\r\nHost: x\n\r\n" HIDDEN, 400, LINES},
+    {"bug_552_the_head_ends_in_LF", "GET /v2 HTTP/1.1\r\nHost: x\r\n\n" HIDDEN, 400, LINES},
 };
 enum { COUNT = sizeof table / sizeof table[0] };
+
+/* A NUL ended what the library read, so that what was served was not what had been asked for. */
+#define NUL_CASE(name, bytes, text)                                                                \
+    {                                                                                              \
+        name, bytes, sizeof bytes - 1, text                                                        \
+    }
+static const struct nul_case {
+    const char *where, *bytes;
+    size_t size;
+    const char *text;
+} nul_cases[] = {
+    NUL_CASE("verb", "GET\0X /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n", "no NUL"),
+    NUL_CASE("target", "GET /v2/health/live\0/../x HTTP/1.1\r\nHost: x\r\n\r\n", "no NUL"),
+    NUL_CASE("a target's end", "GET /v2\0HTTP/1.1 HTTP/1.1\r\nHost: x\r\n\r\n", "no NUL"),
+    NUL_CASE("query", "GET /v2?a\0b HTTP/1.1\r\nHost: x\r\n\r\n", "no NUL"),
+    NUL_CASE("before a query", "GET /v2\0?a HTTP/1.1\r\nHost: x\r\n\r\n", "no NUL"),
+    NUL_CASE("version", "GET /v2 HTTP/1.1\0\r\nHost: x\r\n\r\n", "malformed request line"),
+    NUL_CASE("name", "GET /v2 HTTP/1.1\r\nHost: x\r\nA\0: b\r\n\r\n", "malformed request line"),
+    NUL_CASE("value", "GET /v2 HTTP/1.1\r\nHost: x\r\nA: b\0c\r\nD: e\r\n\r\n", LINES),
+    NUL_CASE("a value's end", "GET /v2 HTTP/1.1\r\nHost: x\0\r\n\r\n", LINES),
+    NUL_CASE("length", POST "Content-Length: 2\0009\r\n\r\n{}", LINES),
+    NUL_CASE("coding", POST "Transfer-Encoding: chunked\0x\r\n\r\n0\r\n\r\n", LINES),
+    NUL_CASE("before a header", POST "Content-Length: 2\r\n\0A: b\r\nC: d\r\n\r\n", LINES),
+};
 
 static size_t count(const char *text, const char *word)
 {
@@ -396,6 +435,119 @@ static void is_refused(void **state)
     assert_still_good();
 }
 
+static void bug_552_a_NUL_hides_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof nul_cases / sizeof *nul_cases; i++) {
+        const struct nul_case *it = &nul_cases[i];
+        char *answer = exchange(it->bytes, it->size);
+        expect_one_answer(answer);
+        if (strncmp(answer, "HTTP/1.1 400 ", 13) != 0 || strstr(answer, it->text) == NULL)
+            fail_msg("a NUL in %s: 400 with \"%s\" wanted, got: %s", it->where, it->text, answer);
+        free(answer);
+    }
+    assert_still_good();
+}
+
+/* The library had no end of it in all its memory and said 500. */
+static void bug_553_a_chunk_with_long_extensions_is_400(void **state)
+{
+    enum { SIZE = 20000 };
+    static const char head[] = POST CHUNKED "\r\n2;";
+    char *text = must_allocate(SIZE);
+    (void)state;
+    memset(text, 'a', SIZE);
+    memcpy(text, head, sizeof head - 1);
+    char *answer = exchange(text, SIZE);
+    if (strncmp(answer, "HTTP/1.1 400 ", 13) != 0 || strstr(answer, "line before it") == NULL)
+        fail_msg("400 wanted, got: %s", answer);
+    expect_one_answer(answer);
+    free(answer);
+    free(text);
+    assert_still_good();
+}
+
+/* Of a body that is cut short, or of a head. */
+static void bug_554_who_ends_the_connection_too_early_is_told_400(void **state)
+{
+    static const char *const cut[] = {POST "Content-Length: 20\r\n\r\n{}",
+                                      POST CHUNKED "\r\n2\r\n{}\r\n", POST "Content-Length: 2\r\n"};
+    (void)state;
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        bool closed;
+        const int fd = raw_connect(fixture.daemon.port);
+        assert_true(raw_send(fd, cut[i], strlen(cut[i])));
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        char *answer = raw_receive(fd, PATIENCE, &closed);
+        close(fd);
+        expect_one_answer(answer);
+        if (strncmp(answer, "HTTP/1.1 400 ", 13) != 0 || strstr(answer, "ended before") == NULL)
+            fail_msg("400 wanted, got: %s", answer);
+        free(answer);
+    }
+    assert_still_good();
+}
+
+/* ---- what looks odd and is good ---- */
+
+#define BODY                                                                                       \
+    "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,1,1],\"data\":[0]}]}"
+#define LAST "Connection: close\r\n"
+
+static void expect_good(const char *head, const char *body)
+{
+    char *text = must_allocate(strlen(head) + strlen(body) + 1);
+    strcpy(text, head);
+    strcat(text, body);
+    char *answer = exchange(text, strlen(text));
+    if (strstr(answer, "HTTP/1.1 200 OK\r\n") == NULL)
+        fail_msg("200 to %.300s wanted, got: %s", head, answer);
+    free(answer);
+    free(text);
+}
+
+/* The library keeps it as a part of the value, and obeys some of the headers by itself. */
+static void bug_555_white_space_behind_a_value_is_none_of_it(void **state)
+{
+    (void)state;
+    char size[64];
+    snprintf(size, sizeof size, "Content-Length: %zu \t \r\n", sizeof BODY - 1);
+    char head[512];
+    static const char *const headers[] = {"", "Expect: 100-continue \r\n",
+                                          "X-Request-Timeout-Ms: 5000\t\r\n",
+                                          "Content-Encoding: identity \r\n", "Empty:  \r\n"};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        snprintf(head, sizeof head, POST LAST "%s%s\r\n", headers[i], size);
+        expect_good(head, BODY);
+    }
+    snprintf(head, sizeof head, POST LAST "Transfer-Encoding: chunked \r\n\r\n%zx\r\n",
+             sizeof BODY - 1);
+    expect_good(head, BODY "\r\n0\r\n\r\n");
+    assert_still_good();
+}
+
+/* Each had taken a record of the library's memory: 279 parameters were answered after ten seconds
+ * with 408, 245 cookies not at all, 300 twice. */
+static void expect_good_with_many(const char *before, const char *one, const char *behind)
+{
+    for (size_t n = 200; n <= 3000; n += n < 310 ? 1 : 450) {
+        char many[12001] = "", head[sizeof many + 200];
+        for (size_t i = 0; i < n; i++)
+            memcpy(many + i * strlen(one), one, strlen(one) + 1);
+        snprintf(head, sizeof head, "%s%s%s", before, many, behind);
+        expect_good(head, "");
+    }
+}
+
+static void bug_556_parameters_and_cookies_are_as_many_as_fit(void **state)
+{
+    (void)state;
+    expect_good_with_many("GET /v2/health/live?", "a=1&", " HTTP/1.1\r\nHost: x\r\n" LAST "\r\n");
+    expect_good_with_many("GET /v2/health/live HTTP/1.1\r\nHost: x\r\n" LAST "Cookie: ", "a=1;",
+                          "\r\n\r\n");
+    assert_still_good();
+}
+
 int main(void)
 {
     const struct CMUnitTest others[] = {
@@ -407,6 +559,11 @@ int main(void)
         cmocka_unit_test(bug_551_chunks_without_end_are_told_why),
         cmocka_unit_test(a_head_over_the_limit_is_431),
         cmocka_unit_test(bug_402_a_head_about_as_large_as_the_limit_is_answered),
+        cmocka_unit_test(bug_552_a_NUL_hides_nothing),
+        cmocka_unit_test(bug_553_a_chunk_with_long_extensions_is_400),
+        cmocka_unit_test(bug_554_who_ends_the_connection_too_early_is_told_400),
+        cmocka_unit_test(bug_555_white_space_behind_a_value_is_none_of_it),
+        cmocka_unit_test(bug_556_parameters_and_cookies_are_as_many_as_fit),
     };
     enum { OTHERS = sizeof others / sizeof others[0] };
     struct CMUnitTest tests[COUNT + OTHERS];

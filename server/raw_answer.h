@@ -1,0 +1,19 @@
+/* An error as the bytes of a whole answer, for where the HTTP library takes no response. Nothing of
+ * another answer may have been sent, and the connection must be closed behind it. */
+#ifndef SERVER_RAW_ANSWER_H
+#define SERVER_RAW_ANSWER_H
+
+#include <stddef.h>
+
+/* Longest error there is: a fault's text, escaped. */
+#define RAW_ANSWER_ERROR_MAX 4096
+
+struct raw_answer {
+    size_t size;
+    char bytes[RAW_ANSWER_ERROR_MAX + 256];
+};
+
+/* reason: the status's phrase. error: JSON. */
+void raw_answer_set(struct raw_answer *answer, int status, const char *reason, const char *error);
+
+#endif
