@@ -13,6 +13,7 @@
 #include "server/clock.h"
 #include "server/deadline_heap.h"
 #include "server/raw_answer.h"
+#include "server/status_counts.h"
 
 #define EVENTS_AT_ONCE 64
 #define NEVER          UINT64_MAX
@@ -88,9 +89,10 @@ static void cut(struct connections *table, struct connection *connection)
 
 /* Nothing of an answer was sent yet, so that the library is not writing and this can be said beside
  * it. One try: a client that reads nothing gets nothing. */
-static void tell_incomplete(const struct connection *connection)
+static void tell_incomplete(const struct connections *table, const struct connection *connection)
 {
     struct raw_answer answer;
+    status_counts_add(table->config.responses, connection->gone ? 400 : 408);
     if (connection->gone)
         raw_answer_set(&answer, 400, "Bad Request", CONNECTIONS_CUT_SHORT);
     else
@@ -110,7 +112,7 @@ static void expire(struct connections *table, struct connection *connection)
     }
     if (!table->config.silent &&
         (connection->phase == CONNECTION_HEADER || connection->phase == CONNECTION_BODY))
-        tell_incomplete(connection);
+        tell_incomplete(table, connection);
     cut(table, connection);
 }
 

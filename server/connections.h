@@ -46,10 +46,13 @@ enum give_up_reason {
     GIVE_UP_STOPPING, /* the server does not wait any longer */
 };
 
+struct status_counts;
+
 struct connections_config {
-    size_t limit;           /* most connections at once */
-    bool ignore_half_close; /* WORK goes on for a peer that closed its side */
-    bool silent;            /* what is sent is encrypted elsewhere: nobody is told */
+    size_t limit;                    /* most connections at once */
+    bool ignore_half_close;          /* WORK goes on for a peer that closed its side */
+    bool silent;                     /* what is sent is encrypted elsewhere: nobody is told */
+    struct status_counts *responses; /* counts who is */
 
     /* The suspended request's job is to be given up for that reason. true: it was, and resume will
      * be called for the request, outside the lock. false: its answer is there or stays wanted. */

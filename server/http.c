@@ -237,7 +237,6 @@ bool http_refuse_now(struct exchange *exchange)
     struct reply *reply = &exchange->reply;
     reply_fault(reply, &exchange->refusal);
     http_count_refusal(exchange);
-    status_counts_add(&exchange->http->service->http_responses, reply->status);
     exchange->refused_at_head = true;
     exchange->state = ANSWERED;
     http_refusals_send(exchange->connection, reply->status,
@@ -661,10 +660,11 @@ static bool start(struct http *http, struct fault *fault)
         .limit = http->config.connection_limit,
         .ignore_half_close = http->config.ignore_half_close,
         .silent = http->config.tls,
+        .responses = &http->service->http_responses,
         .give_up = give_up,
         .resume = http_resume,
     };
-    if (!http_refusals_init(fault) || !http_head_init(fault) ||
+    if (!http_refusals_init(&http->service->http_responses, fault) || !http_head_init(fault) ||
         !listener_open(&http->config.address, &http->listener, fault))
         return false;
     if (lingering_start(&http->lingering, fault)) {

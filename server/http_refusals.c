@@ -9,7 +9,9 @@
 
 #include "server/http_guard.h"
 #include "server/raw_answer.h"
+#include "server/status_counts.h"
 
+static struct status_counts *responses;
 static enum MHD_Result (*queue_response)(struct MHD_Connection *, unsigned, struct MHD_Response *);
 
 /* The text of a macro's value. */
@@ -73,6 +75,7 @@ static void send_bytes(struct MHD_Connection *connection, const char *text, size
 void http_refusals_send(struct MHD_Connection *connection, int status, const char *error)
 {
     struct raw_answer answer;
+    status_counts_add(responses, status);
     raw_answer_set(&answer, status, MHD_get_reason_phrase_for((unsigned)status), error);
     send_bytes(connection, answer.bytes, answer.size);
 }
@@ -93,8 +96,11 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
     if (response == NULL)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    const enum MHD_Result queued =
-        queue_response(connection, refusal->status != 0 ? refusal->status : status, response);
+    if (refusal->status != 0)
+        status = refusal->status;
+    const enum MHD_Result queued = queue_response(connection, status, response);
+    if (queued == MHD_YES)
+        status_counts_add(responses, (int)status);
     MHD_destroy_response(response);
     return queued;
 }
@@ -105,8 +111,9 @@ bool http_refusals_queue(struct MHD_Connection *connection, unsigned status,
     return queue_response(connection, status, response) == MHD_YES;
 }
 
-bool http_refusals_init(struct fault *fault)
+bool http_refusals_init(struct status_counts *counts, struct fault *fault)
 {
+    responses = counts;
     void *found = dlsym(RTLD_NEXT, "MHD_queue_response");
     if (found == NULL)
         return fault_set(fault, 503, "libmicrohttpd is not there as a library");

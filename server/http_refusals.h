@@ -14,13 +14,15 @@
 
 struct MHD_Connection;
 struct MHD_Response;
+struct status_counts;
 
-bool http_refusals_init(struct fault *fault);
+/* What is sent here is counted there. */
+bool http_refusals_init(struct status_counts *counts, struct fault *fault);
 
 /* The library has said to the log of this thread which page it is about to send. */
 void http_refusals_note(const char *text);
 
-/* Queues a response of ours. */
+/* Queues a response of ours, which is not counted. */
 bool http_refusals_queue(struct MHD_Connection *connection, unsigned status,
                          struct MHD_Response *response);
 

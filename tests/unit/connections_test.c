@@ -13,6 +13,7 @@
 
 #include "server/clock.h"
 #include "server/connections.h"
+#include "server/status_counts.h"
 
 enum { LIMIT = 4 };
 
@@ -78,15 +79,19 @@ static bool wait_resumed(struct request *request)
     return resumed;
 }
 
+static struct status_counts responses;
+
 static int start_with(bool ignore_half_close)
 {
     const struct connections_config config = {
         .limit = LIMIT,
         .ignore_half_close = ignore_half_close,
+        .responses = &responses,
         .give_up = give_up,
         .resume = resume,
     };
     struct fault fault;
+    status_counts_init(&responses);
     return connections_start(&table, &config, &fault) ? 0 : -1;
 }
 
@@ -160,6 +165,7 @@ static void a_late_request_is_told_408_and_cut(void **state)
         assert_int_equal(strlen(body), 46);
         close_pair(&pair);
     }
+    assert_int_equal(status_counts_of(&responses, 408), 2);
 }
 
 static void a_reply_that_is_not_taken_is_cut(void **state)

@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/support/expect.h"
 #include "tests/support/exposition.h"
 #include "tests/support/fixture.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/slow_model.h"
 
 #define GOOD                                                                                       \
@@ -157,6 +159,37 @@ static void answers_are_counted_by_status(void **state)
     char *after = scrape();
     assert_true(growth(before, after, "lstmd_http_responses_total{code=\"400\"}") == 1);
     assert_true(growth(before, after, "lstmd_http_responses_total{code=\"200\"}") == 2);
+    free(before);
+    free(after);
+}
+
+static void send_raw(const char *bytes)
+{
+    bool closed;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, bytes, strlen(bytes)));
+    free(raw_receive(fd, 5000, &closed));
+    close(fd);
+    assert_true(closed);
+}
+
+static void send_odd(void)
+{
+    send_raw("GET /v2 HTTP/2.0\r\nHost: x\r\n\r\n");
+    send_raw("POST /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: five\r\n\r\n");
+    send_raw("POST /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n");
+}
+
+/* By the HTTP library, before it asks us. */
+static void bug_557_what_is_no_request_is_counted_too(void **state)
+{
+    (void)state;
+    send_odd();
+    char *before = scrape();
+    send_odd();
+    char *after = scrape();
+    assert_true(growth(before, after, "lstmd_http_responses_total{code=\"505\"}") == 1);
+    assert_true(growth(before, after, "lstmd_http_responses_total{code=\"400\"}") == 2);
     free(before);
     free(after);
 }
@@ -324,6 +357,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_counted_with_its_rows_and_times),
         cmocka_unit_test(failures_are_counted_by_reason),
         cmocka_unit_test(answers_are_counted_by_status),
+        cmocka_unit_test(bug_557_what_is_no_request_is_counted_too),
         cmocka_unit_test(the_server_tells_of_itself),
         cmocka_unit_test(sequences_are_counted),
         cmocka_unit_test(what_has_ended_holds_nothing),
