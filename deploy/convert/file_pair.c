@@ -70,10 +70,21 @@ static bool put(const struct pair *pair, const char *from, const char *to, struc
     return renameat(pair->folder, from, pair->folder, to) == 0 || fail(pair, to, fault);
 }
 
+/* Of what could keep one of two new files from its place, this alone can be known before. */
+static bool is_free(const struct pair *pair, const char *name, struct fault *fault)
+{
+    struct stat there;
+    if (fstatat(pair->folder, name, &there, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(there.st_mode))
+        return true;
+    errno = EISDIR;
+    return fail(pair, name, fault);
+}
+
 static bool write_pair(const struct pair *pair, int config, int weights, struct fault *fault)
 {
     /* The config comes last: a daemon that looks in between finds no model without weights. */
-    const bool done = write_new(pair, pair->new_weights, weights, fault) &&
+    const bool done = is_free(pair, pair->weights, fault) && is_free(pair, pair->config, fault) &&
+                      write_new(pair, pair->new_weights, weights, fault) &&
                       write_new(pair, pair->new_config, config, fault) &&
                       put(pair, pair->new_weights, pair->weights, fault) &&
                       put(pair, pair->new_config, pair->config, fault);

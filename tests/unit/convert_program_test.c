@@ -379,6 +379,30 @@ static void a_folder_that_cannot_be_written_is_named(void **state)
     run_fini(&refused);
 }
 
+/* A folder in the place of the second file: the first one was replaced already. */
+static void bug_558_a_file_that_has_no_place_leaves_the_other_alone(void **state)
+{
+    struct temp_dir dir;
+    size_t size;
+    (void)state;
+    temp_dir_create(&dir);
+    temp_dir_write(&dir, "model.safetensors", "%s", "old weights");
+    char *config = temp_dir_file(&dir, "model.json");
+    assert_int_equal(mkdir(config, 0777), 0);
+    struct run refused = convert_into(&dir, FILES "half/model.pt", NULL, NULL);
+    assert_int_equal(refused.exit_status, 1);
+    assert_contains(refused.errors, "/model.json: Is a directory");
+    run_fini(&refused);
+    char *path = temp_dir_file(&dir, "model.safetensors");
+    char *text = whole_file_read(path, &size);
+    assert_string_equal(text, "old weights");
+    assert_int_equal(rmdir(config), 0);
+    free(text);
+    free(path);
+    free(config);
+    temp_dir_remove(&dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +419,7 @@ int main(void)
         cmocka_unit_test(the_end_of_the_reading_process_is_contained),
         cmocka_unit_test(bug_451_closed_input_and_output_are_no_files_of_its_own),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_named),
+        cmocka_unit_test(bug_558_a_file_that_has_no_place_leaves_the_other_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
