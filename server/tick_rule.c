@@ -27,30 +27,34 @@
  * weights. */
 #define READING_FLOPS 32
 #define MEMORY_BYTES  ((size_t)16 << 20)
-#define MEMORY_ROWS   9
-#define CACHE_ROWS    3
 
-/* Input weights are read once a tick, recurrent ones once a step. Where reading is what takes the
- * time, a tick of one step would take twice what the step should, one of four a quarter more. */
-#define MEMORY_STEPS 4
-#define CACHE_STEPS  3
+/* Where a model's weights are read from, and what that is: rows that cost no more than one, and the
+ * least steps of a tick of so many. Input weights are read once a tick, recurrent ones once a step:
+ * where reading is what takes the time, a tick of one step would take twice what the step should,
+ * one of four a quarter more. */
+static const struct source {
+    size_t cheap_rows, least_steps;
+} near_cache = {1, 1}, third_level = {3, 3}, memory = {9, 4};
+
+static const struct source *source_of(const struct kernel *kernel, const struct model *model)
+{
+    const size_t bytes = kernel->flops_per_ns > READING_FLOPS ? model_memory(model) : 0;
+    return bytes > MEMORY_BYTES                 ? &memory
+           : bytes > kernel->second_level_bytes ? &third_level
+                                                : &near_cache;
+}
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model)
 {
     const struct kernel *kernel = model_kernel(model);
-    const size_t bytes = kernel->flops_per_ns > READING_FLOPS ? model_memory(model) : 0;
-    const bool near = bytes <= kernel->second_level_bytes;
+    const struct source *source = source_of(kernel, model);
     *rule = (struct tick_rule){
         .causal = model_is_causal(model),
         .flops_per_ns = kernel->flops_per_ns,
         .step_flops = model_flops_per_step(model) + STEP_NS * kernel->flops_per_ns,
-        .cheap_rows = bytes > MEMORY_BYTES ? MEMORY_ROWS
-                      : near               ? 1
-                                           : CACHE_ROWS,
-        .least_steps = bytes > MEMORY_BYTES ? MEMORY_STEPS
-                       : near               ? 1
-                                            : CACHE_STEPS,
-        .from_memory = bytes > MEMORY_BYTES,
+        .cheap_rows = source->cheap_rows,
+        .least_steps = source->least_steps,
+        .from_memory = source == &memory,
     };
 }
 
