@@ -4,13 +4,13 @@
  * By itself it keeps a record for each of a query's parameters and for each cookie, in the memory
  * that the head lies in. A thousand of them fit a head, their records do not, and then it does not
  * answer, or twice. Nobody here wants them from it, so it finds none. */
-#include <dlfcn.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "server/http_exchange.h"
+#include "server/http_library.h"
 
 /* ---- what the library looks up for itself ---- */
 
@@ -19,11 +19,7 @@ static enum MHD_Result (*lookup)(struct MHD_Connection *, enum MHD_ValueKind, co
 
 bool http_head_init(struct fault *fault)
 {
-    void *found = dlsym(RTLD_NEXT, "MHD_lookup_connection_value_n");
-    if (found == NULL)
-        return fault_set(fault, 503, "libmicrohttpd is not there as a library");
-    memcpy(&lookup, &found, sizeof lookup); /* ISO C knows no cast for it */
-    return true;
+    return http_library_find("MHD_lookup_connection_value_n", &lookup, fault);
 }
 
 /* The size of a value without the white space behind it, which the library leaves there, and

@@ -1,5 +1,6 @@
 #include "server/http_library.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,4 +46,13 @@ void http_library_panics(void *argument, const char *file, unsigned line, const 
     log_line("lstmd: http: fatal: %s (%s:%u)", reason != NULL ? reason : "no reason given", file,
              line);
     abort();
+}
+
+bool http_library_find(const char *name, void *function, struct fault *fault)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    if (found == NULL)
+        return fault_set(fault, 503, "libmicrohttpd is not there as a library");
+    memcpy(function, &found, sizeof found); /* ISO C knows no cast for it */
+    return true;
 }

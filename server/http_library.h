@@ -1,8 +1,11 @@
-/* What libmicrohttpd has to say, on its way to the log. */
+/* libmicrohttpd from below: what it has to say, on its way to the log, and its functions. */
 #ifndef SERVER_HTTP_LIBRARY_H
 #define SERVER_HTTP_LIBRARY_H
 
 #include <stdarg.h>
+#include <stdbool.h>
+
+#include "proto/fault.h"
 
 /* A message, unless it is about what some client did. */
 __attribute__((format(printf, 2, 0))) void http_library_log(void *argument, const char *format,
@@ -10,5 +13,9 @@ __attribute__((format(printf, 2, 0))) void http_library_log(void *argument, cons
 
 /* It cannot go on. Does not return. */
 void http_library_panics(void *argument, const char *file, unsigned line, const char *reason);
+
+/* The library's own function of a name that the program has one of too. It is put into the pointer
+ * to a function that *function is. */
+bool http_library_find(const char *name, void *function, struct fault *fault);
 
 #endif

@@ -1,6 +1,5 @@
 #include "server/http_refusals.h"
 
-#include <dlfcn.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdint.h>
@@ -8,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "server/http_guard.h"
+#include "server/http_library.h"
 #include "server/raw_answer.h"
 #include "server/status_counts.h"
 
@@ -114,9 +114,5 @@ bool http_refusals_queue(struct MHD_Connection *connection, unsigned status,
 bool http_refusals_init(struct status_counts *counts, struct fault *fault)
 {
     responses = counts;
-    void *found = dlsym(RTLD_NEXT, "MHD_queue_response");
-    if (found == NULL)
-        return fault_set(fault, 503, "libmicrohttpd is not there as a library");
-    memcpy(&queue_response, &found, sizeof queue_response); /* ISO C knows no cast for it */
-    return true;
+    return http_library_find("MHD_queue_response", &queue_response, fault);
 }
