@@ -1,7 +1,12 @@
 /* What became of a request, as a line of the log. */
+#include <stdio.h>
+
 #include "server/clock.h"
 #include "server/http_exchange.h"
 #include "server/log.h"
+
+/* A client's texts are cut here already, else they could leave no room for what follows. */
+enum { METHOD_SHOWN = 32, PATH_SHOWN = 512 };
 
 static uint64_t us(uint64_t ns)
 {
@@ -13,10 +18,13 @@ static void log_exchange(const struct exchange *exchange, const char *event, con
                          const char *target, uint64_t ns)
 {
     const struct request_times *times = &exchange->times;
+    char shown_method[METHOD_SHOWN], shown_path[PATH_SHOWN];
+    snprintf(shown_method, sizeof shown_method, "%s", method);
+    snprintf(shown_path, sizeof shown_path, "%s", target);
     const struct log_field fields[] = {
         {"id", exchange->id, 0},
-        {"method", method, 0},
-        {"path", target, 0},
+        {"method", shown_method, 0},
+        {"path", shown_path, 0},
         {"status", NULL, (uint64_t)exchange->reply.status},
         {"received", NULL, exchange->received},
         {"sent", NULL, exchange->reply.size},

@@ -102,7 +102,7 @@ enum { CLOSING = 4 };
 
 static void add(struct line *line, const char *text, size_t size)
 {
-    if (line->full || size > sizeof line->text - CLOSING - line->size) {
+    if (line->full || line->size + size > sizeof line->text - CLOSING) {
         line->full = true;
         return;
     }
@@ -110,19 +110,28 @@ static void add(struct line *line, const char *text, size_t size)
     line->size += size;
 }
 
-/* Cut where there is no more room, never inside of an escape. Bytes that are no UTF-8 are shown as
- * the characters of their numbers. */
+/* Bytes of the character that begins with this one, in UTF-8. */
+static size_t character_size(unsigned char first)
+{
+    return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* Cut where there is no more room, never inside of an escape or a character. Bytes that are no
+ * UTF-8 are shown as the characters of their numbers. */
 static void add_string(struct line *line, const char *text)
 {
     const bool whole = utf8_is_valid(text, strlen(text));
     add(line, "\"", 1);
     if (line->full)
         return;
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0' && !line->full; c++) {
+    size_t shown = 1;
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0' && !line->full;
+         c += shown) {
         char escaped[8];
         const bool plain = *c >= 0x20 && *c != '"' && *c != '\\' && *c != 0x7f;
+        shown = whole ? character_size(*c) : 1;
         if (plain && (*c < 0x80 || whole))
-            add(line, (const char *)c, 1);
+            add(line, (const char *)c, shown);
         else
             add(line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *c));
     }

@@ -5,10 +5,13 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+
+#include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/utf8.h"
 #include "server/log.h"
 
 static int saved, reading;
@@ -87,6 +90,36 @@ static void a_long_line_is_cut(void **state)
     assert_int_equal(line[strlen(line) - 1], '\n');
 }
 
+/* A line that had been filled to its last byte but one was written past its end: a client could end
+ * the daemon with a path of one certain length. Of a character that did not fit a part was left. */
+static void bug_559_a_line_of_JSON_is_cut_at_whatever_length(void **state)
+{
+    static const char *const characters[] = {"x",        "\"",           "\x01",
+                                             "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    (void)state;
+    log_set_json(true);
+    for (size_t i = 0; i < sizeof characters / sizeof *characters; i++)
+        for (size_t before = 0; before < 8; before++)
+            for (size_t count = 100; count < 1100; count += count < 150 || count > 850 ? 1 : 50) {
+                char text[1100 * 4 + 8] = "";
+                memset(text, 'a', before);
+                for (size_t at = before;
+                     at + 4 < sizeof text && at < before + count * strlen(characters[i]);)
+                    at += strlen(strcpy(text + at, characters[i]));
+                const struct log_field fields[] = {{"path", text, 0}, {"status", NULL, 200}};
+                log_event("request", fields, 2);
+                const char *line = caught();
+                const size_t size = strlen(line);
+                assert_true(size > 2 && size < LOG_LINE_MAX && line[size - 1] == '\n');
+                assert_true(utf8_is_valid(line, size));
+                cJSON *object = cJSON_Parse(line);
+                if (object == NULL)
+                    fail_msg("%zu and %zu of '%s': %s", before, count, characters[i], line);
+                cJSON_Delete(object);
+            }
+    log_set_json(false);
+}
+
 static void a_reader_that_stands_still_costs_lines_and_no_time(void **state)
 {
     (void)state;
@@ -135,6 +168,8 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_cut_whole),
         cmocka_unit_test_setup_teardown(a_line_is_one_line, catch_stderr, give_stderr_back),
         cmocka_unit_test_setup_teardown(a_long_line_is_cut, catch_stderr, give_stderr_back),
+        cmocka_unit_test_setup_teardown(bug_559_a_line_of_JSON_is_cut_at_whatever_length,
+                                        catch_stderr, give_stderr_back),
         cmocka_unit_test_setup_teardown(a_reader_that_stands_still_costs_lines_and_no_time,
                                         catch_stderr, give_stderr_back),
         cmocka_unit_test_setup_teardown(limited_lines_stop_at_their_number, catch_stderr,

@@ -115,6 +115,12 @@ static void every_line_of_json_is_an_object(void **state)
     free(raw_receive(fd, 20000, &closed));
     assert_true(closed);
     close(fd);
+    for (size_t size = 400; size < 1100; size++) {
+        char path[1200] = "/";
+        memset(path + 1, 'x', size);
+        path[size] = '\0';
+        expect_get_error(&fixture.client, path, 404, "Not Found");
+    }
     char *log = daemon_log(&fixture.daemon);
     size_t lines = 0, requests = 0;
     for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
@@ -124,6 +130,8 @@ static void every_line_of_json_is_an_object(void **state)
             fail_msg("no good line: %s", line);
         const cJSON *id = cJSON_GetObjectItemCaseSensitive(object, "id");
         const cJSON *status = cJSON_GetObjectItemCaseSensitive(object, "status");
+        if (cJSON_IsString(id))
+            assert_true(cJSON_IsNumber(status));
         if (cJSON_IsString(id) && strcmp(id->valuestring, "mine") == 0) {
             assert_true(cJSON_IsNumber(status) && status->valuedouble == 200);
             requests++;
