@@ -276,7 +276,8 @@ static bool pick(struct scheduler *s, struct pump *pump, uint64_t now)
             return false;
     } while (!set_unit(s, pump, list, now));
     work_queue_charge(&s->queue, pump->queue, pump->guess);
-    if (!work_queue_is_empty(&s->queue))
+    /* Who slept until a held work's time may be this one: another has to. */
+    if (!work_queue_is_empty(&s->queue) || (s->holding != NULL && !s->sleeping))
         call_worker(s);
     return true;
 }
@@ -390,9 +391,12 @@ static void adopt_scratch(struct pump *pump)
 static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
 {
     enum work_next next = WORK_TICKS;
+    const bool others_ended = s->ended != NULL;
     s->busy++;
     pump->since = started;
     leave(s);
+    if (others_ended) /* this unit's queue does not pay for their ends */
+        started = clock_now();
     if (pump->unit == UNIT_SLICE)
         next = pump->work->type->slice(pump->work);
     else

@@ -491,6 +491,24 @@ static void bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_o
     lane_fini(&soon_lane);
 }
 
+/* The one that slept until then was called to other work, and no idle one took its place. */
+static void bug_560_somebody_watches_the_time_of_what_is_held(void **state)
+{
+    struct request held;
+    struct gate gate;
+    (void)state;
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    start_workers(2, 100, 30);
+    request_init(&held, &slow_lane, 1, 1);
+    submit(&held);
+    usleep(5000); /* it is held and a worker sleeps; if not yet, nothing is shown */
+    gate_close(&gate);
+    const bool in_time = ends_within(&held, 10 * CLOCK_NS_PER_S);
+    gate_open(&gate);
+    assert_true(in_time);
+    request_fini(&held);
+}
+
 /* A work of so many rounds, after each of which it pauses. */
 struct pausing {
     struct work work;
@@ -659,6 +677,7 @@ int main(void)
         TEST(given_up_work_ends_at_once_or_after_its_unit),
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
+        TEST(bug_560_somebody_watches_the_time_of_what_is_held),
         TEST(bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one),
         TEST(what_pauses_goes_on_when_it_is_resumed),
         TEST(its_deadline_does_not_come_while_it_pauses),
