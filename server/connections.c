@@ -27,6 +27,7 @@ struct connection {
     uint32_t generation;      /* tells an event for the slot's last user from one for this one */
     enum connection_phase phase;
     bool gone;     /* the peer closed its sending side, or all of it */
+    bool known;    /* not under the lock: its own thread's */
     void *request; /* in WORK, until it was given up */
     struct connection *next_free;
 };
@@ -314,6 +315,7 @@ struct connection *connections_add(struct connections *table, int fd, uint64_t d
         connection->generation++;
         connection->phase = CONNECTION_IDLE;
         connection->gone = false;
+        connection->known = false;
         set_deadline(table, connection, cap_deadline(table, connection, deadline));
         watch_peer(table, connection);
     }
@@ -334,6 +336,16 @@ bool connections_remove(struct connections *table, struct connection *connection
         pthread_cond_broadcast(&table->empty);
     pthread_mutex_unlock(&table->lock);
     return leaving;
+}
+
+void connection_set_known(struct connection *connection)
+{
+    connection->known = true;
+}
+
+bool connection_is_known(const struct connection *connection)
+{
+    return connection->known;
 }
 
 size_t connections_count(struct connections *table)

@@ -75,6 +75,11 @@ struct connection *connections_add(struct connections *table, int fd, uint64_t d
 /* true: it was LEAVING, its client may still be sending. */
 bool connections_remove(struct connections *table, struct connection *connection);
 
+/* Whether its client has shown who it is, once for all its requests. By the one thread that serves
+ * it. */
+void connection_set_known(struct connection *connection);
+bool connection_is_known(const struct connection *connection);
+
 /* Those there are. */
 size_t connections_count(struct connections *table);
 
