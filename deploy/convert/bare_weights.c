@@ -334,6 +334,9 @@ bool bare_weights_to_network(struct state_dict *dict, const struct read_options 
     struct search search = {.dict = dict, .options = options, .network = network, .fault = fault};
     const bool done = run(&search, options->layers != NULL ? make_chain : make_lstm);
     free(gates);
+    if (done && !options->batch_first)
+        network_add_note(network, "note: time first, [T,B,...], as torch.nn.LSTM by itself; "
+                                  "--batch-first: [B,T,...]");
     return done;
 }
 
