@@ -94,11 +94,12 @@ static void tell_incomplete(const struct connections *table, const struct connec
 {
     struct raw_answer answer;
     status_counts_add(table->config.responses, connection->gone ? 400 : 408);
+    static const char cut_short[] = CONNECTIONS_CUT_SHORT,
+                      late[] = "{\"error\":\"the request did not arrive in time\"}";
     if (connection->gone)
-        raw_answer_set(&answer, 400, "Bad Request", CONNECTIONS_CUT_SHORT);
+        raw_answer_set(&answer, 400, "Bad Request", cut_short, sizeof cut_short - 1);
     else
-        raw_answer_set(&answer, 408, "Request Timeout",
-                       "{\"error\":\"the request did not arrive in time\"}");
+        raw_answer_set(&answer, 408, "Request Timeout", late, sizeof late - 1);
     const ssize_t sent =
         send(connection->fd, answer.bytes, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent;

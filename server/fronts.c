@@ -8,7 +8,10 @@
 static bool open_fronts(struct fronts *fronts, const struct setup *setup, struct service *service,
                         struct fault *fault)
 {
+    const bool wants_http = setup->has_admin || setup->has_http;
     const bool wants_zmq = setup->zmq.endpoint_count != 0 || setup->zmq.has_events;
+    if (wants_http && !http_init(service, fault))
+        return false;
     if (setup->has_admin && !http_start(&fronts->admin, &setup->admin, service, fault))
         return fault_prefix(fault, "admin");
     return (!wants_zmq || zmq_front_start(&fronts->zmq, &setup->zmq, service, fault)) &&

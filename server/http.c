@@ -143,36 +143,53 @@ static const char *content_type(const struct reply *reply)
     return reply->json_size != 0 ? "application/octet-stream" : "application/json";
 }
 
-static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
+/* The headers of an answer: all of them or, without memory, none of it. */
+struct headers {
+    struct MHD_Response *response;
+    bool complete;
+};
+
+static void add_header(struct headers *headers, const char *name, const char *value)
+{
+    headers->complete =
+        headers->complete && MHD_add_response_header(headers->response, name, value) == MHD_YES;
+}
+
+static bool add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     const struct reply *reply = &exchange->reply;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type(reply));
+    struct headers headers = {response, true};
+    add_header(&headers, MHD_HTTP_HEADER_CONTENT_TYPE, content_type(reply));
     if (reply->json_size != 0) {
         char size[24];
         snprintf(size, sizeof size, "%zu", reply->json_size);
-        MHD_add_response_header(response, "Inference-Header-Content-Length", size);
+        add_header(&headers, "Inference-Header-Content-Length", size);
     }
     if (reply->page != NULL) {
-        MHD_add_response_header(response, "Content-Security-Policy", "default-src 'self'");
-        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        add_header(&headers, "Content-Security-Policy", "default-src 'self'");
+        add_header(&headers, "X-Content-Type-Options", "nosniff");
+        add_header(&headers, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    }
+    if (exchange->route.kind == ROUTE_INFER_STREAM && reply->status == 200) {
+        add_header(&headers, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        add_header(&headers, "X-Accel-Buffering", "no"); /* nginx would collect events */
     }
     if (exchange->route.kind == ROUTE_V1_LIVE || exchange->route.kind == ROUTE_CONSOLE)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
+        add_header(&headers, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
     if (reply->coding != CODING_IDENTITY)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
-                                content_coding_name(reply->coding));
+        add_header(&headers, MHD_HTTP_HEADER_CONTENT_ENCODING, content_coding_name(reply->coding));
     if (reply->status == 415)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate");
-    MHD_add_response_header(response, "X-Request-Id", exchange->id);
+        add_header(&headers, MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate");
+    add_header(&headers, "X-Request-Id", exchange->id);
     if (reply->allow != NULL)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+        add_header(&headers, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->challenge != NULL)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, reply->challenge);
+        add_header(&headers, MHD_HTTP_HEADER_WWW_AUTHENTICATE, reply->challenge);
     if (reply->retry_after)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+        add_header(&headers, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (atomic_load(&exchange->http->closing) || exchange->facts.length_missing)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        add_header(&headers, MHD_HTTP_HEADER_CONNECTION, "close");
+    return headers.complete;
 }
 
 /* The text stays in the exchange until the library says that the request is over. */
@@ -193,12 +210,13 @@ void http_set_reply_deadline(const struct exchange *exchange)
                         exchange->reply.size / http->config.min_rate * CLOCK_NS_PER_S);
 }
 
-/* With the status of exchange->reply. */
-static bool queue(struct exchange *exchange, struct MHD_Response *response)
+/* With the status of exchange->reply. The response is freed in any case. */
+static bool queue(struct exchange *exchange, struct MHD_Response *response, bool complete)
 {
     const int status = exchange->reply.status;
     status_counts_add(&exchange->http->service->http_responses, status);
-    const bool queued = http_refusals_queue(exchange->connection, (unsigned)status, response);
+    const bool queued =
+        complete && http_refusals_queue(exchange->connection, (unsigned)status, response);
     MHD_destroy_response(response);
     return queued;
 }
@@ -210,9 +228,9 @@ bool http_send_reply(struct exchange *exchange)
     struct MHD_Response *response = make_response(&exchange->reply);
     if (response == NULL)
         return false;
-    add_headers(exchange, response);
+    const bool complete = add_headers(exchange, response);
     http_set_reply_deadline(exchange);
-    return queue(exchange, response);
+    return queue(exchange, response, complete);
 }
 
 /* It is counted already. */
@@ -234,13 +252,16 @@ bool http_send_refusal(struct exchange *exchange)
 
 bool http_refuse_now(struct exchange *exchange)
 {
-    struct reply *reply = &exchange->reply;
-    reply_fault(reply, &exchange->refusal);
+    const struct reply *reply = &exchange->reply;
+    reply_fault(&exchange->reply, &exchange->refusal);
     http_count_refusal(exchange);
     exchange->refused_at_head = true;
     exchange->state = ANSWERED;
-    http_refusals_send(exchange->connection, reply->status,
-                       reply->body != NULL ? reply->body : http_no_memory);
+    if (reply->body != NULL)
+        http_refusals_send(exchange->connection, reply->status, reply->body, reply->size);
+    else
+        http_refusals_send(exchange->connection, reply->status, http_no_memory,
+                           strlen(http_no_memory));
     return false;
 }
 
@@ -261,10 +282,7 @@ bool http_send_events(struct exchange *exchange)
     if (response == NULL)
         return false;
     exchange->reply = (struct reply){.status = 200, .content_type = "text/event-stream"};
-    add_headers(exchange, response);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-    MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx would collect events */
-    return queue(exchange, response);
+    return queue(exchange, response, add_headers(exchange, response));
 }
 
 uint64_t http_client(const struct exchange *exchange)
@@ -501,7 +519,8 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     if (exchange == NULL)
         return;
     if (code == MHD_REQUEST_TERMINATED_CLIENT_ABORT)
-        http_refusals_send(connection, 400, CONNECTIONS_CUT_SHORT);
+        http_refusals_send(connection, 400, CONNECTIONS_CUT_SHORT,
+                           sizeof CONNECTIONS_CUT_SHORT - 1);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
     connections_set(exchange->http->connections, exchange->slot,
                     leaving ? CONNECTION_LEAVING : CONNECTION_IDLE,
@@ -667,8 +686,7 @@ static bool start(struct http *http, struct fault *fault)
         .give_up = give_up,
         .resume = http_resume,
     };
-    if (!http_refusals_init(&http->service->http_responses, fault) || !http_head_init(fault) ||
-        !listener_open(&http->config.address, &http->listener, fault))
+    if (!listener_open(&http->config.address, &http->listener, fault))
         return false;
     if (lingering_start(&http->lingering, fault)) {
         if (connections_start(&http->connections, &config, fault)) {
@@ -690,6 +708,11 @@ static void destroy(struct http *http)
     pthread_cond_destroy(&http->none_suspended);
     pthread_mutex_destroy(&http->lock);
     free(http);
+}
+
+bool http_init(struct service *service, struct fault *fault)
+{
+    return http_refusals_init(&service->http_responses, fault) && http_head_init(fault);
 }
 
 bool http_start(struct http **started, const struct http_config *config, struct service *service,

@@ -1,4 +1,4 @@
-/* HTTP/1.1: sockets to replies. The only file that knows libmicrohttpd.
+/* HTTP/1.1: sockets to replies. Its files alone know libmicrohttpd.
  *
  * A request is checked (http_guard), routed (router), and its body collected under limits. Infer
  * requests become jobs for the scheduler, their connection suspended meanwhile, between the parts
@@ -37,6 +37,9 @@ struct http_config {
 };
 
 struct http;
+
+/* Once, before the first http_start. */
+bool http_init(struct service *service, struct fault *fault);
 
 /* Listens and serves at once. service must stay until http_stop. On failure nothing is left. */
 bool http_start(struct http **http, const struct http_config *config, struct service *service,

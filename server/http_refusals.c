@@ -72,11 +72,12 @@ static void send_bytes(struct MHD_Connection *connection, const char *text, size
     (void)sent;
 }
 
-void http_refusals_send(struct MHD_Connection *connection, int status, const char *error)
+void http_refusals_send(struct MHD_Connection *connection, int status, const char *error,
+                        size_t size)
 {
     struct raw_answer answer;
     status_counts_add(responses, status);
-    raw_answer_set(&answer, status, MHD_get_reason_phrase_for((unsigned)status), error);
+    raw_answer_set(&answer, status, MHD_get_reason_phrase_for((unsigned)status), error, size);
     send_bytes(connection, answer.bytes, answer.size);
 }
 
@@ -86,7 +87,7 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
 {
     (void)page;
     if (refusal->beside) {
-        http_refusals_send(connection, (int)status, refusal->error);
+        http_refusals_send(connection, (int)status, refusal->error, strlen(refusal->error));
         return MHD_NO;
     }
     /* The library's interface knows no const; memory that is persistent it only reads. */

@@ -9,6 +9,7 @@
 #define SERVER_HTTP_REFUSALS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "proto/fault.h"
 
@@ -26,7 +27,8 @@ void http_refusals_note(const char *text);
 bool http_refusals_queue(struct MHD_Connection *connection, unsigned status,
                          struct MHD_Response *response);
 
-/* Beside the library, see raw_answer.h. error: JSON. */
-void http_refusals_send(struct MHD_Connection *connection, int status, const char *error);
+/* Beside the library, see raw_answer.h. error: JSON, of that size. */
+void http_refusals_send(struct MHD_Connection *connection, int status, const char *error,
+                        size_t size);
 
 #endif

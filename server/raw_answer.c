@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-void raw_answer_set(struct raw_answer *answer, int status, const char *reason, const char *error)
+void raw_answer_set(struct raw_answer *answer, int status, const char *reason, const char *error,
+                    size_t size)
 {
-    const int size = snprintf(answer->bytes, sizeof answer->bytes,
+    const int head = snprintf(answer->bytes, sizeof answer->bytes,
                               "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: "
-                              "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                              status, reason, strlen(error), error);
-    assert(size > 0 && (size_t)size < sizeof answer->bytes);
-    answer->size = (size_t)size;
+                              "application/json\r\nContent-Length: %zu\r\n\r\n",
+                              status, reason, size);
+    assert(head > 0 && (size_t)head < sizeof answer->bytes);
+    assert(size <= RAW_ANSWER_ERROR_MAX && size <= sizeof answer->bytes - (size_t)head);
+    memcpy(answer->bytes + head, error, size);
+    answer->size = (size_t)head + size;
 }

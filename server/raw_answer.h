@@ -13,7 +13,8 @@ struct raw_answer {
     char bytes[RAW_ANSWER_ERROR_MAX + 256];
 };
 
-/* reason: the status's phrase. error: JSON. */
-void raw_answer_set(struct raw_answer *answer, int status, const char *reason, const char *error);
+/* reason: the status's phrase. error: JSON, size bytes of it, at most RAW_ANSWER_ERROR_MAX. */
+void raw_answer_set(struct raw_answer *answer, int status, const char *reason, const char *error,
+                    size_t size);
 
 #endif

@@ -8,12 +8,14 @@
 
 #include <cmocka.h>
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/http_guard.h"
 #include "tests/support/die.h"
 #include "tests/support/expect.h"
 #include "tests/support/fixture.h"
@@ -405,13 +407,17 @@ static char *exchange(const char *bytes, size_t size)
     return answer;
 }
 
-/* One answer with a length, and nothing before its body or behind it. */
+/* One answer with a length, nothing before its body or behind it, and that JSON. */
 static void expect_one_answer(const char *answer)
 {
     const char *length = strstr(answer, "Content-Length: "), *body = strstr(answer, "\r\n\r\n");
     if (length == NULL || body == NULL || length > body ||
         strtoul(length + strlen("Content-Length: "), NULL, 10) != strlen(body + 4))
         fail_msg("one answer with a length wanted, got: %s", answer);
+    cJSON *json = cJSON_ParseWithOpts(body + 4, NULL, true);
+    if (json == NULL)
+        fail_msg("JSON wanted, got: %s", body + 4);
+    cJSON_Delete(json);
 }
 
 static void is_refused(void **state)
@@ -447,6 +453,28 @@ static void bug_552_a_NUL_hides_nothing(void **state)
         free(answer);
     }
     assert_still_good();
+}
+
+/* What was sent beside the library went on into what other requests had left in memory. */
+static void bug_561_an_answer_ends_where_its_text_does(void **state)
+{
+    static const char others[] = "{\"parameters\":{\"sequence_id\":\"somebody else's\"}}";
+    char head[4096];
+    size_t used = (size_t)snprintf(head, sizeof head, "GET /v2 HTTP/1.1\r\nHost: x\r\n");
+    (void)state;
+    for (int i = 0; i < HTTP_GUARD_HEADERS_MAX; i++)
+        used += (size_t)snprintf(head + used, sizeof head - used, "H%d: v\r\n", i);
+    used += (size_t)snprintf(head + used, sizeof head - used, "\r\n");
+    for (int i = 0; i < 50; i++) {
+        struct http_response response;
+        assert_true(http_post(&fixture.client, "/v2/models/tiny/infer", others, sizeof others - 1,
+                              &response));
+        http_response_fini(&response);
+        char *answer = exchange(head, used);
+        expect_one_answer(answer);
+        assert_non_null(strstr(answer, "\r\n\r\n{\"error\":\"at most 100 headers expected\"}"));
+        free(answer);
+    }
 }
 
 /* The library had no end of it in all its memory and said 500. */
@@ -560,6 +588,7 @@ int main(void)
         cmocka_unit_test(a_head_over_the_limit_is_431),
         cmocka_unit_test(bug_402_a_head_about_as_large_as_the_limit_is_answered),
         cmocka_unit_test(bug_552_a_NUL_hides_nothing),
+        cmocka_unit_test(bug_561_an_answer_ends_where_its_text_does),
         cmocka_unit_test(bug_553_a_chunk_with_long_extensions_is_400),
         cmocka_unit_test(bug_554_who_ends_the_connection_too_early_is_told_400),
         cmocka_unit_test(bug_555_white_space_behind_a_value_is_none_of_it),
