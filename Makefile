@@ -371,7 +371,7 @@ exhaustive: build/bench/exhaustive-activations build/bench/exhaustive-spellings
 
 # Coverage-guided: `make fuzz FUZZ_SECONDS=60`, one target after the other.
 FUZZ_SECONDS ?= 60
-FUZZED_SERVER := $(patsubst %,server/%.c,body budget compression content_coding http_guard \
+FUZZED_SERVER := $(patsubst %,server/%.c,body budget compression content_coding http_guard http_stream \
 	payload router)
 FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE -g -O1 -I. -ffp-contract=off -fno-sanitize-recover=all
 FUZZ_CORE := $(CORE_FOR_AVX2) build/fuzz/kernel_avx512.o

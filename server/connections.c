@@ -97,9 +97,9 @@ static void tell_incomplete(const struct connections *table, const struct connec
     static const char cut_short[] = CONNECTIONS_CUT_SHORT,
                       late[] = "{\"error\":\"the request did not arrive in time\"}";
     if (connection->gone)
-        raw_answer_set(&answer, 400, "Bad Request", cut_short, sizeof cut_short - 1);
+        raw_answer_set(&answer, 400, "Bad Request", cut_short, sizeof cut_short - 1, true);
     else
-        raw_answer_set(&answer, 408, "Request Timeout", late, sizeof late - 1);
+        raw_answer_set(&answer, 408, "Request Timeout", late, sizeof late - 1, true);
     const ssize_t sent =
         send(connection->fd, answer.bytes, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent;

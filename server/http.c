@@ -15,6 +15,7 @@
 #include "server/http_exchange.h"
 #include "server/http_library.h"
 #include "server/http_refusals.h"
+#include "server/http_wire.h"
 #include "server/lingering.h"
 #include "server/listener.h"
 #include "server/preemption.h"
@@ -348,9 +349,7 @@ static bool check_certificate(struct exchange *exchange)
     if (!exchange->http->config.tls || tls_client_ca() == NULL ||
         connection_is_known(exchange->slot))
         return true;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    if (info == NULL || !tls_client_is_known(info->tls_session))
+    if (!tls_client_is_known(http_library_session(exchange->connection)))
         return fault_set(&exchange->refusal, 403, "a client certificate is needed");
     connection_set_known(exchange->slot); /* checking its chain takes longer than a small request */
     return true;
@@ -390,7 +389,7 @@ static void check_request(struct exchange *exchange)
  * asked first whether to send at all. */
 static bool refuse_at_head(struct exchange *exchange)
 {
-    if (exchange->refusal.status == 431) /* it may have left no memory for the answer's head */
+    if (exchange->crowded)
         return http_refuse_now(exchange);
     exchange->refused_at_head = true;
     return http_send_refusal(exchange);
@@ -522,6 +521,7 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
         http_refusals_send(connection, 400, CONNECTIONS_CUT_SHORT,
                            sizeof CONNECTIONS_CUT_SHORT - 1);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
+    http_wire_answered(http_library_descriptor(connection), http_library_session(connection));
     connections_set(exchange->http->connections, exchange->slot,
                     leaving ? CONNECTION_LEAVING : CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
@@ -550,8 +550,9 @@ static bool has_unread(int fd)
 /* The library may itself have refused what it could not read. */
 static void connection_closed(struct http *http, struct connection *slot, int fd)
 {
+    const bool faulty = http_wire_close(fd);
     const bool leaving = slot != NULL && connections_remove(http->connections, slot);
-    if (leaving || has_unread(fd))
+    if (leaving || faulty || has_unread(fd))
         lingering_take(http->lingering, fd);
 }
 
@@ -568,7 +569,7 @@ static void connection_changed(void *argument, struct MHD_Connection *connection
         acceptor_started(http->acceptor, number);
         *context = connections_add(http->connections, info->connect_fd,
                                    clock_now() + http->config.header_timeout);
-        if (*context == NULL)
+        if (*context == NULL || !http_wire_open(info->connect_fd, http->config.tls))
             shutdown(info->connect_fd, SHUT_RDWR);
         return;
     }
@@ -712,7 +713,8 @@ static void destroy(struct http *http)
 
 bool http_init(struct service *service, struct fault *fault)
 {
-    return http_refusals_init(&service->http_responses, fault) && http_head_init(fault);
+    return http_refusals_init(&service->http_responses, fault) && http_head_init(fault) &&
+           http_wire_init(fault);
 }
 
 bool http_start(struct http **started, const struct http_config *config, struct service *service,

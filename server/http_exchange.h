@@ -82,8 +82,8 @@ struct exchange {
     struct MHD_Connection *connection;
     struct connection *slot;
     enum exchange_state state;
-    char *query;        /* the target's, owned; NULL: it has none */
-    size_t target_size; /* with it */
+    char *query;  /* the target's, owned; NULL: it has none */
+    bool crowded; /* see http_head_check */
     struct http_head_facts facts;
     char id[REQUEST_ID_MAX + 1];
     uint64_t begun;
@@ -141,7 +141,8 @@ void http_resume(void *exchange);
 bool http_head_init(struct fault *fault);
 /* The first line is there. false: no memory, and the query is lost. */
 bool http_head_begin(struct exchange *exchange, const char *target);
-/* The guard's check, once in a request. false: exchange->refusal says why. */
+/* The guard's check, once in a request. false: exchange->refusal says why. Where the head is so
+ * long that the library may have no memory for that of an answer, exchange->crowded is set. */
 bool http_head_check(struct exchange *exchange, const char *method, const char *target,
                      const char *version);
 /* Sets the route's limit and after. Once: it takes the query apart. */

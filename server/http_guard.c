@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/http_characters.h"
+
 /* The headers whose doubling would let two readers disagree. */
 enum single {
     HOST,
@@ -27,47 +29,28 @@ static const char *const single_names[SINGLE_COUNT] = {
     [TIMEOUT] = "X-Request-Timeout-Ms",
 };
 
-static bool is_alpha_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* RFC 9110's tchar. */
 static bool is_token(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++)
-        if (!is_alpha_or_digit(text[i]) &&
-            (text[i] == '\0' || strchr("!#$%&'*+-.^_`|~", text[i]) == NULL))
+        if (!http_is_token_char(text[i]))
             return false;
     return size != 0;
 }
 
-/* Printable, or a tab or a byte above ASCII, which a value may hold. */
 static bool is_value(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        const unsigned char c = (unsigned char)text[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
+    for (size_t i = 0; i < size; i++)
+        if (!http_is_value_char(text[i]))
             return false;
-    }
     return true;
 }
 
-/* Neither white space nor control characters. */
-static bool is_visible(const char *text)
+static bool is_uri(const char *text)
 {
     for (; *text != '\0'; text++)
-        if ((unsigned char)*text <= 0x20 || *text == 0x7f)
+        if (!http_is_visible_char(*text) || (unsigned char)*text > 0x7f)
             return false;
     return true;
-}
-
-static bool is_target(const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c > 0x7f)
-            return false;
-    return *text == '/' && is_visible(text);
 }
 
 /* HOST or HOST:PORT; empty is allowed. Nothing that would make a URL of it another one. */
@@ -75,7 +58,7 @@ static bool is_host(const struct http_header *host)
 {
     for (size_t i = 0; i < host->value_size; i++) {
         const char c = host->value[i];
-        if (!is_alpha_or_digit(c) && (c == '\0' || strchr("-._~!$&'()*+;=:[]%", c) == NULL))
+        if (!http_is_letter_or_digit(c) && (c == '\0' || strchr("-._~!$&'()*+,;=:[]%", c) == NULL))
             return false;
     }
     return true;
@@ -93,10 +76,10 @@ static bool check_line(const struct http_head *head, struct fault *fault)
         return fault_set(fault, 400, "malformed request method");
     if (strcmp(head->version, "HTTP/1.1") != 0 && strcmp(head->version, "HTTP/1.0") != 0)
         return fault_set(fault, 505, "HTTP/1.0 or HTTP/1.1 expected");
-    if (!is_target(head->target))
+    if (head->target[0] != '/' || !is_uri(head->target))
         return fault_set(fault, 400, "a request target that starts with '/' expected");
-    if (head->query != NULL && !is_visible(head->query))
-        return fault_set(fault, 400, "a query without white space and control characters expected");
+    if (head->query != NULL && !is_uri(head->query))
+        return fault_set(fault, 400, "a query of printable ASCII expected");
     return true;
 }
 

@@ -17,6 +17,10 @@
 static enum MHD_Result (*lookup)(struct MHD_Connection *, enum MHD_ValueKind, const char *, size_t,
                                  const char **, size_t *);
 
+/* Whose head this thread checked last, if there is no body behind it. The library would ask even
+ * such a client to go on, and then take what comes next for the body. */
+static _Thread_local const struct MHD_Connection *bodiless;
+
 bool http_head_init(struct fault *fault)
 {
     return http_library_find("MHD_lookup_connection_value_n", &lookup, fault);
@@ -41,7 +45,8 @@ enum MHD_Result MHD_lookup_connection_value_n(struct MHD_Connection *connection,
 {
     const char *value = NULL;
     size_t size = 0;
-    if (name != NULL && strcasecmp(name, MHD_HTTP_HEADER_COOKIE) == 0)
+    if (name != NULL && (strcasecmp(name, MHD_HTTP_HEADER_COOKIE) == 0 ||
+                         (connection == bodiless && strcasecmp(name, MHD_HTTP_HEADER_EXPECT) == 0)))
         return MHD_NO;
     if (lookup(connection, kind, name, name_size, &value, &size) != MHD_YES)
         return MHD_NO;
@@ -64,7 +69,6 @@ enum MHD_Result MHD_lookup_connection_value_n(struct MHD_Connection *connection,
 bool http_head_begin(struct exchange *exchange, const char *target)
 {
     const char *mark = strchr(target, '?');
-    exchange->target_size = strlen(target);
     if (mark == NULL)
         return true;
     exchange->query = strdup(mark + 1);
@@ -87,69 +91,47 @@ void http_head_note_query(struct exchange *exchange)
 
 /* ---- the check ---- */
 
-struct lines {
-    const char *next; /* where the next line must begin */
-    bool whole;       /* all so far were what the library saw of them */
+struct header_list {
     size_t count;
     struct http_header headers[HTTP_GUARD_HEADERS_MAX + 1];
 };
 
-/* A line's end is CR and LF, over which the library wrote two NULs. */
-static const char *behind_line(const char *end)
-{
-    return end + 2;
-}
-
 static enum MHD_Result collect_header(void *argument, enum MHD_ValueKind kind, const char *name,
                                       size_t name_size, const char *value, size_t value_size)
 {
-    struct lines *lines = argument;
+    struct header_list *list = argument;
     (void)kind;
-    if (lines->count > HTTP_GUARD_HEADERS_MAX)
+    if (list->count > HTTP_GUARD_HEADERS_MAX)
         return MHD_NO;
-    lines->whole = lines->whole && name == lines->next;
-    lines->next = behind_line(value + value_size);
-    lines->headers[lines->count++] =
+    list->headers[list->count++] =
         (struct http_header){name, value, name_size, trimmed(value, value_size)};
     return MHD_YES;
 }
 
-static const char *end_of_head(struct MHD_Connection *connection, const char *method)
+/* The head may leave the library too little memory for that of an answer. */
+static bool is_crowded(struct exchange *exchange, size_t headers)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    return info != NULL ? method + info->header_size : NULL;
-}
-
-/* For the library a NUL ends what it reads, and a line with a NUL in front is the empty one that
- * ends the head; a lone LF ends a line; of a folded header it takes the first line. It tells
- * nothing of that, but reads in place, so that what it left out lies between what it found. */
-static bool check_lines(struct exchange *exchange, const struct lines *lines, const char *method,
-                        const char *target, const char *version)
-{
-    if (method + strlen(method) + 1 != target || target + exchange->target_size + 1 != version)
-        return fault_set(&exchange->refusal, 400,
-                         "a request line of three parts expected, one space between them, no NUL");
-    const bool whole =
-        lines->whole && behind_line(lines->next) == end_of_head(exchange->connection, method);
-    return whole ||
-           fault_set(&exchange->refusal, 400,
-                     "a head of lines that end in CRLF expected, without a NUL, none folded");
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info == NULL ||
+           info->header_size + headers * HTTP_GUARD_HEADER_COST > HTTP_GUARD_HEAD_MAX;
 }
 
 bool http_head_check(struct exchange *exchange, const char *method, const char *target,
                      const char *version)
 {
-    struct lines lines = {.next = behind_line(version + strlen(version)), .whole = true};
-    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, collect_header, &lines);
+    struct header_list list = {.count = 0};
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, collect_header, &list);
     const struct http_head head = {.method = method,
                                    .target = target,
                                    .version = version,
                                    .query = exchange->query,
-                                   .headers = lines.headers,
-                                   .header_count = lines.count,
+                                   .headers = list.headers,
+                                   .header_count = list.count,
                                    .body_optional = exchange->route.body_optional};
-    return http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
-                            &exchange->refusal) &&
-           check_lines(exchange, &lines, method, target, version);
+    exchange->crowded = is_crowded(exchange, list.count);
+    const bool good = http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
+                                       &exchange->refusal);
+    bodiless = good && !exchange->facts.has_body ? exchange->connection : NULL;
+    return good;
 }

@@ -1,6 +1,7 @@
 #include "server/http_library.h"
 
 #include <dlfcn.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,18 @@ void http_library_panics(void *argument, const char *file, unsigned line, const 
     log_line("lstmd: http: fatal: %s (%s:%u)", reason != NULL ? reason : "no reason given", file,
              line);
     abort();
+}
+
+int http_library_descriptor(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+void *http_library_session(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info != NULL ? info->tls_session : NULL;
 }
 
 bool http_library_find(const char *name, void *function, struct fault *fault)

@@ -1,4 +1,5 @@
-/* libmicrohttpd from below: what it has to say, on its way to the log, and its functions. */
+/* libmicrohttpd from below: what it has to say, on its way to the log, what its connections stand
+ * on, and its functions. */
 #ifndef SERVER_HTTP_LIBRARY_H
 #define SERVER_HTTP_LIBRARY_H
 
@@ -13,6 +14,12 @@ __attribute__((format(printf, 2, 0))) void http_library_log(void *argument, cons
 
 /* It cannot go on. Does not return. */
 void http_library_panics(void *argument, const char *file, unsigned line, const char *reason);
+
+struct MHD_Connection;
+
+/* A connection's socket, and its gnutls_session_t, NULL without TLS. */
+int http_library_descriptor(struct MHD_Connection *connection);
+void *http_library_session(struct MHD_Connection *connection);
 
 /* The library's own function of a name that the program has one of too. It is put into the pointer
  * to a function that *function is. */

@@ -8,6 +8,7 @@
 
 #include "server/http_guard.h"
 #include "server/http_library.h"
+#include "server/http_wire.h"
 #include "server/raw_answer.h"
 #include "server/status_counts.h"
 
@@ -59,26 +60,24 @@ void http_refusals_note(const char *text)
         refusal++;
 }
 
-/* One try: a client that reads nothing gets nothing. */
-static void send_bytes(struct MHD_Connection *connection, const char *text, size_t size)
+void http_refusals_send_to(int fd, void *session, int status, const char *error, size_t size)
 {
-    const union MHD_ConnectionInfo *tls =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const ssize_t sent = tls != NULL
-                             ? gnutls_record_send(tls->tls_session, text, size)
-                             : send(info->connect_fd, text, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct raw_answer answer;
+    status_counts_add(responses, status);
+    raw_answer_set(&answer, status, MHD_get_reason_phrase_for((unsigned)status), error, size,
+                   !http_wire_is_head(fd));
+    /* One try: a client that reads nothing gets nothing. */
+    const ssize_t sent = session != NULL
+                             ? gnutls_record_send(session, answer.bytes, answer.size)
+                             : send(fd, answer.bytes, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent;
 }
 
 void http_refusals_send(struct MHD_Connection *connection, int status, const char *error,
                         size_t size)
 {
-    struct raw_answer answer;
-    status_counts_add(responses, status);
-    raw_answer_set(&answer, status, MHD_get_reason_phrase_for((unsigned)status), error, size);
-    send_bytes(connection, answer.bytes, answer.size);
+    http_refusals_send_to(http_library_descriptor(connection), http_library_session(connection),
+                          status, error, size);
 }
 
 /* Called by the library alone. MHD_NO: it closes the connection. */

@@ -26,7 +26,7 @@ static enum exit_code check(const struct setup *setup)
     struct model_list list;
     struct fault fault;
     if (!check_files(setup->options, &fault))
-        return fail(EXIT_FAILED, &fault);
+        return fail(exit_code_of(&fault), &fault);
     if (!model_loader_load_all(&places, NULL, &list, &fault))
         return fail(EXIT_FAILED, &fault);
     struct model_table *table = model_list_table(&list);

@@ -3,6 +3,7 @@
 #ifndef SERVER_RAW_ANSWER_H
 #define SERVER_RAW_ANSWER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Longest error there is: a fault's text, escaped. */
@@ -13,8 +14,9 @@ struct raw_answer {
     char bytes[RAW_ANSWER_ERROR_MAX + 256];
 };
 
-/* reason: the status's phrase. error: JSON, size bytes of it, at most RAW_ANSWER_ERROR_MAX. */
+/* reason: the status's phrase. error: JSON, size bytes of it, at most RAW_ANSWER_ERROR_MAX;
+ * with_body: false where the request's method is HEAD. */
 void raw_answer_set(struct raw_answer *answer, int status, const char *reason, const char *error,
-                    size_t size);
+                    size_t size, bool with_body);
 
 #endif

@@ -61,8 +61,8 @@ only_in() {
     grep -nHE "$2" server/*.[ch] 2>/dev/null | code_only | grep -v "^$1:" | breach "$3"
 }
 
-only_in 'server/http\(_head\|_refusals\)\?.c' 'microhttpd\.h' \
-    'microhttpd.h is included by server/http.c, http_head.c and http_refusals.c alone'
+only_in 'server/http\(_head\|_library\|_refusals\)\?.c' 'microhttpd\.h' \
+    'microhttpd.h is included by server/http.c, http_head.c, http_library.c and http_refusals.c alone'
 only_in server/zeromq.c '<zmq\.h>' 'zmq.h is included by server/zeromq.c alone'
 only_in server/compression.c '<zlib\.h' 'zlib.h is included by server/compression.c alone'
 only_in server/tick.c '\<model_run(_member)?\(' 'model_run is called by server/tick.c alone'

@@ -1,0 +1,153 @@
+#include "server/http_wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "server/http_library.h"
+#include "server/http_refusals.h"
+#include "server/http_stream.h"
+
+/* More descriptors than this no connection has. */
+#define DESCRIPTORS_MAX (1 << 20)
+
+struct wire {
+    struct http_stream stream;
+    uint64_t answered; /* of its whole requests */
+    bool tls, told;
+};
+
+/* By descriptor. Others of the program's threads look here too, for descriptors of their own. */
+static struct {
+    _Atomic(struct wire *) *wires;
+    size_t count;
+} table;
+
+static ssize_t (*record_recv)(gnutls_session_t, void *, size_t);
+
+bool http_wire_init(struct fault *fault)
+{
+    struct rlimit limit;
+    table.count = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < DESCRIPTORS_MAX
+                      ? (size_t)limit.rlim_max
+                      : DESCRIPTORS_MAX;
+    table.wires = calloc(table.count, sizeof *table.wires);
+    if (table.wires == NULL)
+        return fault_set(fault, 503, "out of memory");
+    return http_library_find("gnutls_record_recv", &record_recv, fault);
+}
+
+static struct wire *find(int fd)
+{
+    if (table.wires == NULL || fd < 0 || (size_t)fd >= table.count)
+        return NULL;
+    return atomic_load_explicit(&table.wires[fd], memory_order_acquire);
+}
+
+bool http_wire_open(int fd, bool tls)
+{
+    struct wire *wire = fd >= 0 && (size_t)fd < table.count ? calloc(1, sizeof *wire) : NULL;
+    if (wire == NULL)
+        return false;
+    assert(find(fd) == NULL);
+    wire->tls = tls;
+    http_stream_init(&wire->stream);
+    atomic_store_explicit(&table.wires[fd], wire, memory_order_release);
+    return true;
+}
+
+bool http_wire_close(int fd)
+{
+    struct wire *wire = find(fd);
+    if (wire == NULL)
+        return false;
+    const bool faulty = wire->stream.place == STREAM_FAULT;
+    atomic_store_explicit(&table.wires[fd], NULL, memory_order_release);
+    free(wire);
+    return faulty;
+}
+
+bool http_wire_is_head(int fd)
+{
+    const struct wire *wire = find(fd);
+    return wire != NULL && wire->stream.head;
+}
+
+/* Once, with nothing left to be answered. */
+static void tell(struct wire *wire, int fd, gnutls_session_t session)
+{
+    char error[256];
+    const int size = snprintf(error, sizeof error, "{\"error\":\"%s\"}", wire->stream.fault);
+    assert(size > 0 && (size_t)size < sizeof error);
+    if (!wire->told)
+        http_refusals_send_to(fd, session, 400, error, (size_t)size);
+    wire->told = true;
+}
+
+static bool is_to_tell(const struct wire *wire)
+{
+    return wire->stream.place == STREAM_FAULT && wire->stream.whole <= wire->answered;
+}
+
+/* The library reads no more before it hears that there is something. */
+void http_wire_answered(int fd, void *session)
+{
+    struct wire *wire = find(fd);
+    if (wire == NULL)
+        return;
+    wire->answered++;
+    if (!is_to_tell(wire) || wire->told)
+        return;
+    tell(wire, fd, session);
+    shutdown(fd, SHUT_RD);
+}
+
+enum received { GOOD, NOT_YET, NEVER };
+
+/* Of *size bytes so many are left as are good. */
+static enum received look(struct wire *wire, int fd, gnutls_session_t session, const char *data,
+                          ssize_t *size)
+{
+    *size = (ssize_t)http_stream_follow(&wire->stream, data, (size_t)*size);
+    if (*size > 0)
+        return GOOD;
+    if (!is_to_tell(wire))
+        return NOT_YET;
+    tell(wire, fd, session);
+    return NEVER;
+}
+
+/* ---- what the library calls ---- */
+
+#undef recv
+ssize_t recv(int fd, void *data, size_t room, int flags)
+{
+    ssize_t size = recvfrom(fd, data, room, flags, NULL, NULL);
+    struct wire *wire = size > 0 ? find(fd) : NULL;
+    if (wire == NULL || wire->tls)
+        return size;
+    const enum received received = look(wire, fd, NULL, data, &size);
+    if (received == GOOD)
+        return size;
+    errno = received == NOT_YET ? EAGAIN : ECONNRESET;
+    return -1;
+}
+
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t room)
+{
+    ssize_t size = record_recv(session, data, room);
+    const int fd = size > 0 ? gnutls_transport_get_int(session) : -1;
+    struct wire *wire = find(fd);
+    if (wire == NULL)
+        return size;
+    const enum received received = look(wire, fd, session, data, &size);
+    return received == GOOD      ? size
+           : received == NOT_YET ? GNUTLS_E_AGAIN
+                                 : GNUTLS_E_PREMATURE_TERMINATION;
+}

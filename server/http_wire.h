@@ -1,0 +1,27 @@
+/* What libmicrohttpd receives, seen before it does (http_stream). The library reads by recv or
+ * gnutls_record_recv, of which the program has its own, as of MHD_queue_response (see
+ * http_refusals.h): what is not HTTP to the letter never reaches it. The requests before it are
+ * answered; then the fault is told, and the library finds the connection's end.
+ *
+ * Threads: each connection is its library's thread's alone. */
+#ifndef SERVER_HTTP_WIRE_H
+#define SERVER_HTTP_WIRE_H
+
+#include <stdbool.h>
+
+#include "proto/fault.h"
+
+/* Once, before there are connections. */
+bool http_wire_init(struct fault *fault);
+
+/* A new connection; tls: its bytes are seen decrypted. false: no memory. */
+bool http_wire_open(int fd, bool tls);
+/* Before the descriptor is closed. true: the connection had a fault. */
+bool http_wire_close(int fd);
+
+/* A request of it is over. session: a gnutls_session_t, NULL without TLS. */
+void http_wire_answered(int fd, void *session);
+/* The request that is being read or was read last asks by HEAD, so that no answer has a body. */
+bool http_wire_is_head(int fd);
+
+#endif
