@@ -1,5 +1,5 @@
-/* A request's head, between libmicrohttpd and the guard: what the library would make of it by
- * itself, and what it does not tell.
+/* A request's head, between libmicrohttpd and the guard, and what the library would make of it by
+ * itself.
  *
  * By itself it keeps a record for each of a query's parameters and for each cookie, in the memory
  * that the head lies in. A thousand of them fit a head, their records do not, and then it does not

@@ -171,6 +171,50 @@ static void bug_550_a_length_that_is_no_number_is_refused_over_tls(void **state)
     assert_int_equal(ask("/v2/health/ready", TLS "ca.pem", NULL), 200);
 }
 
+/* Sends the bytes and takes what comes until the daemon ends the connection. */
+static void exchange(const char *bytes, char *answer, size_t room)
+{
+    CURL *curl = client("/", TLS "ca.pem", NULL);
+    size_t sent, got, used = 0;
+    CURLcode code = CURLE_AGAIN;
+    curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+    assert_int_equal(perform(curl), 0);
+    assert_int_equal(curl_easy_send(curl, bytes, strlen(bytes), &sent), CURLE_OK);
+    assert_int_equal(sent, strlen(bytes));
+    for (int i = 0; i < 5000 && used + 1 < room; i++) {
+        code = curl_easy_recv(curl, answer + used, room - 1 - used, &got);
+        if (code == CURLE_AGAIN)
+            usleep(2000);
+        else if (code != CURLE_OK || got == 0)
+            break;
+        else
+            used += got;
+    }
+    answer[used] = '\0';
+    assert_int_not_equal(code, CURLE_AGAIN);
+    curl_easy_cleanup(curl);
+}
+
+/* The bytes are looked at behind the encryption; what came before the fault is answered. */
+static void bug_562_bytes_that_are_not_HTTP_are_refused_over_tls(void **state)
+{
+    static const char ready[] = "GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n";
+    char bytes[300], answer[4096];
+    (void)state;
+    snprintf(bytes, sizeof bytes,
+             "%s%sPOST /v2/repository/index HTTP/1.1\r\nHost: x\r\n"
+             "Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n:\r\n%s",
+             ready, ready, ready);
+    exchange(bytes, answer, sizeof answer);
+    const char *first = strstr(answer, "HTTP/1.1 200 OK\r\n");
+    const char *second = first != NULL ? strstr(first + 1, "HTTP/1.1 200 OK\r\n") : NULL;
+    const char *refusal = second != NULL ? strstr(second + 1, "HTTP/1.1 400 ") : NULL;
+    if (refusal == NULL || strstr(second + 1, "HTTP/1.1 200") != NULL ||
+        strstr(refusal, "malformed header name") == NULL)
+        fail_msg("200, 200 and 400 wanted, got: %s", answer);
+    assert_int_equal(ask("/v2/health/ready", TLS "ca.pem", NULL), 200);
+}
+
 static void only_tls_is_served(void **state)
 {
     static const char request[] = "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -270,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_is_served_over_tls, start_plain),
         TEST(bug_550_a_length_that_is_no_number_is_refused_over_tls, start_plain),
+        TEST(bug_562_bytes_that_are_not_HTTP_are_refused_over_tls, start_plain),
         TEST(only_tls_is_served, start_plain),
         TEST(who_shakes_no_hands_is_cut, start_plain),
         TEST(a_renewed_certificate_is_shown_without_a_connection_lost, start_plain),
