@@ -203,7 +203,7 @@ static struct MHD_Response *make_response(const struct reply *reply)
     return MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_PERSISTENT);
 }
 
-void http_set_reply_deadline(const struct exchange *exchange)
+static void set_reply_deadline(const struct exchange *exchange)
 {
     const struct http *http = exchange->http;
     connections_set(http->connections, exchange->slot, CONNECTION_REPLY,
@@ -230,7 +230,7 @@ bool http_send_reply(struct exchange *exchange)
     if (response == NULL)
         return false;
     const bool complete = add_headers(exchange, response);
-    http_set_reply_deadline(exchange);
+    set_reply_deadline(exchange);
     return queue(exchange, response, complete);
 }
 
@@ -299,7 +299,7 @@ uint64_t http_client(const struct exchange *exchange)
  * given up, or is done now. */
 static bool finish_work(struct exchange *exchange)
 {
-    http_set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
+    set_reply_deadline(exchange); /* after this, connections leaves the exchange alone */
     if (exchange->library_timeout)
         set_library_timeout(exchange, 0);
     http_light_finish(exchange);

@@ -126,8 +126,6 @@ bool http_send_events(struct exchange *exchange);
 /* Counts the refusal against the model it was for, if any. */
 void http_count_refusal(const struct exchange *exchange);
 
-void http_set_reply_deadline(const struct exchange *exchange);
-
 /* Whose request it is (server/work.h). */
 uint64_t http_client(const struct exchange *exchange);
 

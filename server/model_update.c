@@ -235,7 +235,7 @@ static bool has_name(const char *path, const char *name, bool *readable, struct 
     return true;
 }
 
-/* NULL with a fault; *named: there is such a config, but it cannot be read. */
+/* NULL with a fault; *named: there is such a config, whether or not it can be read. */
 static const char *find_config(const struct model_paths *paths, const char *name, bool *named,
                                struct fault *fault)
 {

@@ -246,6 +246,8 @@ enum {
     INSTRUCTIONS = FORBIDDEN + 9
 };
 
+_Static_assert(FORBIDDEN + 2 <= UINT8_MAX, "a jump's distance is a byte");
+
 static size_t add(struct sock_filter *program, size_t at, unsigned code, uint32_t value,
                   size_t if_so, size_t if_not)
 {

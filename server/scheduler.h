@@ -1,11 +1,12 @@
 /* Shares the workers' time among all requests of all models.
  *
- * Work is done in units of a fifth to half a millisecond: a slice of one request's decoding or
- * encoding, or a tick, which advances rows of whatever requests wait for one model together. After
- * each unit the worker looks again whose turn it is (server/work_queue.h): requests that have had
- * little time go first, priorities count, models and requests take turns, nothing starves. New rows
- * join at each tick; finished ones are answered at once. A request that is late, or that nobody
- * waits for any more, is dropped before its next unit.
+ * Work is done in units of a fifth to half a millisecond, where it can be cut so (ticks are longer
+ * while nobody else comes): a slice of one request's decoding or encoding, or a tick, which
+ * advances rows of whatever requests wait for one model together. After each unit the worker looks
+ * again whose turn it is (server/work_queue.h): requests that have had little time go first,
+ * priorities count, models and requests take turns, nothing starves. New rows join at each tick;
+ * finished ones are answered at once. A request that is late, or that nobody waits for any more, is
+ * dropped before its next unit.
  *
  * A request alone starts at once and finds idle workers' help for large ticks. Nothing is held up
  * to wait for others, but in lanes that say so (lane.delay).

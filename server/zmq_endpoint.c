@@ -104,10 +104,9 @@ bool zmq_endpoint_clear(const struct zmq_endpoint *endpoint, struct fault *fault
     struct stat status;
     if (path == NULL)
         return true;
-    if (lstat(path, &status) != 0 && errno == ENOENT)
-        return true;
     if (lstat(path, &status) != 0)
-        return fault_set(fault, 503, "cannot listen on %s: %s", endpoint->text, strerror(errno));
+        return errno == ENOENT ||
+               fault_set(fault, 503, "cannot listen on %s: %s", endpoint->text, strerror(errno));
     if (!S_ISSOCK(status.st_mode))
         return fault_set(fault, 503, "cannot listen on %s: a file that is no socket stands there",
                          endpoint->text);
