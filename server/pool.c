@@ -17,8 +17,8 @@ struct pool {
     pthread_cond_t quiet;  /* stopping, and nothing is queued or running */
     pthread_cond_t helped; /* the last helper of some sharing is done */
     struct pool_task *first, *last;
-    size_t queued, queue_limit; /* tasks waiting, those of sharings not counted */
-    size_t called;              /* tasks of sharings whose idle worker has not come yet */
+    size_t queued; /* tasks waiting, those of sharings not counted */
+    size_t called; /* tasks of sharings whose idle worker has not come yet */
     size_t running;
     size_t idle; /* workers asleep, or woken and not yet here */
     bool stopping;
@@ -99,7 +99,7 @@ static void join_and_free(struct pool *pool)
     free(pool);
 }
 
-bool pool_start(struct pool **started, size_t workers, size_t queue_limit, struct fault *fault)
+bool pool_start(struct pool **started, size_t workers, struct fault *fault)
 {
     assert(workers > 0 && workers < SIZE_MAX / (2 * sizeof(pthread_t)));
     struct pool *pool = calloc(1, sizeof *pool + workers * sizeof *pool->threads);
@@ -109,7 +109,6 @@ bool pool_start(struct pool **started, size_t workers, size_t queue_limit, struc
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->quiet, NULL);
     pthread_cond_init(&pool->helped, NULL);
-    pool->queue_limit = queue_limit;
     while (pool->thread_count < workers) {
         const int error = pthread_create(&pool->threads[pool->thread_count], NULL, worker, pool);
         if (error != 0) {
@@ -127,7 +126,7 @@ bool pool_start(struct pool **started, size_t workers, size_t queue_limit, struc
 bool pool_submit(struct pool *pool, struct pool_task *task)
 {
     pthread_mutex_lock(&pool->lock);
-    const bool accepted = !pool->stopping && pool->queued < pool->queue_limit;
+    const bool accepted = !pool->stopping;
     if (accepted) {
         append(pool, task);
         pthread_cond_signal(&pool->work);

@@ -1,4 +1,4 @@
-/* Worker threads behind one bounded queue.
+/* Worker threads behind one queue, as long as there are tasks.
  *
  * Tasks run in the order they were submitted, one a worker at a time, with no lock held. Idle
  * workers sleep. Every task that was accepted is run exactly once. */
@@ -22,11 +22,10 @@ struct pool_task {
 
 struct pool;
 
-/* queue_limit: most tasks waiting, those being run not counted. The threads inherit the caller's
- * signal mask. On failure nothing is left behind; status 503. */
-bool pool_start(struct pool **pool, size_t workers, size_t queue_limit, struct fault *fault);
+/* The threads inherit the caller's signal mask. On failure nothing is left behind; status 503. */
+bool pool_start(struct pool **pool, size_t workers, struct fault *fault);
 
-/* false: the queue is full or the pool is stopping, and the task is still the caller's. */
+/* false: the pool is stopping, and the task is still the caller's. */
 bool pool_submit(struct pool *pool, struct pool_task *task);
 
 enum { POOL_TEAM_MAX = 32 };

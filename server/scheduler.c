@@ -614,7 +614,7 @@ bool scheduler_start(struct scheduler **started, const struct scheduler_config *
         s->pumps[i].next_idle = s->idle;
         s->idle = &s->pumps[i];
     }
-    if (pool_start(&s->pool, config->workers, config->workers, fault)) {
+    if (pool_start(&s->pool, config->workers, fault)) {
         *started = s;
         return true;
     }

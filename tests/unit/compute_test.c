@@ -628,7 +628,7 @@ static void helpers_do_not_change_a_bit(void **state)
     make_wide_model();
     want_all_outputs(&binding);
     float *alone = wide_answer(&binding, NULL);
-    assert_true(pool_start(&pool, 3, 4, &fault));
+    assert_true(pool_start(&pool, 3, &fault));
     for (int i = 0; i < 50; i++) {
         float *together = wide_answer(&binding, pool);
         assert_memory_equal(alone, together, (size_t)WIDE_STEPS * WIDE_ROWS * WIDE * sizeof *alone);
