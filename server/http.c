@@ -1,5 +1,6 @@
 #include "server/http.h"
 
+#include <assert.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -489,6 +490,7 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (info == NULL || info->socket_context == NULL)
         return NULL;
+    assert(http_wire_has_read(http_library_descriptor(connection)));
     struct exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL)
         return NULL;

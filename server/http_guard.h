@@ -1,8 +1,8 @@
 /* The check every HTTP request passes before anything else looks at it: does its head leave only
  * one way to see where its body ends and whom it is for? libmicrohttpd 0.9.75 lets through heads
- * that a proxy in front may read otherwise (two lengths, a length and chunks, spaces before the
- * colon, folded lines, absolute targets...); each such doubt is an error here, after which the
- * connection must be closed.
+ * that a proxy in front may read otherwise (two lengths, a length and chunks, absolute targets...);
+ * each such doubt is an error here, after which the connection must be closed. Its lines are as
+ * they should be already (http_stream).
  *
  * A pure function over what the library parsed; knows nothing of it. */
 #ifndef SERVER_HTTP_GUARD_H

@@ -75,6 +75,12 @@ bool http_wire_close(int fd)
     return faulty;
 }
 
+bool http_wire_has_read(int fd)
+{
+    const struct wire *wire = find(fd);
+    return wire != NULL && (wire->stream.place != STREAM_BEFORE || wire->stream.whole > 0);
+}
+
 bool http_wire_is_head(int fd)
 {
     const struct wire *wire = find(fd);

@@ -19,6 +19,8 @@ bool http_wire_open(int fd, bool tls);
 /* Before the descriptor is closed. true: the connection had a fault. */
 bool http_wire_close(int fd);
 
+/* Has anything of a request been seen of it? Else the library reads past this file. */
+bool http_wire_has_read(int fd);
 /* A request of it is over. session: a gnutls_session_t, NULL without TLS. */
 void http_wire_answered(int fd, void *session);
 /* The request that is being read or was read last asks by HEAD, so that no answer has a body. */
