@@ -129,11 +129,11 @@ static const struct option table[] = {
     {"drain_timeout_ms", SIZE, ANYWHERE, AT(drain_timeout_ms), 0, DAY_MS, 20000, NULL, "N",
      "then: finish what was accepted within so long"},
     {"check", FLAG, ANYWHERE, AT(check), 0, 0, 0, NULL, NULL,
-     "load and try every model, say what would be served, exit 0 or 1"},
+     "load and try every model, say what would be served, exit 0 or 1 (2: wrong options)"},
     {"make_curve_keys", PATH, ONLY_AS_FLAG, AT(make_curve_keys), 0, 0, 0, NULL, "FILE",
      "write a new pair of CURVE keys to FILE, print the public one"},
     {"probe", TEXT, ONLY_AS_FLAG, AT(probe), 0, 0, 0, NULL, "URL",
-     "ask a server whether it is well, exit 0 or 1"},
+     "ask a server whether it is well, exit 0 or 1; http:// alone: with TLS ask its --admin"},
     {"version", FLAG, ONLY_AS_FLAG, AT(version), 0, 0, 0, NULL, NULL, "print the version"},
     {"help", FLAG, ONLY_AS_FLAG, AT(help), 0, 0, 0, NULL, NULL, "print this"},
 };
@@ -591,6 +591,7 @@ void options_print_help(FILE *out)
     fputs("\nEvery option may also stand in the environment (--max-body-bytes as "
           "LSTMD_MAX_BODY_BYTES)\nand in the JSON of --config (as \"max_body_bytes\"; paths are "
           "relative to that file).\nFlags beat the environment, the environment beats the "
-          "file.\n",
+          "file.\nIn the environment switches are true or false; LSTMD_MODELS and LSTMD_MODEL may "
+          "be several\npaths with ':' between them, LSTMD_ZMQ several endpoints with ','.\n",
           out);
 }

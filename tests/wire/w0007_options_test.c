@@ -94,6 +94,9 @@ static void help_and_version_are_told_on_stdout(void **state)
     assert_int_equal(daemon_run(help, NULL, &output, &errors), 0);
     assert_non_null(strstr(output, "usage: lstmd"));
     assert_non_null(strstr(output, "--models DIR"));
+    assert_non_null(strstr(output, "LSTMD_ZMQ several endpoints with ','"));
+    assert_non_null(strstr(output, "exit 0 or 1 (2: wrong options)"));
+    assert_non_null(strstr(output, "http:// alone: with TLS ask its --admin"));
     assert_string_equal(errors, "");
     free(output);
     free(errors);
