@@ -1,5 +1,6 @@
 #include "deploy/convert/chain.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,21 @@ static bool set_option(struct network *network, size_t layer, char *word, struct
     return true;
 }
 
+static bool fail_type(const char *word, struct fault *fault)
+{
+    char known[384];
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        const int size =
+            snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", types[i].word);
+        assert(size > 0 && (size_t)size < sizeof known - used);
+        used += (size_t)size;
+    }
+    return fault_set(fault, 400,
+                     "--layers: '%s' is not a layer type or an activation; layer types are %s",
+                     excerpt_of(word).text, known);
+}
+
 static bool add_layer(struct network *network, const char *word, const char *prefix, size_t *layer,
                       struct fault *fault)
 {
@@ -128,9 +144,7 @@ static bool add_layer(struct network *network, const char *word, const char *pre
         }
     *layer = network_add_layer(network, "activation", word, "");
     network_set_string(network, *layer, "function", function_of(word));
-    return is_function(function_of(word)) ||
-           fault_set(fault, 400, "--layers: '%s' is not a layer type or an activation",
-                     excerpt_of(word).text);
+    return is_function(function_of(word)) || fail_type(word, fault);
 }
 
 static bool parse_item(const char **at, struct network *network, struct fault *fault)

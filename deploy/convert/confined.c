@@ -15,6 +15,7 @@
 #include "deploy/convert/companions.h"
 #include "deploy/convert/confine.h"
 #include "deploy/convert/convert.h"
+#include "deploy/convert/saved_model.h"
 
 /* All that is opened before the child gives up opening. */
 struct openings {
@@ -124,6 +125,13 @@ static _Noreturn void be_the_child(const struct command_line *line, const struct
 
 /* ---- the parent ---- */
 
+static bool fail_kind(int fd, const char *path, struct fault *fault)
+{
+    if (!saved_model_is_folder(fd))
+        return fault_set(fault, 400, "%s: a regular file expected", path);
+    return saved_model_refuse(fault) || fault_prefix(fault, "%s", path);
+}
+
 static int open_regular(const char *path, struct fault *fault)
 {
     struct stat st;
@@ -133,8 +141,8 @@ static int open_regular(const char *path, struct fault *fault)
         return -1;
     }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        fail_kind(fd, path, fault);
         close(fd);
-        fault_set(fault, 400, "%s: a regular file expected", path);
         return -1;
     }
     return fd;

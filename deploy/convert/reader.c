@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deploy/convert/archive.h"
 #include "deploy/convert/keras_hdf5_reader.h"
 #include "deploy/convert/keras_zip_reader.h"
 #include "deploy/convert/npz_reader.h"
 #include "deploy/convert/onnx_reader.h"
 #include "deploy/convert/pair_reader.h"
 #include "deploy/convert/safetensors_reader.h"
+#include "deploy/convert/saved_model.h"
 #include "deploy/convert/tfjs_reader.h"
 #include "deploy/convert/torch_reader.h"
 
@@ -37,18 +39,38 @@ static bool is_keras_architecture(const struct blob *file)
            memmem(file->bytes, file->size, key, strlen(key)) != NULL;
 }
 
-const struct reader *reader_find(const struct input *input, struct fault *fault)
+/* The formats that are zips show in the list at such a file's end. */
+static bool check_archive(const struct blob *file, struct fault *fault)
 {
-    for (size_t i = 0; reader_table[i] != NULL; i++)
-        if (reader_table[i]->recognises(input))
-            return reader_table[i];
+    struct archive archive;
+    if (!archive_is_one(file))
+        return true;
+    if (!archive_init(&archive, file, fault))
+        return fault_prefix(fault, "it begins like a zip, and is damaged or cut short");
+    archive_fini(&archive);
+    return true;
+}
+
+static bool fail(const struct input *input, struct fault *fault)
+{
     if (is_keras_architecture(&input->file))
-        fault_set(
+        return fault_set(
             fault, 400,
             "a Keras architecture without weights: INPUT is the weights' file, this one is for "
             "--config");
-    else
-        fail_unknown(fault);
+    return check_archive(&input->file, fault) && fail_unknown(fault);
+}
+
+const struct reader *reader_find(const struct input *input, struct fault *fault)
+{
+    if (saved_model_is_one(&input->file)) {
+        saved_model_refuse(fault);
+        return NULL;
+    }
+    for (size_t i = 0; reader_table[i] != NULL; i++)
+        if (reader_table[i]->recognises(input))
+            return reader_table[i];
+    fail(input, fault);
     return NULL;
 }
 

@@ -89,6 +89,9 @@ static void what_is_no_chain_is_named(void **state)
         {"", "'' is not a layer type or an activation"},
         {"lstm a,", "'' is not a layer type"},
         {"gru a", "'gru' is not a layer type"},
+        {"last", "'last' is not a layer type or an activation; layer types are lstm, dense, "
+                 "linear, embedding, layer_norm, batch_norm, conv1d, masking, dropout, flatten, "
+                 "reshape, last_step, "},
         {"lstm", "the prefix of its weights expected behind 'lstm'"},
         {"dense bias=true", "the prefix of its weights expected behind 'dense'"},
         {"relu relu", "OPTION=VALUE expected, got 'relu'"},

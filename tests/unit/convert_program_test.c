@@ -220,6 +220,23 @@ static void what_is_refused_writes_nothing(void **state)
     assert_refused(FILES "head/model.pt", "--layers", "lstm encoder speed=fast", 1, "speed");
 }
 
+/* The folder, and the file in it. */
+static void a_saved_model_is_told_what_to_do_instead(void **state)
+{
+    static const char wanted[] = "a TensorFlow SavedModel: save the model as .keras or .h5, or "
+                                 "convert it to ONNX with tf2onnx";
+    struct temp_dir dir;
+    (void)state;
+    temp_dir_create(&dir);
+    assert_refused(dir.path, NULL, NULL, 1, "a regular file expected");
+    temp_dir_write(&dir, "saved_model.pb", "\x08\x01\x12\xa0\x01\x0a\x07\x22\x05serve%s", "more");
+    char *file = temp_dir_file(&dir, "saved_model.pb");
+    assert_refused(file, NULL, NULL, 1, wanted);
+    assert_refused(dir.path, NULL, NULL, 1, wanted);
+    free(file);
+    temp_dir_remove(&dir);
+}
+
 /* Not that the file lacks the gates, which it would with hx too. */
 static void bug_432_a_value_that_is_none_says_what_the_values_are(void **state)
 {
@@ -410,6 +427,7 @@ int main(void)
         cmocka_unit_test(its_own_files_convert_to_themselves),
         cmocka_unit_test(weights_are_bare_without_their_config),
         cmocka_unit_test(what_is_refused_writes_nothing),
+        cmocka_unit_test(a_saved_model_is_told_what_to_do_instead),
         cmocka_unit_test(bug_432_a_value_that_is_none_says_what_the_values_are),
         cmocka_unit_test(bug_474_an_option_that_does_nothing_to_a_file_is_refused),
         cmocka_unit_test(a_refusal_leaves_older_files_alone),
