@@ -59,7 +59,6 @@ enum request_failure request_failure_of(int status)
 {
     switch (status) {
     case 413:
-    case 429:
     case 503:
         return FAILURE_REJECTED;
     case 504:
