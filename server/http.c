@@ -689,7 +689,8 @@ static bool start(struct http *http, struct fault *fault)
         .give_up = give_up,
         .resume = http_resume,
     };
-    if (!listener_open(&http->config.address, &http->listener, fault))
+    const char *option = http->config.role == HTTP_ADMIN ? "--admin" : "--http";
+    if (!listener_open(&http->config.address, option, &http->listener, fault))
         return false;
     if (lingering_start(&http->lingering, fault)) {
         if (connections_start(&http->connections, &config, fault)) {

@@ -20,7 +20,7 @@ static bool bind_and_listen(int fd, struct address *address)
            getsockname(fd, at, &address->size) == 0;
 }
 
-bool listener_open(struct address *address, int *fd, struct fault *fault)
+bool listener_open(struct address *address, const char *option, int *fd, struct fault *fault)
 {
     char text[ADDRESS_TEXT_MAX];
     address_print(address, text);
@@ -30,7 +30,11 @@ bool listener_open(struct address *address, int *fd, struct fault *fault)
         *fd = opened;
         return true;
     }
-    fault_set(fault, 503, "cannot listen on %s: %s", text, strerror(errno));
+    if (errno == EADDRINUSE)
+        fault_set(fault, 503, "cannot listen on %s: %s; %s ADDR:PORT says another", text,
+                  strerror(errno), option);
+    else
+        fault_set(fault, 503, "cannot listen on %s: %s", text, strerror(errno));
     if (opened >= 0)
         close(opened);
     return false;

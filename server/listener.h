@@ -8,7 +8,7 @@
 #include "server/address.h"
 
 /* Binds to address and puts back where that really is (port 0 becomes the port the kernel chose).
- * *fd is the caller's to close. */
-bool listener_open(struct address *address, int *fd, struct fault *fault);
+ * *fd is the caller's to close. option, "--http", is told where the address is taken. */
+bool listener_open(struct address *address, const char *option, int *fd, struct fault *fault);
 
 #endif

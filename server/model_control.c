@@ -199,7 +199,7 @@ struct model_command *model_command_create(const struct model_control *control,
     if (control == NULL || !control->config.allowed) {
         fault_set(fault, 503,
                   "explicit model load / unload is not allowed: the models are those given when "
-                  "the server was started");
+                  "the server was started (without --allow-model-control)");
         return NULL;
     }
     if (name_size >= MODEL_NAME_MAX) {

@@ -56,7 +56,8 @@ static bool add_folder(struct model_paths *paths, const char *folder, struct fau
     struct dirent **entries;
     const int count = scandir(folder, &entries, is_config, by_name);
     if (count < 0)
-        return fault_set(fault, 400, "%s: %s", folder, strerror(errno));
+        return fault_set(fault, 400, "%s: %s%s", folder, strerror(errno),
+                         errno == ENOTDIR ? "; --model FILE serves one config" : "");
     bool done = count > 0 || fault_set(fault, 400, "%s: no *.json file in this folder", folder);
     for (int i = 0; i < count; i++) {
         done = done && add_entry(paths, folder, entries[i]->d_name, fault);
@@ -253,6 +254,8 @@ static bool parse_config(struct loading *loading, struct fault *fault)
     default_name(loading->path, name);
     if (model_config_parse(&loading->config, loading->text, size, name, fault))
         return true;
+    if (memchr(loading->text, '\0', size) != NULL) /* weights themselves, most likely */
+        fault_set(fault, 400, "a model's config, in JSON, expected, got binary data");
     free(loading->text);
     return fault_prefix(fault, "%s", loading->path);
 }
@@ -295,8 +298,9 @@ static bool add_model(struct model_list *list, struct served_model *served, cons
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->models[i]->name, served->name) == 0)
-            return fault_set(fault, 400, "%s: name: another model is named '%s' already", path,
-                             served->name);
+            return fault_set(fault, 400,
+                             "%s: name: another model is named '%s' already, that of %s", path,
+                             served->name, list->models[i]->source.path);
     list->models[list->count++] = served;
     return true;
 }

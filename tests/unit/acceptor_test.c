@@ -66,7 +66,7 @@ static int start(void **state)
     for (size_t i = 0; i < THREADS; i++)
         atomic_store(&given[i], 0);
     return address_parse(&address, "127.0.0.1:0", &fault) &&
-                   listener_open(&address, &listener, &fault)
+                   listener_open(&address, "--http", &listener, &fault)
                ? 0
                : -1;
 }
@@ -192,7 +192,7 @@ static void closing_waits_until_what_was_given_is_taken_up(void **state)
     pthread_join(thread, NULL);
     acceptor_free(acceptor);
     close(listener);
-    assert_true(listener_open(&address, &listener, &fault)); /* for stop */
+    assert_true(listener_open(&address, "--http", &listener, &fault)); /* for stop */
     start_with_limit(MOST);
 }
 
@@ -207,7 +207,7 @@ static void once_closed_nobody_can_connect(void **state)
     close(fd);
     acceptor_free(acceptor);
     close(listener);
-    assert_int_equal(listener_open(&address, &listener, &fault), true); /* for stop */
+    assert_int_equal(listener_open(&address, "--http", &listener, &fault), true); /* for stop */
     start_with_limit(MOST);
 }
 

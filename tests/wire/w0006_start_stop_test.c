@@ -109,20 +109,31 @@ static void the_same_port_can_be_taken_again_at_once(void **state)
     }
 }
 
-static void a_port_that_is_taken_is_an_error(void **state)
+static void refuse_taken(const char *const *arguments, const char *address, const char *option)
 {
-    struct daemon daemon;
-    char address[32], wanted[96], *output, *errors;
-    const char *const arguments[] = {"--http", address, "--models", "deploy/models", NULL};
-    (void)state;
-    assert_true(daemon_start(&daemon, examples, NULL));
-    snprintf(address, sizeof address, "127.0.0.1:%u", daemon.port);
-    snprintf(wanted, sizeof wanted, "cannot listen on %s: Address already in use", address);
+    char wanted[128], *output, *errors;
+    snprintf(wanted, sizeof wanted,
+             "cannot listen on %s: Address already in use; %s ADDR:PORT says another\n", address,
+             option);
     assert_int_equal(daemon_run(arguments, NULL, &output, &errors), 1);
     if (strstr(errors, wanted) == NULL)
         fail_msg("'%s' wanted, got: %s", wanted, errors);
     free(output);
     free(errors);
+}
+
+static void a_port_that_is_taken_is_an_error(void **state)
+{
+    struct daemon daemon;
+    char address[32];
+    const char *const http[] = {"--models", "deploy/models", "--http", address, NULL};
+    const char *const admin[] = {"--models", "deploy/models", "--http", "127.0.0.1:0",
+                                 "--admin",  address,         NULL};
+    (void)state;
+    assert_true(daemon_start(&daemon, examples, NULL));
+    snprintf(address, sizeof address, "127.0.0.1:%u", daemon.port);
+    refuse_taken(http, address, "--http");
+    refuse_taken(admin, address, "--admin");
     assert_int_equal(daemon_stop(&daemon), 0);
     daemon_fini(&daemon);
 }

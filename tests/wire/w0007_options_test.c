@@ -52,6 +52,11 @@ static void wrong_flags_are_refused_by_name(void **state)
         {"--zmq-curve-clients", "/nowhere", "zmq_curve_secret is missing"},
         {"--kernel", "abacus", "kernel: one of "},
         {"--models", "/nowhere", "/nowhere: No such file or directory"},
+        {"--models", "deploy/models/seed-simple.json",
+         "deploy/models/seed-simple.json: Not a directory; --model FILE serves one config"},
+        {"--model", "deploy/models/seed-simple.safetensors",
+         "deploy/models/seed-simple.safetensors: a model's config, in JSON, expected, got binary "
+         "data"},
         {"--model", "/nowhere.json", "/nowhere.json: No such file or directory"},
         {"--config", "/nowhere.json", "/nowhere.json: No such file or directory"},
         {"--check=maybe", NULL, "--check: true or false expected, got 'maybe'"},

@@ -177,9 +177,11 @@ static void two_models_of_one_name_are_refused(void **state)
     copy_weights(&dir, "tests/golden/torch/seed_simple/model.safetensors", "simple.safetensors");
     temp_dir_write(&dir, "a.json", "{\"name\":\"b\"," SIMPLE "}");
     temp_dir_write(&dir, "b.json", "{" SIMPLE "}");
-    char *path = temp_dir_file(&dir, "b.json");
+    char *path = temp_dir_file(&dir, "b.json"), text[128];
     const char *const arguments[] = {"--models", dir.path, NULL};
-    expect_refusal(arguments, 2, path, "name: another model is named 'b' already");
+    snprintf(text, sizeof text, "name: another model is named 'b' already, that of %s/a.json",
+             dir.path);
+    expect_refusal(arguments, 2, path, text);
     free(path);
     temp_dir_remove(&dir);
 }

@@ -80,7 +80,8 @@ static void a_wrong_query_is_400(void **state)
 
 static void loading_is_refused(void **state)
 {
-    static const char text[] = "explicit model load / unload is not allowed";
+    static const char text[] = "explicit model load / unload is not allowed: the models are those "
+                               "given when the server was started (without --allow-model-control)";
     (void)state;
     expect_post_error("/v2/repository/models/simple/load", "", 503, text);
     expect_post_error("/v2/repository/models/simple/load", "{\"parameters\":{}}", 503, text);
