@@ -47,14 +47,25 @@ static const char *skip_space(const char *at)
 
 /* ---- error texts ---- */
 
-/* The numbers, or what stands in their places. */
-static size_t count_elements(const struct tensor_text *tensor)
+/* Does a number, NaN or Infinity begin so? */
+static bool may_begin_number(char c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == 'N' || c == 'I';
+}
+
+/* The numbers, or what stands in their places. With odd, up to the first that is no number, and
+ * *odd is where that stands. */
+static size_t count_elements(const struct tensor_text *tensor, const char **odd)
 {
     size_t count = 0;
     bool within = false;
     for (size_t i = 0; i < tensor->size; i++) {
         const char c = tensor->text[i];
         const bool part = !is_space(c) && c != ',' && c != '[' && c != ']';
+        if (odd != NULL && part && !within && !may_begin_number(c)) {
+            *odd = tensor->text + i;
+            break;
+        }
         count += part && !within;
         within = part;
     }
@@ -64,7 +75,7 @@ static size_t count_elements(const struct tensor_text *tensor)
 static bool fail_count(const struct tensor_text *tensor, struct fault *fault)
 {
     return fault_set(fault, 400, "%zu numbers are wanted by shape %s, got %zu", tensor->elements,
-                     shape_text_of(tensor->shape, tensor->rank).text, count_elements(tensor));
+                     shape_text_of(tensor->shape, tensor->rank).text, count_elements(tensor, NULL));
 }
 
 /* What stands where a number should: "'tru'", "'\"'", "byte 0x07". */
@@ -83,6 +94,11 @@ static void describe_token(const char *at, const char *last, char *out)
         snprintf(out, FOUND_MAX, "'%.*s...'", TOKEN_SHOWN_MAX, at);
 }
 
+static bool is_too_deep_or_flat(const struct tensor_text_cursor *cursor, const char *wanted)
+{
+    return *cursor->at == '[' ? strcmp(wanted, "','") != 0 : strcmp(wanted, "'['") == 0;
+}
+
 /* A flat array of the wrong length is told by its count; all else by the place. */
 static bool fail(const struct slice *slice, const char *wanted)
 {
@@ -92,15 +108,17 @@ static bool fail(const struct slice *slice, const char *wanted)
     const bool bracket = *cursor->at == '[' || *cursor->at == ']' || *cursor->at == ',';
     const bool ends_wrong =
         cursor->at == cursor->last || *cursor->at == ',' || tensor->elements == 0;
-    if (!cursor->nested && ends_wrong && count_elements(tensor) != tensor->elements)
+    if (!cursor->nested && ends_wrong && count_elements(tensor, NULL) != tensor->elements)
         return fail_count(tensor, fault);
+    const bool choice = !cursor->row && is_too_deep_or_flat(cursor, wanted);
     char found[FOUND_MAX];
     describe_token(cursor->at, cursor->last, found);
-    if (!cursor->nested || !bracket)
+    if (!choice && (!cursor->nested || !bracket))
         return fault_set(fault, 400, "element %zu: %s is wanted, got %s", cursor->index, wanted,
                          found);
-    return fault_set(fault, 400, "element %zu: %s is wanted by shape %s, got %s", cursor->index,
-                     wanted, shape_text_of(tensor->shape, tensor->rank).text, found);
+    return fault_set(fault, 400, "element %zu: %s is wanted by shape %s, got %s%s", cursor->index,
+                     wanted, shape_text_of(tensor->shape, tensor->rank).text, found,
+                     choice ? "; numbers are given flat, or nested as the shape is" : "");
 }
 
 /* ---- the walk ---- */
@@ -237,6 +255,7 @@ void tensor_text_begin_row(struct tensor_text_cursor *cursor, const struct tenso
         .at = tensor->text,
         .last = tensor->text + tensor->size - bracket,
         .nested = true,
+        .row = true,
         .gap = gap,
     };
 }
@@ -327,5 +346,11 @@ bool tensor_text_has_room(const struct tensor_text *tensor, struct fault *fault)
     /* Two brackets, a digit a number and a comma between two. */
     if (tensor->elements == 0 || tensor->elements <= (tensor->size - 1) / 2)
         return true;
-    return fail_count(tensor, fault);
+    const char *odd = NULL;
+    const size_t index = count_elements(tensor, &odd);
+    if (odd == NULL)
+        return fail_count(tensor, fault);
+    char found[FOUND_MAX];
+    describe_token(odd, tensor->text + tensor->size - 1, found);
+    return fault_set(fault, 400, "element %zu: a number is wanted, got %s", index, found);
 }

@@ -22,7 +22,7 @@ struct tensor_text {
 };
 
 /* Has the text room for that many numbers? To be asked before memory is taken for them. On failure
- * status 400, "N numbers are wanted by shape [...], got M". */
+ * status 400: "N numbers are wanted by shape [...], got M", or what is there that is no number. */
 bool tensor_text_has_room(const struct tensor_text *tensor, struct fault *fault);
 
 /* Where the reading has come to. */
@@ -34,6 +34,7 @@ struct tensor_text_cursor {
     const char *at;
     const char *last; /* the closing bracket of the whole array */
     bool nested;      /* or flat */
+    bool row;         /* of a larger tensor */
     size_t gap;       /* places of out left free between two innermost arrays */
     size_t skipped;   /* so many of them so far */
     size_t level;     /* arrays open, less one */

@@ -114,6 +114,8 @@ static void refuse_i64(const char *shape, const char *text, int64_t min, int64_t
     free(sample.text);
 }
 
+#define EITHER "; numbers are given flat, or nested as the shape is"
+
 static void flat_and_nested_numbers_are_the_same(void **state)
 {
     (void)state;
@@ -137,7 +139,7 @@ static void scalar_is_an_array_of_one(void **state)
     static const float wanted[] = {7};
     accept_f32("", "[7]", 1, wanted);
     refuse_f32("", "[]", "1 numbers are wanted by shape [], got 0");
-    refuse_f32("", "[[7]]", "element 0: a number is wanted, got '['");
+    refuse_f32("", "[[7]]", "element 0: a number is wanted by shape [], got '['" EITHER);
 }
 
 static void tokens_are_numbers(void **state)
@@ -165,8 +167,8 @@ static void dimension_of_zero_is_empty_flat_or_nested(void **state)
     refuse_f32("0", "[1]", "0 numbers are wanted by shape [0], got 1");
     refuse_f32("2,0,3", "[[]]", "element 0: ',' is wanted by shape [2,0,3], got ']'");
     refuse_f32("2,0,3", "[[],[],[]]", "element 0: ']' is wanted by shape [2,0,3], got ','");
-    refuse_f32("2,0,3", "[[],[[]]]", "element 0: ']' is wanted by shape [2,0,3], got '['");
-    refuse_f32("0,2", "[[]]", "element 0: ']' is wanted by shape [0,2], got '['");
+    refuse_f32("2,0,3", "[[],[[]]]", "element 0: ']' is wanted by shape [2,0,3], got '['" EITHER);
+    refuse_f32("0,2", "[[]]", "element 0: ']' is wanted by shape [0,2], got '['" EITHER);
     refuse_f32("2,0", "[[1],[]]", "element 0: ']' is wanted, got '1'");
 }
 
@@ -187,14 +189,16 @@ static void nesting_unlike_the_shape_is_refused(void **state)
     refuse_f32("2,2", "[[1,2],[3,4],[5,6]]", "element 4: ']' is wanted by shape [2,2], got ','");
     refuse_f32("2,2", "[[1],[2]]", "element 1: ',' is wanted by shape [2,2], got ']'");
     refuse_f32("2,2", "[[1,2,3],[4]]", "element 2: ']' is wanted by shape [2,2], got ','");
-    refuse_f32("2,2", "[[1,2],3,4]", "element 2: '[' is wanted, got '3'");
-    refuse_f32("2,2", "[1,2,[3,4]]", "element 2: a number is wanted, got '['");
+    refuse_f32("2,2", "[[1,2],3,4]", "element 2: '[' is wanted by shape [2,2], got '3'" EITHER);
+    refuse_f32("2,2", "[1,2,[3,4]]",
+               "element 2: a number is wanted by shape [2,2], got '['" EITHER);
     refuse_f32("2,2", "[[1,2][3,4]]", "element 2: ',' is wanted by shape [2,2], got '['");
-    refuse_f32("2,2", "[[1,2],,[3,4]]", "element 2: '[' is wanted by shape [2,2], got ','");
+    refuse_f32("2,2", "[[1,2],,[3,4]]", "element 2: '[' is wanted by shape [2,2], got ','" EITHER);
     refuse_f32("2,2", "[[1,2],[3,]]", "element 3: a number is wanted by shape [2,2], got ']'");
-    refuse_f32("2,2", "[[[1,2]],[[3,4]]]", "element 0: a number is wanted by shape [2,2], got '['");
-    refuse_f32("4", "[[1,2],[3,4]]", "element 0: a number is wanted, got '['");
-    refuse_f32("1,2,1", "[[1,2]]", "element 0: '[' is wanted, got '1'");
+    refuse_f32("2,2", "[[[1,2]],[[3,4]]]",
+               "element 0: a number is wanted by shape [2,2], got '['" EITHER);
+    refuse_f32("4", "[[1,2],[3,4]]", "element 0: a number is wanted by shape [4], got '['" EITHER);
+    refuse_f32("1,2,1", "[[1,2]]", "element 0: '[' is wanted by shape [1,2,1], got '1'" EITHER);
 }
 
 static void bad_number_is_told_by_its_index(void **state)
@@ -331,6 +335,10 @@ static void room_is_two_brackets_and_two_bytes_a_number(void **state)
     sample_init(&sample, "1", "[]");
     assert_false(tensor_text_has_room(&sample.tensor, &fault));
     assert_string_equal(fault.text, "1 numbers are wanted by shape [1], got 0");
+    free(sample.text);
+    sample_init(&sample, "1,100", "[[-1, NaN, Infinity, \"a,b\"]]");
+    assert_false(tensor_text_has_room(&sample.tensor, &fault));
+    assert_string_equal(fault.text, "element 3: a number is wanted, got '\"'");
     free(sample.text);
     sample_init(&sample, "0", "[]");
     assert_true(tensor_text_has_room(&sample.tensor, &fault));

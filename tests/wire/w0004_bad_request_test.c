@@ -192,11 +192,13 @@ static struct bad {
     {"a comma behind the last number", DATA("[0.5,1,]"),
      "input 'input': element 2: ']' is wanted, got ','"},
     {"nesting unlike the shape", DATA("[[0.5,1]]"),
-     "input 'input': element 0: '[' is wanted, got '0.5'"},
+     "input 'input': element 0: '[' is wanted by shape [2,1,1], got '0.5'; numbers are given flat, "
+     "or nested as the shape is"},
     {"uneven nesting", DATA("[[[0.5]],[[]]]"),
      "input 'input': element 1: a number is wanted by shape [2,1,1], got ']'"},
     {"numbers and lists mixed", DATA("[[[0.5]],1]"),
-     "input 'input': element 1: '[' is wanted, got '1'"},
+     "input 'input': element 1: '[' is wanted by shape [2,1,1], got '1'; numbers are given flat, "
+     "or nested as the shape is"},
     {"nesting deeper than the shape", DATA("[[[[0.5]]],[[[1]]]]"),
      "input 'input': element 0: a number is wanted by shape [2,1,1], got '['"},
     {"a list that does not end", DATA("[0.5,1"), "inputs: ',' or ']' is wanted, got the end"},
