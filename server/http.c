@@ -260,10 +260,11 @@ bool http_refuse_now(struct exchange *exchange)
     exchange->refused_at_head = true;
     exchange->state = ANSWERED;
     if (reply->body != NULL)
-        http_refusals_send(exchange->connection, reply->status, reply->body, reply->size);
+        http_refusals_send(exchange->connection, reply->status, reply->body, reply->size,
+                           !exchange->is_head);
     else
         http_refusals_send(exchange->connection, reply->status, http_no_memory,
-                           strlen(http_no_memory));
+                           strlen(http_no_memory), !exchange->is_head);
     return false;
 }
 
@@ -399,6 +400,7 @@ static bool refuse_at_head(struct exchange *exchange)
 static bool head_arrived(struct exchange *exchange, const char *method, const char *target,
                          const char *version)
 {
+    exchange->is_head = strcmp(method, "HEAD") == 0;
     request_id_take(
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id"),
         exchange->id);
@@ -520,10 +522,10 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     if (exchange == NULL)
         return;
     if (code == MHD_REQUEST_TERMINATED_CLIENT_ABORT)
-        http_refusals_send(connection, 400, CONNECTIONS_CUT_SHORT,
-                           sizeof CONNECTIONS_CUT_SHORT - 1);
+        http_refusals_send(connection, 400, CONNECTIONS_CUT_SHORT, sizeof CONNECTIONS_CUT_SHORT - 1,
+                           !exchange->is_head);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
-    http_wire_answered(http_library_descriptor(connection), http_library_session(connection));
+    http_wire_answered(http_library_descriptor(connection));
     connections_set(exchange->http->connections, exchange->slot,
                     leaving ? CONNECTION_LEAVING : CONNECTION_IDLE,
                     clock_now() + exchange->http->config.idle_timeout);
@@ -569,9 +571,10 @@ static void connection_changed(void *argument, struct MHD_Connection *connection
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         acceptor_started(http->acceptor, number);
-        *context = connections_add(http->connections, info->connect_fd,
-                                   clock_now() + http->config.header_timeout);
-        if (*context == NULL || !http_wire_open(info->connect_fd, http->config.tls))
+        if (http_wire_open(info->connect_fd, http->config.tls))
+            *context = connections_add(http->connections, info->connect_fd,
+                                       clock_now() + http->config.header_timeout);
+        if (*context == NULL)
             shutdown(info->connect_fd, SHUT_RDWR);
         return;
     }

@@ -83,6 +83,7 @@ struct exchange {
     struct connection *slot;
     enum exchange_state state;
     char *query;  /* the target's, owned; NULL: it has none */
+    bool is_head; /* the method */
     bool crowded; /* see http_head_check */
     struct http_head_facts facts;
     char id[REQUEST_ID_MAX + 1];

@@ -11,6 +11,7 @@
 
 #include "server/http_exchange.h"
 #include "server/http_library.h"
+#include "server/http_wire.h"
 
 /* ---- what the library looks up for itself ---- */
 
@@ -109,12 +110,14 @@ static enum MHD_Result collect_header(void *argument, enum MHD_ValueKind kind, c
 }
 
 /* The head may leave the library too little memory for that of an answer. */
-static bool is_crowded(struct exchange *exchange, size_t headers)
+static bool is_crowded(struct exchange *exchange)
 {
+    const int headers =
+        MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, NULL, NULL);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     return info == NULL ||
-           info->header_size + headers * HTTP_GUARD_HEADER_COST > HTTP_GUARD_HEAD_MAX;
+           info->header_size + (size_t)headers * HTTP_GUARD_HEADER_COST > HTTP_GUARD_HEAD_MAX;
 }
 
 bool http_head_check(struct exchange *exchange, const char *method, const char *target,
@@ -129,9 +132,12 @@ bool http_head_check(struct exchange *exchange, const char *method, const char *
                                    .headers = list.headers,
                                    .header_count = list.count,
                                    .body_optional = exchange->route.body_optional};
-    exchange->crowded = is_crowded(exchange, list.count);
-    const bool good = http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
-                                       &exchange->refusal);
+    exchange->crowded = is_crowded(exchange);
+    const bool good =
+        http_guard_check(&head, exchange->http->config.max_body, &exchange->facts,
+                         &exchange->refusal) &&
+        (!http_wire_is_lost(http_library_descriptor(exchange->connection)) ||
+         fault_set(&exchange->refusal, 400, "a request whose end is not in doubt expected"));
     bodiless = good && !exchange->facts.has_body ? exchange->connection : NULL;
     return good;
 }

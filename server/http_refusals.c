@@ -60,12 +60,13 @@ void http_refusals_note(const char *text)
         refusal++;
 }
 
-void http_refusals_send_to(int fd, void *session, int status, const char *error, size_t size)
+static void send_answer(int fd, void *session, int status, const char *error, size_t size,
+                        bool with_body)
 {
     struct raw_answer answer;
     status_counts_add(responses, status);
     raw_answer_set(&answer, status, MHD_get_reason_phrase_for((unsigned)status), error, size,
-                   !http_wire_is_head(fd));
+                   with_body);
     /* One try: a client that reads nothing gets nothing. */
     const ssize_t sent = session != NULL
                              ? gnutls_record_send(session, answer.bytes, answer.size)
@@ -73,11 +74,16 @@ void http_refusals_send_to(int fd, void *session, int status, const char *error,
     (void)sent;
 }
 
-void http_refusals_send(struct MHD_Connection *connection, int status, const char *error,
-                        size_t size)
+void http_refusals_send_to(int fd, void *session, int status, const char *error, size_t size)
 {
-    http_refusals_send_to(http_library_descriptor(connection), http_library_session(connection),
-                          status, error, size);
+    send_answer(fd, session, status, error, size, !http_wire_is_head(fd));
+}
+
+void http_refusals_send(struct MHD_Connection *connection, int status, const char *error,
+                        size_t size, bool with_body)
+{
+    send_answer(http_library_descriptor(connection), http_library_session(connection), status,
+                error, size, with_body);
 }
 
 /* Called by the library alone. MHD_NO: it closes the connection. */
@@ -86,7 +92,8 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
 {
     (void)page;
     if (refusal->beside) {
-        http_refusals_send(connection, (int)status, refusal->error, strlen(refusal->error));
+        http_refusals_send_to(http_library_descriptor(connection), http_library_session(connection),
+                              (int)status, refusal->error, strlen(refusal->error));
         return MHD_NO;
     }
     /* The library's interface knows no const; memory that is persistent it only reads. */

@@ -108,11 +108,15 @@ static bool counts(const struct http_stream *stream)
            (is_named(stream, "Content-Length") || is_named(stream, "Transfer-Encoding"));
 }
 
+/* From the first byte on that counts: white space and a length's zeros before it do not. */
 static void keep_value(struct http_stream *stream, const char *data, size_t size)
 {
-    for (size_t i = 0; i < size && stream->value_size < STREAM_TEXT_MAX; i++)
+    for (size_t i = 0; i < size && stream->value_size < STREAM_TEXT_MAX; i++) {
+        if (stream->value_size == 1 && stream->value[0] == '0' && data[i] == '0')
+            continue;
         if (stream->value_size != 0 || (data[i] != ' ' && data[i] != '\t'))
             stream->value[stream->value_size++] = data[i];
+    }
 }
 
 static size_t follow_value(struct http_stream *stream, const char *data, size_t size)
@@ -168,6 +172,7 @@ static size_t end_field(struct http_stream *stream, char c)
 static void end_request(struct http_stream *stream)
 {
     stream->whole++;
+    stream->head = false;
     stream->place = STREAM_BEFORE;
 }
 

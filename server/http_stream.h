@@ -50,7 +50,7 @@ struct http_stream {
     bool after_space;  /* in the first line */
     bool trailer;      /* fields are behind a body */
     bool chunked, has_length, in_doubt;
-    bool head; /* the method is HEAD */
+    bool head; /* the method of what has not ended is HEAD */
     size_t name_size,
         value_size; /* of a field so far, and of the first line; ends at the maximum */
     char name[STREAM_TEXT_MAX], value[STREAM_TEXT_MAX];

@@ -22,7 +22,7 @@
 struct wire {
     struct http_stream stream;
     uint64_t answered; /* of its whole requests */
-    bool tls, told;
+    bool tls;
 };
 
 /* By descriptor. Others of the program's threads look here too, for descriptors of their own. */
@@ -81,54 +81,69 @@ bool http_wire_has_read(int fd)
     return wire != NULL && (wire->stream.place != STREAM_BEFORE || wire->stream.whole > 0);
 }
 
+/* All before the one that the follower is at, or was lost in, is answered. */
+static bool is_at_next(const struct wire *wire)
+{
+    return wire->stream.whole <= wire->answered;
+}
+
+bool http_wire_is_lost(int fd)
+{
+    const struct wire *wire = find(fd);
+    return wire != NULL && wire->stream.in_doubt && is_at_next(wire);
+}
+
 bool http_wire_is_head(int fd)
 {
     const struct wire *wire = find(fd);
-    return wire != NULL && wire->stream.head;
+    return wire != NULL && wire->stream.head && is_at_next(wire);
 }
 
-/* Once, with nothing left to be answered. */
-static void tell(struct wire *wire, int fd, gnutls_session_t session)
+static void tell(int fd, const struct wire *wire, gnutls_session_t session)
 {
     char error[256];
     const int size = snprintf(error, sizeof error, "{\"error\":\"%s\"}", wire->stream.fault);
     assert(size > 0 && (size_t)size < sizeof error);
-    if (!wire->told)
-        http_refusals_send_to(fd, session, 400, error, (size_t)size);
-    wire->told = true;
+    http_refusals_send_to(fd, session, 400, error, (size_t)size);
 }
 
+/* With nothing left to be answered. */
 static bool is_to_tell(const struct wire *wire)
 {
-    return wire->stream.place == STREAM_FAULT && wire->stream.whole <= wire->answered;
+    return wire->stream.place == STREAM_FAULT && is_at_next(wire);
 }
 
-/* The library reads no more before it hears that there is something. */
-void http_wire_answered(int fd, void *session)
+/* The library, if it goes on with the connection, reads no more before it hears that there is
+ * something; then it is told. */
+void http_wire_answered(int fd)
 {
     struct wire *wire = find(fd);
     if (wire == NULL)
         return;
     wire->answered++;
-    if (!is_to_tell(wire) || wire->told)
-        return;
-    tell(wire, fd, session);
-    shutdown(fd, SHUT_RD);
+    if (is_to_tell(wire))
+        shutdown(fd, SHUT_RD);
 }
 
 enum received { GOOD, NOT_YET, NEVER };
+
+/* Before anything is read: of a connection with a fault nothing is. */
+static enum received prospect(const struct wire *wire, int fd, gnutls_session_t session)
+{
+    if (wire->stream.place != STREAM_FAULT)
+        return GOOD;
+    if (!is_to_tell(wire))
+        return NOT_YET;
+    tell(fd, wire, session);
+    return NEVER;
+}
 
 /* Of *size bytes so many are left as are good. */
 static enum received look(struct wire *wire, int fd, gnutls_session_t session, const char *data,
                           ssize_t *size)
 {
     *size = (ssize_t)http_stream_follow(&wire->stream, data, (size_t)*size);
-    if (*size > 0)
-        return GOOD;
-    if (!is_to_tell(wire))
-        return NOT_YET;
-    tell(wire, fd, session);
-    return NEVER;
+    return *size > 0 ? GOOD : prospect(wire, fd, session);
 }
 
 /* ---- what the library calls ---- */
@@ -141,10 +156,14 @@ ssize_t recv(int fd, void *data, size_t room, int flags)
     struct wire *wire = find(fd);
     if (wire == NULL || wire->tls)
         return syscall(SYS_recvfrom, fd, data, room, flags, NULL, NULL);
-    ssize_t size = recvfrom(fd, data, room, flags, NULL, NULL);
-    if (size <= 0)
-        return size;
-    const enum received received = look(wire, fd, NULL, data, &size);
+    enum received received = prospect(wire, fd, NULL);
+    ssize_t size = 0;
+    if (received == GOOD) {
+        size = recvfrom(fd, data, room, flags, NULL, NULL);
+        if (size <= 0)
+            return size;
+        received = look(wire, fd, NULL, data, &size);
+    }
     if (received == GOOD)
         return size;
     errno = received == NOT_YET ? EAGAIN : ECONNRESET;
@@ -153,12 +172,16 @@ ssize_t recv(int fd, void *data, size_t room, int flags)
 
 ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t room)
 {
-    ssize_t size = record_recv(session, data, room);
-    const int fd = size > 0 ? gnutls_transport_get_int(session) : -1;
+    const int fd = gnutls_transport_get_int(session);
     struct wire *wire = find(fd);
-    if (wire == NULL)
-        return size;
-    const enum received received = look(wire, fd, session, data, &size);
+    enum received received = wire != NULL ? prospect(wire, fd, session) : GOOD;
+    ssize_t size = 0;
+    if (received == GOOD) {
+        size = record_recv(session, data, room);
+        if (size <= 0 || wire == NULL)
+            return size;
+        received = look(wire, fd, session, data, &size);
+    }
     return received == GOOD      ? size
            : received == NOT_YET ? GNUTLS_E_AGAIN
                                  : GNUTLS_E_PREMATURE_TERMINATION;

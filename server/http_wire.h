@@ -21,9 +21,11 @@ bool http_wire_close(int fd);
 
 /* Has anything of a request been seen of it? Else the library reads past this file. */
 bool http_wire_has_read(int fd);
-/* A request of it is over. session: a gnutls_session_t, NULL without TLS. */
-void http_wire_answered(int fd, void *session);
-/* The request that is being read or was read last asks by HEAD, so that no answer has a body. */
+/* Is the end of the request that is to be answered in doubt? */
+bool http_wire_is_lost(int fd);
+/* Does the request that is to be answered, and has not ended yet, ask by HEAD? */
 bool http_wire_is_head(int fd);
+/* A request of it is over. */
+void http_wire_answered(int fd);
 
 #endif

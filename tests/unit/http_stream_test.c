@@ -51,6 +51,8 @@ static void requests_end_where_they_say(void **state)
     expect_whole("GET / HTTP/1.0\r\n\r\n", 1);
     expect_whole(POST "Content-Length: 5\r\n\r\nGET /" GET "\r\n", 2);
     expect_whole(POST "content-LENGTH:\t2 \r\n\r\n\n\r", 1);
+    expect_whole(POST "Content-Length: 000000000000000000000000000000002\r\n\r\n{}" GET "\r\n", 2);
+    expect_whole(POST "Content-Length: 000000000000000000000000000000000\r\n\r\n" GET "\r\n", 2);
     expect_whole(POST "Content-Length: 0\r\n\r\n" GET "\r\n", 2);
     expect_whole(CHUNKED "0\r\n\r\n", 1);
     expect_whole(CHUNKED "5\r\nGET /\r\n0\r\n\r\n" GET "\r\n", 2);
@@ -147,7 +149,7 @@ static void a_body_whose_end_is_in_doubt_is_not_followed(void **state)
         "Content-Length: -1\r\n",
         "Content-Length: 1 1\r\n",
         "Content-Length: 99999999999999999999\r\n",
-        "Content-Length: 0000000000000000000000000000001\r\n",
+        "Content-Length: 0000000000000000000000000000001x\r\n",
         "Content-Length: 1\r\nContent-Length: 1\r\n",
         "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
@@ -191,6 +193,8 @@ static void HEAD_is_told_from_others(void **state)
     follow("HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n", 35, 1);
     assert_false(stream.head);
     follow("HEADS / HTTP/1.1\r\n", 18, 1);
+    assert_false(stream.head);
+    follow("HEAD / HTTP/1.1\r\n\r\n\rx", 21, 1);
     assert_false(stream.head);
 }
 

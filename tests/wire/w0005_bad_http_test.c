@@ -545,6 +545,53 @@ static void what_came_before_a_fault_is_answered(void **state)
     assert_still_good();
 }
 
+/* Of the reader that stands before the library's a length with many zeros had been none, and it let
+ * everything pass from there on. */
+static void bug_569_a_length_with_many_zeros_is_one(void **state)
+{
+    static const char bytes[] = "GET /v2/health/ready HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                                "000000000000000000000000\r\n\r\n"
+                                "POST /v2/repository/index HTTP/1.1\r\nHost: x\r\n"
+                                "Content-Length: 00000000000000000000000000000002\r\n\r\n{}" INDEX
+                                "0\r\nA: b\r\n:\r\n" HIDDEN;
+    (void)state;
+    char *answer = exchange(bytes, sizeof bytes - 1);
+    assert_int_equal(count(answer, "HTTP/1.1 200 OK\r\n"), 2);
+    assert_int_equal(count(answer, "HTTP/1.1 400 "), 1);
+    assert_null(strstr(answer, "\r\n\r\n{\"live\""));
+    free(answer);
+    assert_still_good();
+}
+
+/* It is told that it is the last one. */
+static void bug_570_nothing_follows_an_answer_that_closes(void **state)
+{
+    static const char *const cases[] = {
+        "GET /v2/health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n\nhello\n",
+        "GET /v2/health/ready HTTP/1.0\r\nHost: x\r\n\r\nxx\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        POST "Content-Length: 5000\r\n\r\n\n\n",
+        "GET /v2 HTTP/1.1\r\nHost: x/y\r\n\r\n\n\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *answer = exchange(cases[i], strlen(cases[i]));
+        expect_one_answer(answer);
+        free(answer);
+    }
+    assert_still_good();
+}
+
+/* Short ones took most of the library's memory by their number. */
+static void bug_571_a_head_of_however_many_headers_is_answered(void **state)
+{
+    (void)state;
+    for (int size = 1; size < 100; size += 9)
+        for (int headers = 90; headers < 320; headers += 2)
+            expect_answer_to_head(headers, size);
+    assert_still_good();
+}
+
 /* The library asked for a body that nobody had announced, and took the next request for it. */
 static void bug_563_who_expects_100_without_a_body_gets_one_answer(void **state)
 {
@@ -578,7 +625,8 @@ static void bug_564_HEAD_is_answered_without_a_body(void **state)
     snprintf(many + used, sizeof many - used, "\r\n");
     const char *const heads[] = {many, "HEAD /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: a\r\n\r\n",
                                  "HEAD /v2 HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n",
-                                 "HEAD /v2?\xff HTTP/1.1\r\nHost: x\r\n\r\n"};
+                                 "HEAD /v2?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+                                 "HEAD /v2?\xff HTTP/1.1\r\nHost: x\r\n\r\nGET"};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         char *answer = exchange(heads[i], strlen(heads[i]));
         const char *body = strstr(answer, "\r\n\r\n");
@@ -690,6 +738,9 @@ int main(void)
         cmocka_unit_test(bug_552_a_NUL_hides_nothing),
         cmocka_unit_test(bug_561_an_answer_ends_where_its_text_does),
         cmocka_unit_test(what_came_before_a_fault_is_answered),
+        cmocka_unit_test(bug_569_a_length_with_many_zeros_is_one),
+        cmocka_unit_test(bug_570_nothing_follows_an_answer_that_closes),
+        cmocka_unit_test(bug_571_a_head_of_however_many_headers_is_answered),
         cmocka_unit_test(bug_563_who_expects_100_without_a_body_gets_one_answer),
         cmocka_unit_test(bug_564_HEAD_is_answered_without_a_body),
         cmocka_unit_test(bug_565_a_long_head_with_a_fault_is_told_so),
