@@ -1,6 +1,7 @@
 #include "deploy/convert/keras_graph.h"
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "deploy/convert/keras_operation.h"
 #include "deploy/convert/keras_reference.h"
 #include "deploy/convert/keras_slicing.h"
+#include "proto/config_json.h"
 #include "proto/excerpt.h"
 
 static const char *class_of(const cJSON *layer)
@@ -117,18 +119,35 @@ static bool read_input(const cJSON *model, const char **layer, struct fault *fau
 
 /* ---- calls: how a layer was applied ---- */
 
-/* Arguments by name: whether it trains, and masks that are not given, change nothing. read_apart is
- * one that is looked at elsewhere, or NULL. */
-static bool check_arguments(const cJSON *layer, const cJSON *arguments, const char *read_apart,
-                            struct fault *fault)
+/* Whether a layer trains Keras 3 tells it anew when it predicts, whatever it was called with;
+ * before Keras 3 the call is what counts: Dropout(0.5)(x, training=True) draws in predict too. */
+static bool check_training(const struct keras_call *call, const cJSON *training,
+                           struct fault *fault)
+{
+    char place[EXCERPT_MAX + 80];
+    if (call->is_keras3 || cJSON_IsFalse(training))
+        return true;
+    snprintf(place, sizeof place, "%.48s %s: called with training", class_of(call->layer),
+             excerpt_of(name_of(call->layer)).text);
+    return config_json_refuse(training, place, "", "false", fault);
+}
+
+/* Arguments by name; null is as if it were not given. read_apart is one that is looked at
+ * elsewhere, or NULL. */
+static bool check_arguments(const struct keras_call *call, const cJSON *arguments,
+                            const char *read_apart, struct fault *fault)
 {
     for (const cJSON *item = arguments == NULL ? NULL : arguments->child; item != NULL;
-         item = item->next)
-        if (!cJSON_IsNull(item) && strcmp(item->string, "training") != 0 &&
-            (read_apart == NULL || strcmp(item->string, read_apart) != 0))
+         item = item->next) {
+        if (cJSON_IsNull(item) || (read_apart != NULL && strcmp(item->string, read_apart) == 0))
+            continue;
+        if (strcmp(item->string, "training") != 0)
             return fault_set(fault, 400, "%.48s %s: called with %s, which cannot be expressed",
-                             class_of(layer), excerpt_of(name_of(layer)).text,
+                             class_of(call->layer), excerpt_of(name_of(call->layer)).text,
                              excerpt_of(item->string).text);
+        if (!check_training(call, item, fault))
+            return false;
+    }
     return true;
 }
 
@@ -155,7 +174,7 @@ static bool read_call_object(struct keras_call *call, const cJSON *json,
         return fail(fault, layer, "its input cannot be read");
     call->mask_is_none = cJSON_IsNull(given);
     call->mask = call->mask_is_none ? NULL : given;
-    return check_arguments(layer, named, "mask", fault);
+    return check_arguments(call, named, "mask", fault);
 }
 
 /* Keras 1 and 2: [["lstm_1", 0, 0, {...}]], or that without the outer list. */
@@ -170,7 +189,7 @@ static bool read_call_list(struct keras_call *call, const cJSON *json,
     call->mask_is_none = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(named, "mask"));
     if (!keras_reference_read(item, source))
         return fail(fault, layer, "its input cannot be read");
-    return check_arguments(layer, named,
+    return check_arguments(call, named,
                            keras_slicing_is_layer(class_of(layer)) ? "slice_spec" : NULL, fault);
 }
 
@@ -190,10 +209,10 @@ static bool read_call(struct keras_call *call, struct keras_reference *source, s
     if (count != 1)
         return fault_set(fault, 400, "%.48s %s: used once expected, got %d times", class_of(layer),
                          excerpt_of(name_of(layer)).text, count);
-    call->tells_masks = !cJSON_IsArray(calls->child);
+    call->is_keras3 = !cJSON_IsArray(calls->child);
     if (keras_operation_is_layer(layer) && !keras_slicing_is_layer(class_of(layer)))
         return read_operation(layer, source, fault);
-    if (!call->tells_masks)
+    if (!call->is_keras3)
         return read_call_list(call, calls->child, source, fault);
     return read_call_object(call, calls->child, source, fault);
 }

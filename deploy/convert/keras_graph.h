@@ -27,8 +27,8 @@ struct keras_call {
     const struct cJSON *model; /* the one it is in */
     /* The layer on the same path whose mask it is called with, NULL for none. */
     const struct cJSON *mask;
-    /* Keras 3's graphs tell masks: with none here, the model knew of none. */
-    bool tells_masks;
+    /* In the form of Keras 3, whose graphs tell masks: with none here, the model knew of none. */
+    bool is_keras3;
     /* mask=None was written. To Keras 2 it is no mask; to Keras 3 it is as if it were not written.
      */
     bool mask_is_none;

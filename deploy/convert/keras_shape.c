@@ -199,7 +199,7 @@ static bool check_told(const struct keras_node *node, const struct keras_version
                     "expressed",
                     fault);
     const bool told_none =
-        node->call.tells_masks && is_known(carried, node) && !none_comes_along(node, version);
+        node->call.is_keras3 && is_known(carried, node) && !none_comes_along(node, version);
     if (node->call.mask == NULL && told_none && looks_at_masks(&node->layer))
         return fail(&node->layer,
                     "called without the mask that comes along with its input, which cannot be "

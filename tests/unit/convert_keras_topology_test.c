@@ -738,6 +738,34 @@ static void bug_503_masks_end_at_functions(void **state)
         IN_MODEL(OPS("Relu", "", OF_L), NODE("Dense", "r", ",\"units\":2", CALL_3("g", ""))));
 }
 
+/* A layer of Keras 1 or 2 that was called with training=True does train, in predict too; it was
+ * served as if it did not. Keras 3's predict tells each layer anew. */
+static void bug_566_what_was_called_to_train_is_refused(void **state)
+{
+#define TRAINED_2(class, options, call)                                                            \
+    TO("d", INPUT("i") "," NODE("LSTM", "l", LSTM_OPTIONS(""), CALL("i")) "," NODE(class, "d",     \
+                                                                                   options, call))
+#define TRAIN(value)  CALL_2("l", "\"training\":" value)
+#define DROPOUT(call) TRAINED_2("Dropout", ",\"rate\":0.5", call)
+    static const char *const cases[][2] = {
+        {DROPOUT(TRAIN("true")), "Dropout d: called with training: false expected, got true"},
+        {DROPOUT(TRAIN("1")), "Dropout d: called with training: false expected, got 1"},
+        {DROPOUT("[\"l\",0,0,{\"training\":true}]"), "Dropout d: called with training"},
+        {TRAINED_2("BatchNormalization", ",\"epsilon\":0.1", TRAIN("true")),
+         "BatchNormalization d: called with training"},
+        {TO("s", INPUT("i") ",{\"class_name\":\"Sequential\",\"name\":\"s\",\"config\":{\"name\":"
+                            "\"s\",\"layers\":[" LSTM("") "]},\"inbound_nodes\":[" CALL_2(
+                                "i", "\"training\":true") "]}"),
+         "Sequential s: called with training"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "2.9.0", cases[i][1]);
+    expect_taken(DROPOUT(TRAIN("false")));
+    expect_taken(DROPOUT(TRAIN("null")));
+    expect_taken(TRAINED_2("Dropout", ",\"rate\":0.5", CALL_3("l", "\"training\":true")));
+}
+
 /* ---- layers and options ---- */
 
 static void what_trains_is_looked_over(void **state)
@@ -985,6 +1013,7 @@ int main(void)
         cmocka_unit_test(bug_505_no_mask_of_keras_2_is_none),
         cmocka_unit_test(bug_506_no_mask_of_keras_3_comes_along),
         cmocka_unit_test(bug_503_masks_end_at_functions),
+        cmocka_unit_test(bug_566_what_was_called_to_train_is_refused),
         cmocka_unit_test(what_trains_is_looked_over),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
         cmocka_unit_test(bug_501_normalization_and_rescaling_are_layers),

@@ -488,6 +488,26 @@ def users_files():
     stateful("k2_stateful_h5", tf_keras, "h5")
 
 
+# ---- layers called with training= ----
+
+def bug_566_trains(k, training):
+    layers = k.layers
+    i = layers.Input((None, FEATURES))
+    x = layers.Dropout(0.5, name="odd")(layers.LSTM(UNITS)(i), training=training)
+    return k.Model(i, layers.Dense(3)(x))
+
+
+def trained_in_graphs():
+    """Keras 3's predict overrules training=True, Keras 2's does not."""
+    for name, k, training, suffix in (("k3_bug_566_trains", keras, True, "keras"),
+                                      ("k2_bug_566_does_not_train", tf_keras, False, "h5")):
+        model, x = bug_566_trains(k, training), sequence()
+        randomize(model)
+        write(f"{name}_{suffix}", saved(model, suffix), suffix, x, model.predict(x, verbose=0))
+    refuse("bug_566_trains", saved(bug_566_trains(tf_keras, True), "h5"), "h5",
+           "Dropout odd: called with training: false expected, got true")
+
+
 # ---- weights alone ----
 
 def weights_alone():
@@ -866,6 +886,7 @@ def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     all_models()
     masks_in_graphs()
+    trained_in_graphs()
     weights_alone()
     cudnn()
     keras1()
