@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "deploy/convert/keras_class.h"
 #include "proto/config_json.h"
 #include "proto/excerpt.h"
 
@@ -164,7 +165,8 @@ static bool read_nested_layer(const struct keras_options *options, const char *k
     long axis = -1;
     const cJSON *class_name = cJSON_GetObjectItemCaseSensitive(found, "class_name");
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(found, "config");
-    if (!cJSON_IsString(class_name) || !keras_function_is_layer(class_name->valuestring))
+    if (!cJSON_IsString(class_name) || !keras_function_is_layer(class_name->valuestring) ||
+        !keras_class_is_own(found))
         return keras_options_refuse(options, key, old_key,
                                     "the name of one of Keras' own functions", fault);
     if (!keras_function_layer(class_name->valuestring, "in its place", config, function, &axis,

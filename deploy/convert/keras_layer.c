@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "deploy/convert/keras_class.h"
 #include "deploy/convert/keras_normalization.h"
 #include "deploy/convert/keras_operation.h"
 #include "deploy/convert/keras_options.h"
@@ -304,7 +305,7 @@ bool keras_layer_names(const struct cJSON *json, const char **class_name, const 
         return fault_set(fault, 400, "a layer's class_name is missing");
     *class_name = class_item->valuestring;
     *name = cJSON_IsString(name_item) ? name_item->valuestring : "";
-    return true;
+    return keras_class_check(json, *class_name, *name, fault);
 }
 
 /* A layer that is a function. */

@@ -124,7 +124,8 @@ bool keras_rnn_parse(struct keras_layer *layer, const struct cJSON *config,
 bool keras_bidirectional_parse(struct keras_layer *layer, const struct cJSON *config,
                                const struct keras_version *version, struct fault *fault);
 
-/* "class_name" and "config"."name" (or "name") of a layer's JSON. */
+/* "class_name", which must be a class of Keras' own, and "config"."name" (or "name") of a layer's
+ * JSON; both are set where the class is another's. */
 bool keras_layer_names(const struct cJSON *json, const char **class_name, const char **name,
                        struct fault *fault);
 

@@ -4,10 +4,13 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "deploy/convert/keras_class.h"
+
 static bool is_class(const cJSON *layer, const char *class_name)
 {
     const cJSON *found = cJSON_GetObjectItemCaseSensitive(layer, "class_name");
-    return cJSON_IsString(found) && strcmp(found->valuestring, class_name) == 0;
+    return cJSON_IsString(found) && strcmp(found->valuestring, class_name) == 0 &&
+           keras_class_is_own(layer);
 }
 
 static const cJSON *option(const cJSON *layer, const char *key)

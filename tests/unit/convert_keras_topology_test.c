@@ -766,6 +766,58 @@ static void bug_566_what_was_called_to_train_is_refused(void **state)
     expect_taken(TRAINED_2("Dropout", ",\"rate\":0.5", CALL_3("l", "\"training\":true")));
 }
 
+/* ---- whose class it is ---- */
+
+#define OF(module, class, registered, options)                                                     \
+    "{\"module\":" module ",\"class_name\":\"" class "\",\"config\":{\"name\":\"a\"" options       \
+                                                     "},\"registered_name\":" registered "}"
+#define CUSTOM(class, options) OF("null", class, "\"" class "\"", options)
+
+/* A class of the user's that was called like one of Keras' was taken for it. */
+static void bug_567_a_custom_class_is_not_keras_own(void **state)
+{
+#define IS_CUSTOM(class)                                                                           \
+    "a (" class "): a class of Keras' own expected, got the custom class " class
+#define ANOTHERS(name) name "\",\"registered_name\":\"mine"
+#define BY_NAME        "the name of one of Keras' own functions expected"
+    static const char *const cases[][2] = {
+        {MODEL(CUSTOM("LSTM", LSTM_OPTIONS(""))), IS_CUSTOM("LSTM")},
+        {MODEL(LSTM(SEQUENCES) "," CUSTOM("Dense", ",\"units\":2")), IS_CUSTOM("Dense")},
+        {MODEL(LSTM("") "," CUSTOM("Dropout", ",\"rate\":0.1")), IS_CUSTOM("Dropout")},
+        {MODEL(LSTM("") "," CUSTOM("ReLU", "")), IS_CUSTOM("ReLU")},
+        {MODEL(OF("\"mine\"", "LSTM", "\"mine>LSTM\"", LSTM_OPTIONS(""))), "class mine>LSTM"},
+        {MODEL(OF("\"keras_mine.layers\"", "LSTM", "\"LSTM\"", LSTM_OPTIONS(""))),
+         IS_CUSTOM("LSTM")},
+        {MODEL(OF("3", "LSTM", "\"LSTM\"", LSTM_OPTIONS(""))), IS_CUSTOM("LSTM")},
+        {MODEL(LAYER("Bidirectional",
+                     ",\"merge_mode\":\"sum\",\"layer\":" CUSTOM("LSTM", LSTM_OPTIONS("")))),
+         "Bidirectional a.layer: " IS_CUSTOM("LSTM")},
+        {MODEL(LAYER("Bidirectional",
+                     ",\"merge_mode\":\"sum\",\"layer\":" LSTM("") ",\"backward_layer\":" CUSTOM(
+                         "LSTM", LSTM_OPTIONS(",\"go_backwards\":true")))),
+         "Bidirectional a.backward_layer: " IS_CUSTOM("LSTM")},
+        {MODEL(LSTM(SEQUENCES) "," LAYER("TimeDistributed",
+                                         ",\"layer\":" CUSTOM("Dense", ",\"units\":2"))),
+         IS_CUSTOM("Dense")},
+        {MODEL(LAYER("RNN", ",\"cell\":" CUSTOM("LSTMCell", LSTM_OPTIONS("")))),
+         "RNN a.cell: " IS_CUSTOM("LSTMCell")},
+        {MODEL(DENSE(",\"activation\":" CUSTOM("LeakyReLU", ""))), "Dense a.activation: " BY_NAME},
+        {MODEL(CUSTOM("Sequential", ",\"layers\":[" LSTM("") "]")), IS_CUSTOM("Sequential")},
+        {CUSTOM("Sequential", ",\"layers\":[" LSTM("") "]"), IS_CUSTOM("Sequential")},
+        {TO("l",
+            INPUT("i") "," OPERATION("NotEqual", ANOTHERS("ne"), "", TENSOR("i") ",0.5") "," ANY(
+                LAST_AXIS) "," MASKED("m", "i") "," SEQUENCE("l", "m", MASK("any"))),
+         NO_MAKER},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused(cases[i][0], "3.0.0", cases[i][1]);
+    expect_taken(MODEL(OF("\"keras.layers\"", "LSTM", "null", LSTM_OPTIONS(""))));
+    expect_taken(MODEL(OF("\"keras.src.layers.rnn.lstm\"", "LSTM", "\"LSTM\"", LSTM_OPTIONS(""))));
+    expect_taken(MODEL(OF("\"tf_keras.src.engine.sequential\"", "Sequential", "\"Sequential\"",
+                          ",\"layers\":[" LSTM("") "]")));
+}
+
 /* ---- layers and options ---- */
 
 static void what_trains_is_looked_over(void **state)
@@ -1014,6 +1066,7 @@ int main(void)
         cmocka_unit_test(bug_506_no_mask_of_keras_3_comes_along),
         cmocka_unit_test(bug_503_masks_end_at_functions),
         cmocka_unit_test(bug_566_what_was_called_to_train_is_refused),
+        cmocka_unit_test(bug_567_a_custom_class_is_not_keras_own),
         cmocka_unit_test(what_trains_is_looked_over),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
         cmocka_unit_test(bug_501_normalization_and_rescaling_are_layers),

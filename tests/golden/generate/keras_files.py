@@ -508,6 +508,25 @@ def trained_in_graphs():
            "Dropout odd: called with training: false expected, got true")
 
 
+# ---- classes of the user's own that are called like Keras' ----
+
+def bug_567_own_classes():
+    class LSTM(keras.layers.LSTM):
+        pass
+
+    class LSTMCell(tf_keras.layers.LSTMCell):
+        pass
+
+    refuse("bug_567_own_lstm",
+           saved(keras.Sequential([keras.layers.Input((None, FEATURES)), LSTM(UNITS, name="odd")]), "keras"),
+           "keras", "odd (LSTM): a class of Keras' own expected, got the custom class LSTM")
+    layers = tf_keras.layers
+    refuse("bug_567_own_cell",
+           saved(tf_keras.Sequential([layers.Input((None, FEATURES)), layers.RNN(LSTMCell(UNITS, name="odd"))]),
+                 "h5"),
+           "h5", "odd (LSTMCell): a class of Keras' own expected, got the custom class LSTMCell")
+
+
 # ---- weights alone ----
 
 def weights_alone():
@@ -887,6 +906,7 @@ def main():
     all_models()
     masks_in_graphs()
     trained_in_graphs()
+    bug_567_own_classes()
     weights_alone()
     cudnn()
     keras1()
