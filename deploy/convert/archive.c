@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zip.h>
 
+#include "deploy/convert/deflate_ratio.h"
 #include "proto/excerpt.h"
 
 bool archive_is_one(const struct blob *file)
@@ -36,7 +37,7 @@ static bool count_entries(struct archive *archive, struct fault *fault)
 bool archive_init(struct archive *archive, const struct blob *file, struct fault *fault)
 {
     zip_error_t error;
-    *archive = (struct archive){0};
+    *archive = (struct archive){.size = file->size};
     zip_error_init(&error);
     zip_source_t *source = zip_source_buffer_create(file->bytes, file->size, 0, &error);
     if (source == NULL)
@@ -87,13 +88,30 @@ static bool fail_entry(const struct archive *archive, size_t i, const char *what
     return fault_set(fault, 400, "zip: '%s': %s", excerpt_of(archive_name(archive, i)).text, what);
 }
 
+/* What the library says of an entry; what: for people, where it is not that memory ran out. */
+static bool fail_library(const struct archive *archive, size_t i, zip_error_t *error,
+                         const char *what, struct fault *fault)
+{
+    if (zip_error_code_zip(error) == ZIP_ER_MEMORY)
+        return fault_set(fault, 503, "out of memory");
+    return fail_entry(archive, i, what != NULL ? what : zip_error_strerror(error), fault);
+}
+
+/* Before memory is taken for it: can what is stored hold what is declared? */
+static bool can_hold(const struct archive *archive, const zip_stat_t *stat)
+{
+    const zip_uint64_t ratio = stat->comp_method == ZIP_CM_STORE ? 1 : DEFLATE_RATIO;
+    return stat->comp_size <= archive->size && stat->size / ratio <= stat->comp_size;
+}
+
 static bool stat_entry(const struct archive *archive, size_t i, size_t max_size, size_t *size,
                        struct fault *fault)
 {
-    const zip_uint64_t wanted = ZIP_STAT_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    const zip_uint64_t wanted =
+        ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     zip_stat_t stat;
     if (zip_stat_index(archive->zip, i, 0, &stat) != 0 || (stat.valid & wanted) != wanted)
-        return fail_entry(archive, i, "its size or method is not told", fault);
+        return fail_entry(archive, i, "its sizes or method are not told", fault);
     if (stat.encryption_method != ZIP_EM_NONE)
         return fail_entry(archive, i, "it is encrypted", fault);
     if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE)
@@ -102,12 +120,14 @@ static bool stat_entry(const struct archive *archive, size_t i, size_t max_size,
         return fault_set(fault, 400, "zip: '%s': at most %zu bytes expected, got %llu",
                          excerpt_of(archive_name(archive, i)).text, max_size,
                          (unsigned long long)stat.size);
+    if (!can_hold(archive, &stat))
+        return fail_entry(archive, i, "more bytes announced than it can hold", fault);
     *size = (size_t)stat.size;
     return true;
 }
 
 /* Reading on to the end is what makes libzip look at the checksum. */
-static bool read_entry(zip_file_t *file, unsigned char *bytes, size_t size)
+static bool read_bytes(zip_file_t *file, unsigned char *bytes, size_t size)
 {
     size_t done = 0;
     unsigned char beyond;
@@ -120,25 +140,32 @@ static bool read_entry(zip_file_t *file, unsigned char *bytes, size_t size)
     return zip_fread(file, &beyond, 1) == 0;
 }
 
+static bool read_entry(const struct archive *archive, size_t i, zip_file_t *file, struct blob *blob,
+                       struct fault *fault)
+{
+    return read_bytes(file, blob->bytes, blob->size) ||
+           fail_library(archive, i, zip_file_get_error(file), "its bytes are not as declared",
+                        fault);
+}
+
 bool archive_read(const struct archive *archive, size_t i, size_t max_size, struct blob *blob,
                   struct fault *fault)
 {
-    size_t size = 0;
-    if (!stat_entry(archive, i, max_size, &size, fault))
+    struct blob read;
+    if (!stat_entry(archive, i, max_size, &read.size, fault))
         return false;
     zip_file_t *file = zip_fopen_index(archive->zip, i, 0);
     if (file == NULL)
-        return fail_entry(archive, i, zip_error_strerror(zip_get_error(archive->zip)), fault);
-    unsigned char *bytes = malloc(size + 1);
-    bool done = bytes != NULL && read_entry(file, bytes, size);
+        return fail_library(archive, i, zip_get_error(archive->zip), NULL, fault);
+    read.bytes = malloc(read.size + 1);
+    const bool done = read.bytes != NULL ? read_entry(archive, i, file, &read, fault)
+                                         : fault_set(fault, 503, "out of memory");
     zip_fclose(file);
     if (!done) {
-        done = bytes != NULL ? fail_entry(archive, i, "its bytes are not as declared", fault)
-                             : fault_set(fault, 503, "out of memory");
-        free(bytes);
-        return done;
+        free(read.bytes);
+        return false;
     }
-    bytes[size] = '\0';
-    *blob = (struct blob){.bytes = bytes, .size = size};
+    read.bytes[read.size] = '\0';
+    *blob = read;
     return true;
 }

@@ -15,6 +15,7 @@
 
 struct archive {
     struct zip *zip;
+    size_t size;  /* of the file */
     size_t count; /* entries, folders included */
 };
 
@@ -31,8 +32,9 @@ const char *archive_name(const struct archive *archive, size_t i);
 /* The one entry of that name: refused are none, and two. */
 bool archive_find(const struct archive *archive, const char *name, size_t *i, struct fault *fault);
 
-/* Unpacks an entry of at most max_size bytes as the archive declares them, which it must then have
- * and match its checksum; the blob is the caller's to free. */
+/* Unpacks an entry of at most max_size bytes as the archive declares them, no more than what is
+ * stored of it can hold, which it must then have and match its checksum; the blob is the caller's
+ * to free. Status 400, or 503 without memory. */
 bool archive_read(const struct archive *archive, size_t i, size_t max_size, struct blob *blob,
                   struct fault *fault);
 

@@ -7,10 +7,8 @@
 #include <string.h>
 
 #include "core/checked.h"
+#include "deploy/convert/deflate_ratio.h"
 #include "proto/excerpt.h"
-
-/* What deflate can make of a byte at the most. */
-#define DEFLATE_RATIO 1032
 
 struct hdf5_file {
     hid_t id;

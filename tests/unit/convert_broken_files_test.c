@@ -174,6 +174,38 @@ static void a_bomb_is_refused_before_it_is_unpacked(void **state)
     free(zeros);
 }
 
+/* Writes into the header of the archive's only entry that its bytes are so many; at: which of both
+ * numbers, counted from the header's begin. */
+#define STORED_AT   20
+#define DECLARED_AT 24
+static void announce(char *bytes, size_t size, size_t at, uint32_t number)
+{
+    char *header = memmem(bytes, size, "PK\1\2", 4);
+    assert_non_null(header);
+    for (size_t i = 0; i < 4; i++)
+        header[at + i] = (char)(number >> 8 * i);
+}
+
+/* Memory was taken for whatever size an entry declared. */
+static void bug_568_no_memory_is_taken_for_what_an_entry_cannot_hold(void **state)
+{
+    static const struct entry small = ENTRY("w.npy", "not deflated");
+    char *zeros = must_allocate_zeros(4096, 1);
+    const struct entry deflated = {"w.npy", zeros, 4096};
+    const struct entry *const entries[] = {&small, &deflated};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        size_t size;
+        char *bytes = zip_of(entries[i], 1, &size);
+        announce(bytes, size, DECLARED_AT, 0x60000000);
+        assert_refused(bytes, size, "'w.npy': more bytes announced than it can hold");
+        announce(bytes, size, STORED_AT, 0x60000000);
+        assert_refused(bytes, size, "'w.npy': more bytes announced than it can hold");
+        free(bytes);
+    }
+    free(zeros);
+}
+
 static void views_beyond_their_storage_are_refused(void **state)
 {
     static const struct {
@@ -441,6 +473,7 @@ int main(void)
         cmocka_unit_test(bent_anywhere_it_is_refused_or_still_a_model),
         cmocka_unit_test(a_bent_weight_in_an_archive_is_noticed),
         cmocka_unit_test(a_bomb_is_refused_before_it_is_unpacked),
+        cmocka_unit_test(bug_568_no_memory_is_taken_for_what_an_entry_cannot_hold),
         cmocka_unit_test(views_beyond_their_storage_are_refused),
         cmocka_unit_test(bug_430_a_marked_view_is_not_taken_for_its_storage),
         cmocka_unit_test(bug_452_dicts_in_dicts_are_not_walked_for_ever),

@@ -15,6 +15,8 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import warnings
+import zipfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -527,6 +529,22 @@ def bug_567_own_classes():
            "h5", "odd (LSTMCell): a class of Keras' own expected, got the custom class LSTMCell")
 
 
+# ---- an archive that has an entry twice ----
+
+def bug_568_entries_twice():
+    """Python's zipfile, and so Keras, takes the last one."""
+    models = [keras.Sequential([keras.layers.Input((None, 2)), keras.layers.LSTM(1)]) for _ in range(2)]
+    for model in models:
+        randomize(model)
+    last = zipfile.ZipFile(io.BytesIO(saved(models[1], "keras")))
+    for name in ("metadata.json", "config.json", "model.weights.h5"):
+        archive = io.BytesIO(saved(models[0], "keras"))
+        with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(archive, "a") as both_of_them:
+            both_of_them.writestr(name, last.read(name), zipfile.ZIP_DEFLATED)
+        refuse(f"bug_568_{name.split('.')[-2]}_twice", archive.getvalue(), "keras",
+               f"zip: '{name}' is there twice")
+
+
 # ---- weights alone ----
 
 def weights_alone():
@@ -907,6 +925,7 @@ def main():
     masks_in_graphs()
     trained_in_graphs()
     bug_567_own_classes()
+    bug_568_entries_twice()
     weights_alone()
     cudnn()
     keras1()
