@@ -1,14 +1,19 @@
 #include "deploy/convert/keras_class.h"
 
-#include <cjson/cJSON.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "deploy/convert/member_text.h"
 #include "proto/excerpt.h"
 
-static const char *registered_name(const cJSON *json)
+const char *keras_class_of(const struct cJSON *json)
 {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "registered_name"));
+    return member_text(json, "class_name", "");
+}
+
+static const char *registered_name(const struct cJSON *json)
+{
+    return member_text(json, "registered_name", NULL);
 }
 
 /* With the dot: keras_tuner is none of Keras' modules. */
@@ -20,8 +25,7 @@ static bool is_keras_module(const char *module)
 
 bool keras_class_is_own(const struct cJSON *json)
 {
-    const char *module = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "module"));
-    return registered_name(json) == NULL || (module != NULL && is_keras_module(module));
+    return registered_name(json) == NULL || is_keras_module(member_text(json, "module", ""));
 }
 
 bool keras_class_check(const struct cJSON *json, const char *class_name, const char *name,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deploy/convert/keras_class.h"
 #include "deploy/convert/keras_layer.h"
 #include "deploy/convert/keras_mask.h"
 #include "deploy/convert/keras_operation.h"
@@ -12,12 +13,6 @@
 #include "deploy/convert/keras_slicing.h"
 #include "proto/config_json.h"
 #include "proto/excerpt.h"
-
-static const char *class_of(const cJSON *layer)
-{
-    const cJSON *name = cJSON_GetObjectItemCaseSensitive(layer, "class_name");
-    return cJSON_IsString(name) ? name->valuestring : "";
-}
 
 /* For texts; "" when there is none. */
 static const char *name_of(const cJSON *layer)
@@ -30,19 +25,19 @@ static const char *name_of(const cJSON *layer)
 
 static bool is_sequential(const cJSON *model)
 {
-    return strcmp(class_of(model), "Sequential") == 0;
+    return strcmp(keras_class_of(model), "Sequential") == 0;
 }
 
 bool keras_graph_is_model(const struct cJSON *layer)
 {
-    const char *name = class_of(layer);
+    const char *name = keras_class_of(layer);
     return is_sequential(layer) || strcmp(name, "Model") == 0 || strcmp(name, "Functional") == 0;
 }
 
 static bool fail(struct fault *fault, const cJSON *model, const char *text)
 {
-    return fault_set(fault, 400, "%.48s %s: %s", class_of(model), excerpt_of(name_of(model)).text,
-                     text);
+    return fault_set(fault, 400, "%.48s %s: %s", keras_class_of(model),
+                     excerpt_of(name_of(model)).text, text);
 }
 
 const struct cJSON *keras_graph_layers(const struct cJSON *model, struct fault *fault)
@@ -110,7 +105,8 @@ static bool read_input(const cJSON *model, const char **layer, struct fault *fau
         return fail(fault, model, "a list expected in input_layers");
     if (reference_count(list) != 1)
         return fault_set(fault, 400, "%.48s %s.input_layers: one input expected, got %zu",
-                         class_of(model), excerpt_of(name_of(model)).text, reference_count(list));
+                         keras_class_of(model), excerpt_of(name_of(model)).text,
+                         reference_count(list));
     if (!keras_reference_read(first_reference(list), &reference))
         return fail(fault, model, "input_layers cannot be read");
     *layer = reference.layer;
@@ -127,7 +123,7 @@ static bool check_training(const struct keras_call *call, const cJSON *training,
     char place[EXCERPT_MAX + 80];
     if (call->is_keras3 || cJSON_IsFalse(training))
         return true;
-    snprintf(place, sizeof place, "%.48s %s: called with training", class_of(call->layer),
+    snprintf(place, sizeof place, "%.48s %s: called with training", keras_class_of(call->layer),
              excerpt_of(name_of(call->layer)).text);
     return config_json_refuse(training, place, "", "false", fault);
 }
@@ -143,7 +139,7 @@ static bool check_arguments(const struct keras_call *call, const cJSON *argument
             continue;
         if (strcmp(item->string, "training") != 0)
             return fault_set(fault, 400, "%.48s %s: called with %s, which cannot be expressed",
-                             class_of(call->layer), excerpt_of(name_of(call->layer)).text,
+                             keras_class_of(call->layer), excerpt_of(name_of(call->layer)).text,
                              excerpt_of(item->string).text);
         if (!check_training(call, item, fault))
             return false;
@@ -153,7 +149,7 @@ static bool check_arguments(const struct keras_call *call, const cJSON *argument
 
 static bool fail_inputs(const cJSON *layer, size_t found, struct fault *fault)
 {
-    return fault_set(fault, 400, "%.48s %s: one input expected, got %zu", class_of(layer),
+    return fault_set(fault, 400, "%.48s %s: one input expected, got %zu", keras_class_of(layer),
                      excerpt_of(name_of(layer)).text, found);
 }
 
@@ -168,7 +164,7 @@ static bool read_call_object(struct keras_call *call, const cJSON *json,
     const cJSON *given = cJSON_GetObjectItemCaseSensitive(named, "mask");
     if (cJSON_GetArraySize(inputs) == 1 && cJSON_IsArray(inputs->child))
         inputs = inputs->child;
-    if (cJSON_GetArraySize(inputs) != (keras_slicing_is_layer(class_of(layer)) ? 2 : 1))
+    if (cJSON_GetArraySize(inputs) != (keras_slicing_is_layer(keras_class_of(layer)) ? 2 : 1))
         return fail_inputs(layer, (size_t)cJSON_GetArraySize(inputs), fault);
     if (!keras_reference_of_tensor(inputs->child, source))
         return fail(fault, layer, "its input cannot be read");
@@ -189,8 +185,8 @@ static bool read_call_list(struct keras_call *call, const cJSON *json,
     call->mask_is_none = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(named, "mask"));
     if (!keras_reference_read(item, source))
         return fail(fault, layer, "its input cannot be read");
-    return check_arguments(call, named,
-                           keras_slicing_is_layer(class_of(layer)) ? "slice_spec" : NULL, fault);
+    return check_arguments(
+        call, named, keras_slicing_is_layer(keras_class_of(layer)) ? "slice_spec" : NULL, fault);
 }
 
 /* Of a function, which reads its other arguments itself. */
@@ -207,10 +203,10 @@ static bool read_call(struct keras_call *call, struct keras_reference *source, s
     const cJSON *calls = cJSON_GetObjectItemCaseSensitive(layer, "inbound_nodes");
     const int count = cJSON_GetArraySize(calls);
     if (count != 1)
-        return fault_set(fault, 400, "%.48s %s: used once expected, got %d times", class_of(layer),
-                         excerpt_of(name_of(layer)).text, count);
+        return fault_set(fault, 400, "%.48s %s: used once expected, got %d times",
+                         keras_class_of(layer), excerpt_of(name_of(layer)).text, count);
     call->is_keras3 = !cJSON_IsArray(calls->child);
-    if (keras_operation_is_layer(layer) && !keras_slicing_is_layer(class_of(layer)))
+    if (keras_operation_is_layer(layer) && !keras_slicing_is_layer(keras_class_of(layer)))
         return read_operation(layer, source, fault);
     if (!call->is_keras3)
         return read_call_list(call, calls->child, source, fault);
@@ -295,7 +291,7 @@ static bool check_beside(const cJSON *model, const cJSON *layers, struct keras_p
     return beside == 0 ||
            fault_set(fault, 400,
                      "%.48s %s: a single path of layers expected, got %zu layers beside it",
-                     class_of(model), excerpt_of(name_of(model)).text, beside);
+                     keras_class_of(model), excerpt_of(name_of(model)).text, beside);
 }
 
 static bool read_graph(const cJSON *model, const cJSON *layers, struct keras_path *path,

@@ -8,9 +8,7 @@
 
 static bool is_class(const cJSON *layer, const char *class_name)
 {
-    const cJSON *found = cJSON_GetObjectItemCaseSensitive(layer, "class_name");
-    return cJSON_IsString(found) && strcmp(found->valuestring, class_name) == 0 &&
-           keras_class_is_own(layer);
+    return strcmp(keras_class_of(layer), class_name) == 0 && keras_class_is_own(layer);
 }
 
 static const cJSON *option(const cJSON *layer, const char *key)

@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "deploy/convert/keras_class.h"
 #include "deploy/convert/keras_options.h"
+#include "deploy/convert/member_text.h"
 #include "proto/excerpt.h"
 
 /* ---- calls ---- */
@@ -21,15 +23,9 @@ static const cJSON *call_of(const cJSON *json)
     return call->child->next == NULL ? call->child : NULL;
 }
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-    return text == NULL ? "" : text;
-}
-
 static bool is_lambda(const cJSON *json)
 {
-    return strcmp(text_of(json, "class_name"), "TFOpLambda") == 0;
+    return strcmp(keras_class_of(json), "TFOpLambda") == 0;
 }
 
 /* Keras 2's call whose first argument is a number: ["_CONSTANT_VALUE", -1, 2.0, {"y": TENSOR}]. */
@@ -401,14 +397,14 @@ static bool looks_like_operation(const cJSON *json)
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(json, "config");
     return cJSON_IsObject(call_of(json)) &&
            cJSON_GetObjectItemCaseSensitive(config, "trainable") == NULL &&
-           find_function(text_of(json, "class_name")) != NULL;
+           find_function(keras_class_of(json)) != NULL;
 }
 
 bool keras_operation_is_layer(const struct cJSON *json)
 {
     static const char *const modules[] = {"keras.src.ops.", "keras.src.activations.", "keras.ops",
                                           "keras.activations"};
-    const char *module = text_of(json, "module");
+    const char *module = member_text(json, "module", "");
     for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
         if (strncmp(module, modules[i], strlen(modules[i])) == 0)
             return true;
@@ -420,7 +416,7 @@ bool keras_operation_parse(struct keras_layer *layer, const struct cJSON *json, 
     struct operation op = {.layer = layer, .call = call_of(json)};
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(json, "config");
     const bool lambda = is_lambda(json);
-    const char *name = lambda ? text_of(config, "function") : layer->class_name;
+    const char *name = lambda ? member_text(config, "function", "") : layer->class_name;
     const struct function *function = find_function(name);
     struct keras_reference input;
     if (function == NULL)

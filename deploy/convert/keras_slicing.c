@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deploy/convert/keras_class.h"
 #include "deploy/convert/keras_options.h"
 
 bool keras_slicing_is_layer(const char *class_name)
@@ -29,9 +30,7 @@ static const cJSON *key_of(const cJSON *json)
  * numbers, None, an ellipsis, a tensor. */
 static const cJSON *slice_of(const cJSON *item)
 {
-    const char *class_name =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "class_name"));
-    if (class_name != NULL && strcmp(class_name, "__slice__") == 0)
+    if (strcmp(keras_class_of(item), "__slice__") == 0)
         item = cJSON_GetObjectItemCaseSensitive(item, "config");
     const bool whole = cJSON_GetObjectItemCaseSensitive(item, "start") != NULL &&
                        cJSON_GetObjectItemCaseSensitive(item, "stop") != NULL &&

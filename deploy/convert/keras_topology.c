@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deploy/convert/keras_class.h"
+#include "deploy/convert/member_text.h"
 #include "proto/config_json.h"
 #include "proto/excerpt.h"
 
@@ -62,20 +64,14 @@ static void snake_case(const char *name, char *out, size_t capacity)
     out[used] = '\0';
 }
 
-static const char *class_of(const cJSON *layer)
-{
-    const cJSON *name = cJSON_GetObjectItemCaseSensitive(layer, "class_name");
-    return cJSON_IsString(name) ? name->valuestring : "";
-}
-
 /* "PARENT/layers/lstm_2": the third of its class in the model's list. */
 static char *store_path(const char *parent, const cJSON *layers, const cJSON *layer)
 {
     char name[80], *path;
     size_t before = 0;
     for (const cJSON *other = layers->child; other != layer; other = other->next)
-        before += strcmp(class_of(other), class_of(layer)) == 0;
-    snake_case(class_of(layer), name, sizeof name);
+        before += strcmp(keras_class_of(other), keras_class_of(layer)) == 0;
+    snake_case(keras_class_of(layer), name, sizeof name);
     const char *slash = parent[0] == '\0' ? "" : "/";
     const int size = before == 0
                          ? asprintf(&path, "%s%slayers/%s", parent, slash, name)
@@ -265,7 +261,7 @@ static bool check_input_layers(const struct pending_list *list, struct fault *fa
 {
     for (size_t i = 0; i < list->count; i++) {
         const cJSON *config = cJSON_GetObjectItemCaseSensitive(list->items[i].call.layer, "config");
-        const bool input = strcmp(class_of(list->items[i].call.layer), "InputLayer") == 0;
+        const bool input = strcmp(keras_class_of(list->items[i].call.layer), "InputLayer") == 0;
         if (input && (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(config, "sparse")) ||
                       cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(config, "ragged"))))
             return fault_set(fault, 400, "InputLayer: sparse and ragged false expected, got true");
@@ -286,12 +282,6 @@ static cJSON *parse_json(const char *json, size_t size, struct fault *fault)
     return inner;
 }
 
-static const char *text_of(const cJSON *object, const char *key, const char *otherwise)
-{
-    const cJSON *found = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(found) ? found->valuestring : otherwise;
-}
-
 /* What stands around the model, and the model itself. */
 static const cJSON *find_model(struct keras_topology *topology, const char *keras_version,
                                const char *backend)
@@ -299,15 +289,15 @@ static const cJSON *find_model(struct keras_topology *topology, const char *kera
     const cJSON *at = topology->json;
     static const char *const shells[] = {"modelTopology", "model_config"};
     for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
-        keras_version = text_of(at, "keras_version", keras_version);
-        backend = text_of(at, "backend", backend);
+        keras_version = member_text(at, "keras_version", keras_version);
+        backend = member_text(at, "backend", backend);
         const cJSON *within = cJSON_GetObjectItemCaseSensitive(at, shells[i]);
         at = within == NULL ? at : within;
     }
-    keras_version = text_of(at, "keras_version", keras_version);
-    backend = text_of(at, "backend", backend);
+    keras_version = member_text(at, "keras_version", keras_version);
+    backend = member_text(at, "backend", backend);
     /* Keras 3's to_json says no version, but the module of each class. */
-    if (keras_version == NULL && text_of(at, "module", NULL) != NULL)
+    if (keras_version == NULL && member_text(at, "module", NULL) != NULL)
         keras_version = "3";
     topology->version = keras_version_parse(keras_version == NULL ? "" : keras_version);
     topology->theano = backend != NULL && strcmp(backend, "theano") == 0;
@@ -320,7 +310,7 @@ static bool parse_model(struct keras_topology *topology, const cJSON *model,
     if (!keras_graph_is_model(model))
         return fault_set(fault, 400,
                          "a class_name, Sequential, Model or Functional, expected, got \"%s\"",
-                         excerpt_of(class_of(model)).text);
+                         excerpt_of(keras_class_of(model)).text);
     if (!expand_all(list, model, fault))
         return false;
     topology->top_count = (size_t)cJSON_GetArraySize(keras_graph_layers(model, fault));

@@ -7,6 +7,7 @@
 #include "deploy/convert/keras_store.h"
 #include "deploy/convert/keras_topology.h"
 #include "deploy/convert/keras_zip_reader.h"
+#include "deploy/convert/member_text.h"
 #include "proto/config_json.h"
 
 static bool has(const struct archive *archive, const char *name)
@@ -49,8 +50,7 @@ static bool read_topology(const struct archive *archive, struct keras_topology *
         return fault_prefix(fault, "metadata.json");
     bool parsed = false;
     if (read_entry(archive, "config.json", &config, fault)) {
-        const char *version =
-            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "keras_version"));
+        const char *version = member_text(json, "keras_version", NULL);
         parsed = keras_topology_parse(topology, (const char *)config.bytes, config.size, version,
                                       NULL, fault) ||
                  fault_prefix(fault, "config.json");

@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "deploy/convert/member_text.h"
 #include "deploy/convert/pair.h"
 #include "deploy/convert/safetensors_arrays.h"
 #include "proto/excerpt.h"
@@ -35,7 +36,7 @@ static bool build(const cJSON *config, const struct blob *weights, struct networ
 static bool read_pair(const cJSON *config, const struct input *input, struct network *network,
                       struct fault *fault)
 {
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(config, "weights"));
+    const char *name = member_text(config, "weights", NULL);
     struct blob weights;
     if (!input->beside(input->context, name, &weights, fault))
         return false;

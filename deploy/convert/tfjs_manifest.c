@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/checked.h"
+#include "deploy/convert/member_text.h"
 #include "proto/excerpt.h"
 #include "proto/half_float.h"
 
@@ -18,12 +19,6 @@ static bool fail(struct fault *fault, const char *text)
 static bool fail_memory(struct fault *fault)
 {
     return fault_set(fault, 503, "not enough memory for the weights");
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-    return text == NULL ? "" : text;
 }
 
 /* ---- entries ---- */
@@ -68,7 +63,7 @@ static bool read_number(const cJSON *object, const char *key, double *value)
 static bool read_type(struct tfjs_weight *weight, const cJSON *entry, struct fault *fault)
 {
     const cJSON *quantization = cJSON_GetObjectItemCaseSensitive(entry, "quantization");
-    const char *name = text_of(quantization != NULL ? quantization : entry, "dtype");
+    const char *name = member_text(quantization != NULL ? quantization : entry, "dtype", "");
     if (!type_from_name(name, quantization != NULL, &weight->type))
         return fault_set(fault, 400,
                          "%s: float32, int32, or quantized float16, uint8 or uint16 "
@@ -106,8 +101,8 @@ static bool read_weight(struct tfjs_weight *weight, const cJSON *entry, size_t g
                         size_t *offset, struct fault *fault)
 {
     size_t bytes;
-    *weight =
-        (struct tfjs_weight){.name = text_of(entry, "name"), .group = group, .offset = *offset};
+    *weight = (struct tfjs_weight){
+        .name = member_text(entry, "name", ""), .group = group, .offset = *offset};
     return read_type(weight, entry, fault) && read_shape(weight, entry, fault) &&
            ((checked_mul(weight->elements, element_size(weight->type), &bytes) &&
              checked_add(*offset, bytes, offset)) ||

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "deploy/convert/keras_network.h"
+#include "deploy/convert/member_text.h"
 #include "deploy/convert/tfjs_reader.h"
 #include "deploy/convert/keras_topology.h"
 #include "deploy/convert/tfjs_manifest.h"
@@ -98,7 +99,7 @@ static bool read_weight(void *context, const struct keras_node *node, size_t slo
 
 static bool check_format(const cJSON *root, struct fault *fault)
 {
-    const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "format"));
+    const char *format = member_text(root, "format", NULL);
     return format == NULL || strcmp(format, "layers-model") == 0 ||
            fault_set(fault, 400, "format: layers-model expected, got %s", excerpt_of(format).text);
 }
