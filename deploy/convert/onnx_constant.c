@@ -5,31 +5,21 @@
 
 #include "core/checked.h"
 #include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_element.h"
 #include "deploy/convert/onnx_operators.h"
 #include "proto/half_float.h"
 
-/* TensorProto's element types. */
-enum element_type {
-    TYPE_FLOAT = 1,
-    TYPE_UINT8 = 2,
-    TYPE_INT8 = 3,
-    TYPE_INT32 = 6,
-    TYPE_INT64 = 7,
-    TYPE_BOOL = 9,
-    TYPE_FLOAT16 = 10,
-    TYPE_DOUBLE = 11,
-    TYPE_BFLOAT16 = 16,
-};
-
 /* How an element type stands in raw_data, and in which field without. */
 static const struct element {
-    enum element_type type;
+    enum onnx_element type;
     size_t size;
     bool is_float;
 } elements[] = {
-    {TYPE_FLOAT, 4, true},    {TYPE_DOUBLE, 8, true}, {TYPE_FLOAT16, 2, true},
-    {TYPE_BFLOAT16, 2, true}, {TYPE_INT64, 8, false}, {TYPE_INT32, 4, false},
-    {TYPE_INT8, 1, false},    {TYPE_UINT8, 1, false}, {TYPE_BOOL, 1, false},
+    {ONNX_ELEMENT_FLOAT, 4, true},   {ONNX_ELEMENT_DOUBLE, 8, true},
+    {ONNX_ELEMENT_FLOAT16, 2, true}, {ONNX_ELEMENT_BFLOAT16, 2, true},
+    {ONNX_ELEMENT_INT64, 8, false},  {ONNX_ELEMENT_INT32, 4, false},
+    {ONNX_ELEMENT_INT8, 1, false},   {ONNX_ELEMENT_UINT8, 1, false},
+    {ONNX_ELEMENT_BOOL, 1, false},
 };
 
 static const struct element *find_element(int32_t type)
@@ -49,17 +39,17 @@ static uint64_t load(const unsigned char *bytes, size_t size)
 }
 
 /* bits: little-endian, as in the file. */
-static float float_of(enum element_type type, uint64_t bits)
+static float float_of(enum onnx_element type, uint64_t bits)
 {
     const uint32_t low = (uint32_t)bits;
     float single;
     double wide;
     switch (type) {
-    case TYPE_FLOAT16:
+    case ONNX_ELEMENT_FLOAT16:
         return half_float_from_f16((uint16_t)bits);
-    case TYPE_BFLOAT16:
+    case ONNX_ELEMENT_BFLOAT16:
         return half_float_from_bf16((uint16_t)bits);
-    case TYPE_DOUBLE:
+    case ONNX_ELEMENT_DOUBLE:
         memcpy(&wide, &bits, sizeof wide);
         return (float)wide;
     default:
@@ -68,14 +58,14 @@ static float float_of(enum element_type type, uint64_t bits)
     }
 }
 
-static int64_t integer_of(enum element_type type, uint64_t bits)
+static int64_t integer_of(enum onnx_element type, uint64_t bits)
 {
     switch (type) {
-    case TYPE_INT32:
+    case ONNX_ELEMENT_INT32:
         return (int32_t)(uint32_t)bits;
-    case TYPE_INT8:
+    case ONNX_ELEMENT_INT8:
         return (int8_t)(uint8_t)bits;
-    case TYPE_BOOL:
+    case ONNX_ELEMENT_BOOL:
         return bits != 0;
     default:
         return (int64_t)bits;
@@ -95,35 +85,35 @@ static void read_raw(struct onnx_value *value, const struct element *element,
 }
 
 /* The repeated field that holds elements of the type; how many it holds. */
-static size_t field_count(const OnnxTensor *tensor, enum element_type type)
+static size_t field_count(const OnnxTensor *tensor, enum onnx_element type)
 {
     switch (type) {
-    case TYPE_FLOAT:
+    case ONNX_ELEMENT_FLOAT:
         return tensor->n_float_data;
-    case TYPE_DOUBLE:
+    case ONNX_ELEMENT_DOUBLE:
         return tensor->n_double_data;
-    case TYPE_INT64:
+    case ONNX_ELEMENT_INT64:
         return tensor->n_int64_data;
     default:
         return tensor->n_int32_data;
     }
 }
 
-static void read_field(struct onnx_value *value, const OnnxTensor *tensor, enum element_type type)
+static void read_field(struct onnx_value *value, const OnnxTensor *tensor, enum onnx_element type)
 {
     for (size_t i = 0; i < value->elements; i++)
         switch (type) {
-        case TYPE_FLOAT:
+        case ONNX_ELEMENT_FLOAT:
             value->floats[i] = tensor->float_data[i];
             break;
-        case TYPE_DOUBLE:
+        case ONNX_ELEMENT_DOUBLE:
             value->floats[i] = (float)tensor->double_data[i];
             break;
-        case TYPE_FLOAT16:
-        case TYPE_BFLOAT16:
+        case ONNX_ELEMENT_FLOAT16:
+        case ONNX_ELEMENT_BFLOAT16:
             value->floats[i] = float_of(type, (uint32_t)tensor->int32_data[i]);
             break;
-        case TYPE_INT64:
+        case ONNX_ELEMENT_INT64:
             value->integers[i].value = tensor->int64_data[i];
             break;
         default:

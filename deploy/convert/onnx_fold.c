@@ -5,11 +5,10 @@
 
 #include "core/checked.h"
 #include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_element.h"
 #include "deploy/convert/onnx_operators.h"
 
 /* ---- Cast ---- */
-
-enum { TO_FLOAT = 1, TO_INT32 = 6, TO_INT64 = 7, TO_BOOL = 9, TO_DOUBLE = 11 };
 
 /* To a bool every number but 0 is true, those that are no integer too. */
 static bool to_integers(struct onnx_call *call, const struct onnx_value *value, bool boolean)
@@ -53,7 +52,8 @@ static bool cast_places(struct onnx_call *call, const struct onnx_value *value, 
         const struct onnx_source *source = &call->chain->sources[value->places[i].source];
         whole = whole && (source->whole_numbers || source->kind == ONNX_SOURCE_LENGTHS);
     }
-    const bool fits = whole ? to == TO_INT32 || to == TO_INT64 : to == TO_FLOAT || to == TO_DOUBLE;
+    const bool fits = whole ? to == ONNX_ELEMENT_INT32 || to == ONNX_ELEMENT_INT64
+                            : to == ONNX_ELEMENT_FLOAT || to == ONNX_ELEMENT_DOUBLE;
     return fits ? onnx_give(call, value)
                 : onnx_refuse(call, "to: type %" PRId64 ", where float32 is computed with", to);
 }
@@ -67,13 +67,13 @@ bool onnx_cast(struct onnx_call *call)
     if (value->content == ONNX_PLACES)
         return cast_places(call, value, to);
     switch (to) {
-    case TO_FLOAT:
-    case TO_DOUBLE:
+    case ONNX_ELEMENT_FLOAT:
+    case ONNX_ELEMENT_DOUBLE:
         return to_floats(call, value);
-    case TO_INT32:
-    case TO_INT64:
+    case ONNX_ELEMENT_INT32:
+    case ONNX_ELEMENT_INT64:
         return to_integers(call, value, false);
-    case TO_BOOL:
+    case ONNX_ELEMENT_BOOL:
         return to_integers(call, value, true);
     default:
         return onnx_refuse(call, "to: type %" PRId64, to);

@@ -3,11 +3,10 @@
 #include <string.h>
 
 #include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_element.h"
 #include "proto/excerpt.h"
 
 #define WIDTH_GUESSED 11
-
-enum { TYPE_FLOAT = 1, TYPE_INT32 = 6, TYPE_INT64 = 7 };
 
 struct onnx_declared onnx_declared_of(const OnnxValueInfo *info)
 {
@@ -30,12 +29,12 @@ struct onnx_declared onnx_declared_of(const OnnxValueInfo *info)
 
 bool onnx_declared_is_float(const struct onnx_declared *declared)
 {
-    return declared->type == TYPE_FLOAT;
+    return declared->type == ONNX_ELEMENT_FLOAT;
 }
 
 bool onnx_declared_is_integer(const struct onnx_declared *declared)
 {
-    return declared->type == TYPE_INT32 || declared->type == TYPE_INT64;
+    return declared->type == ONNX_ELEMENT_INT32 || declared->type == ONNX_ELEMENT_INT64;
 }
 
 /* Place i, row-major, of the source in dimensions that are these. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "deploy/convert/onnx.pb-c.h"
+#include "deploy/convert/onnx_element.h"
 
 /* Sources between the input and what is computed of it. */
 #define SPAN_MAX 64
@@ -86,8 +87,6 @@ static bool truth(const int64_t in[3], int64_t *out)
     return bounded(in[0] != 0, out);
 }
 
-enum { TO_FLOAT = 1, TO_INT32 = 6, TO_INT64 = 7, TO_BOOL = 9, TO_DOUBLE = 11 };
-
 static const struct computation {
     const char *name;
     size_t inputs;
@@ -112,8 +111,9 @@ static const struct computation *find_computation(const char *name)
 static bool find_cast(const struct onnx_call *call, onnx_whole_function **compute)
 {
     const int64_t to = onnx_int(call, "to", 0);
-    *compute = to == TO_BOOL ? truth : cast;
-    return to == TO_FLOAT || to == TO_INT32 || to == TO_INT64 || to == TO_BOOL || to == TO_DOUBLE ||
+    *compute = to == ONNX_ELEMENT_BOOL ? truth : cast;
+    return to == ONNX_ELEMENT_FLOAT || to == ONNX_ELEMENT_INT32 || to == ONNX_ELEMENT_INT64 ||
+           to == ONNX_ELEMENT_BOOL || to == ONNX_ELEMENT_DOUBLE ||
            onnx_refuse(call, "to: type %" PRId64 " of whole numbers", to);
 }
 
