@@ -7,6 +7,7 @@
 
 #include "deploy/convert/chain.h"
 #include "deploy/convert/gates_apart.h"
+#include "deploy/convert/suffix.h"
 #include "proto/excerpt.h"
 
 /* While one state_dict is looked at. */
@@ -139,18 +140,12 @@ static void list_end(struct listing *listing)
                  " and %zu more", listing->count - listing->shown);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t size = strlen(text), end_size = strlen(end);
-    return size >= end_size && strcmp(text + size - end_size, end) == 0;
-}
-
 /* BatchNorm's count of the batches it was trained on says nothing about what it computes. */
 static struct listing list_unused(const struct search *s)
 {
     struct listing listing = {.count = 0};
     for (size_t i = 0; i < s->dict->count; i++)
-        if (!s->used[i] && !ends_with(s->dict->arrays[i].name, "num_batches_tracked"))
+        if (!s->used[i] && !suffix_is(s->dict->arrays[i].name, "num_batches_tracked"))
             list_name(&listing, &s->dict->arrays[i]);
     list_end(&listing);
     return listing;
@@ -190,7 +185,7 @@ static bool next_recurrent(const struct state_dict *dict, size_t *i, struct recu
     for (; *i < dict->count; ++*i) {
         const struct array *array = &dict->arrays[*i];
         for (size_t e = 0; e < 2; e++) {
-            if (!ends_with(array->name, ends[e]))
+            if (!suffix_is(array->name, ends[e]))
                 continue;
             memcpy(found->prefix, array->name, sizeof found->prefix);
             found->prefix[strlen(array->name) - strlen(ends[e])] = '\0';

@@ -6,6 +6,7 @@
 #include "deploy/convert/archive.h"
 #include "deploy/convert/bare_weights.h"
 #include "deploy/convert/checkpoint.h"
+#include "deploy/convert/suffix.h"
 #include "deploy/convert/torch_reader.h"
 #include "deploy/convert/torch_storages.h"
 
@@ -17,17 +18,11 @@ struct zip_container {
     size_t unpacked; /* bytes of all storages together */
 };
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t size = strlen(text), end_size = strlen(end);
-    return size >= end_size && strcmp(text + size - end_size, end) == 0;
-}
-
 /* "ROOT/data.pkl", the first one; NULL when the archive has none. */
 static const char *find_pickle(const struct archive *archive)
 {
     for (size_t i = 0; i < archive->count; i++)
-        if (ends_with(archive_name(archive, i), "/data.pkl"))
+        if (suffix_is(archive_name(archive, i), "/data.pkl"))
             return archive_name(archive, i);
     return NULL;
 }
