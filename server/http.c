@@ -512,8 +512,8 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
 }
 
 /* The request is over, answered or not; aborted where the client closed its side in the middle of
- * it. Never while it is suspended; but a job may have been done
- * and resumed for a client that was found to have left before the answer was asked for. */
+ * it. Never while it is suspended; but a job may have been done and resumed for a client that was
+ * found to have left before the answer was asked for. */
 static void request_ended(void *argument, struct MHD_Connection *connection, void **context,
                           enum MHD_RequestTerminationCode code)
 {

@@ -12,9 +12,8 @@ struct cJSON;
 /* "class_name"; "" when there is none. json: a layer, a model or a cell. */
 const char *keras_class_of(const struct cJSON *json);
 
-/* From Keras 2.12 on "registered_name" is null for each public
- * class of Keras, else "module" tells the package; what says neither, as older files do, is taken
- * for Keras'. */
+/* From Keras 2.12 on "registered_name" is null for each public class of Keras, else "module" tells
+ * the package; what says neither, as older files do, is taken for Keras'. */
 bool keras_class_is_own(const struct cJSON *json);
 
 /* The same for a layer of that class and name; status 400. */
