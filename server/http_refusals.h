@@ -30,7 +30,7 @@ bool http_refusals_queue(struct MHD_Connection *connection, unsigned status,
 /* Beside the library, see raw_answer.h. error: JSON, of that size. */
 void http_refusals_send(struct MHD_Connection *connection, int status, const char *error,
                         size_t size, bool with_body);
-/* Of a request that has not ended; session: a gnutls_session_t, NULL without TLS. */
+/* Of the request that is to be answered; session: a gnutls_session_t, NULL without TLS. */
 void http_refusals_send_to(int fd, void *session, int status, const char *error, size_t size);
 
 #endif

@@ -44,8 +44,8 @@ static size_t begin_request(struct http_stream *stream, char c)
 {
     if (c == '\r')
         return go_to(stream, STREAM_BEFORE_LF);
-    *stream =
-        (struct http_stream){.place = STREAM_LINE, .whole = stream->whole, .after_space = true};
+    *stream = (struct http_stream){
+        .place = STREAM_LINE, .whole = stream->whole, .heads = stream->heads, .after_space = true};
     return 0;
 }
 
@@ -133,11 +133,11 @@ static size_t follow_value(struct http_stream *stream, const char *data, size_t 
     return i + go_to(stream, STREAM_VALUE_LF);
 }
 
-/* false: not a number, or more digits than are kept. */
+/* false: not a number, or close to 2^64. */
 static bool read_length(const char *text, size_t size, uint64_t *length)
 {
     *length = 0;
-    if (size == 0 || size == STREAM_TEXT_MAX)
+    if (size == 0)
         return false;
     for (size_t i = 0; i < size; i++) {
         if (text[i] < '0' || text[i] > '9' || *length > (UINT64_MAX - 9) / 10)
@@ -152,6 +152,8 @@ static void end_counting_field(struct http_stream *stream)
     size_t size = stream->value_size;
     while (size > 0 && (stream->value[size - 1] == ' ' || stream->value[size - 1] == '\t'))
         size--;
+    /* One that is not kept to its end may say anything there. */
+    stream->in_doubt |= stream->value_size == STREAM_TEXT_MAX;
     const bool again = stream->has_length || stream->chunked;
     if (stream->name[0] == 'C' || stream->name[0] == 'c') {
         stream->has_length = true;
@@ -172,6 +174,7 @@ static size_t end_field(struct http_stream *stream, char c)
 static void end_request(struct http_stream *stream)
 {
     stream->whole++;
+    stream->heads = stream->heads << 1 | stream->head;
     stream->head = false;
     stream->place = STREAM_BEFORE;
 }

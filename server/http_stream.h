@@ -45,6 +45,7 @@ struct http_stream {
     const char *fault; /* STREAM_FAULT: what was wanted */
     uint64_t left;     /* bytes of a body or a chunk */
     uint64_t whole;    /* requests that have ended */
+    uint64_t heads;    /* of the last 64 of them, the lowest bit for the last: was it HEAD? */
     unsigned spaces;   /* in the first line */
     unsigned digits;   /* in a chunk's size */
     bool after_space;  /* in the first line */

@@ -96,7 +96,12 @@ bool http_wire_is_lost(int fd)
 bool http_wire_is_head(int fd)
 {
     const struct wire *wire = find(fd);
-    return wire != NULL && wire->stream.head && is_at_next(wire);
+    if (wire == NULL)
+        return false;
+    if (is_at_next(wire))
+        return wire->stream.head;
+    const uint64_t ended = wire->stream.whole - wire->answered;
+    return ended <= 64 && (wire->stream.heads >> (ended - 1) & 1) != 0;
 }
 
 static void tell(int fd, const struct wire *wire, gnutls_session_t session)

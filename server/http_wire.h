@@ -23,7 +23,7 @@ bool http_wire_close(int fd);
 bool http_wire_has_read(int fd);
 /* Is the end of the request that is to be answered in doubt? */
 bool http_wire_is_lost(int fd);
-/* Does the request that is to be answered, and has not ended yet, ask by HEAD? */
+/* Does the request that is to be answered ask by HEAD? (With at most 64 behind it.) */
 bool http_wire_is_head(int fd);
 /* A request of it is over. */
 void http_wire_answered(int fd);

@@ -157,6 +157,8 @@ static void a_body_whose_end_is_in_doubt_is_not_followed(void **state)
         "Transfer-Encoding: gzip, chunked\r\n",
         "Transfer-Encoding: xchunked\r\n",
         "Transfer-Encoding: chunkedx\r\n",
+        "Transfer-Encoding: chunked                 x\r\n",
+        "Content-Length: 2                       3\r\n",
         "Transfer-Encoding:\r\n",
     };
     (void)state;
@@ -192,6 +194,7 @@ static void HEAD_is_told_from_others(void **state)
     assert_true(stream.head);
     follow("HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n", 35, 1);
     assert_false(stream.head);
+    assert_int_equal(stream.heads, 1);
     follow("HEADS / HTTP/1.1\r\n", 18, 1);
     assert_false(stream.head);
     follow("HEAD / HTTP/1.1\r\n\r\n\rx", 21, 1);

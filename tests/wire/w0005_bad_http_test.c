@@ -623,10 +623,18 @@ static void bug_564_HEAD_is_answered_without_a_body(void **state)
     for (int i = 0; i < HTTP_GUARD_HEADERS_MAX; i++)
         used += (size_t)snprintf(many + used, sizeof many - used, "H%d: v\r\n", i);
     snprintf(many + used, sizeof many - used, "\r\n");
-    const char *const heads[] = {many, "HEAD /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: a\r\n\r\n",
-                                 "HEAD /v2 HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n",
-                                 "HEAD /v2?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-                                 "HEAD /v2?\xff HTTP/1.1\r\nHost: x\r\n\r\nGET"};
+    const char *heads[] = {NULL,
+                           many,
+                           "HEAD /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: a\r\n\r\n",
+                           "HEAD /v2 HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n",
+                           "HEAD /v2?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+                           "HEAD /v2?\xff HTTP/1.1\r\nHost: x\r\n\r\nGET"};
+    char long_ones[9000];
+    used = (size_t)snprintf(long_ones, sizeof long_ones, "HEAD /v2 HTTP/1.1\r\nHost: x\r\n");
+    for (int i = 0; i < 200; i++)
+        used += (size_t)snprintf(long_ones + used, sizeof long_ones - used, "A%d:%030d\r\n", i, 0);
+    snprintf(long_ones + used, sizeof long_ones - used, "\r\nGET /v2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    heads[0] = long_ones; /* refused by the library, when all of it was there */
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         char *answer = exchange(heads[i], strlen(heads[i]));
         const char *body = strstr(answer, "\r\n\r\n");
