@@ -77,15 +77,24 @@ bool http_head_begin(struct exchange *exchange, const char *target)
     return exchange->query != NULL;
 }
 
+/* Forms write a space as a plus, a plus as %2B. */
+static void restore_spaces(char *text)
+{
+    for (; text != NULL && *text != '\0'; text++)
+        if (*text == '+')
+            *text = ' ';
+}
+
 void http_head_note_query(struct exchange *exchange)
 {
     struct route *route = &exchange->route;
     char *rest = exchange->query, *pair;
+    restore_spaces(rest);
     while ((pair = strsep(&rest, "&")) != NULL) {
         const char *name = strsep(&pair, "=");
-        if (strcmp(name, "limit") == 0)
+        if (route->limit == NULL && strcmp(name, "limit") == 0)
             route->limit = pair;
-        else if (strcmp(name, "after") == 0)
+        else if (route->after == NULL && strcmp(name, "after") == 0)
             route->after = pair;
     }
 }

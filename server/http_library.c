@@ -65,7 +65,7 @@ bool http_library_find(const char *name, void *function, struct fault *fault)
 {
     void *found = dlsym(RTLD_NEXT, name);
     if (found == NULL)
-        return fault_set(fault, 503, "libmicrohttpd is not there as a library");
+        return fault_set(fault, 503, "%s is not there in a library", name);
     memcpy(function, &found, sizeof found); /* ISO C knows no cast for it */
     return true;
 }

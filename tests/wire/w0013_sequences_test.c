@@ -664,6 +664,7 @@ static void the_list_comes_in_pages(void **state)
     } pages[] = {
         {"", {"1", "22", "\"22\"", "\"a/b\""}, false},
         {"?limit=2", {"1", "22"}, true},
+        {"?limit=2&limit=1", {"1", "22"}, true},
         {"?limit=2&after=22", {"\"22\"", "\"a/b\""}, false},
         {"?after=%2222%22", {"\"a/b\""}, false},
         {"?after=2", {"22", "\"22\"", "\"a/b\""}, false},
@@ -694,6 +695,21 @@ static void the_list_comes_in_pages(void **state)
     expect_refusal("GET", "/v2/models/tiny/sequences?limit=x", NULL, 400, "limit");
     expect_refusal("GET", "/v2/models/tiny/sequences?after=%zz", NULL, 400, "after");
     expect_refusal("GET", "/v2/models/other/sequences", NULL, 404, "other");
+}
+
+/* As forms and Python's requests write it. The id behind it lies between those with a space and
+ * with a plus. */
+static void bug_572_a_plus_in_a_query_is_a_space(void **state)
+{
+    struct http_response response;
+    (void)state;
+    step("tiny", "\"sequence_id\":\"a$\",\"sequence_start\":true", 1);
+    send("GET", "/v2/models/tiny/sequences?after=a+b", NULL, &response);
+    assert_non_null(strstr(response.body, "\"sequence_id\":\"a$\""));
+    http_response_fini(&response);
+    send("GET", "/v2/models/tiny/sequences?after=a%2Bb", NULL, &response);
+    assert_null(strstr(response.body, "\"sequence_id\":\"a$\""));
+    http_response_fini(&response);
 }
 
 /* The exported object, without its id. */
@@ -1029,6 +1045,7 @@ int main(void)
         TEST(one_that_waits_too_long_is_late),
         TEST(steps_of_many_connections_are_each_done_once),
         TEST(the_list_comes_in_pages),
+        TEST(bug_572_a_plus_in_a_query_is_a_space),
         TEST(an_export_is_the_state_bit_for_bit),
         TEST(exported_inputs_can_be_sent_as_they_are),
         TEST(bad_imports_are_refused),
