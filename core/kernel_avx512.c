@@ -295,9 +295,12 @@ INLINE size_t divided_up(size_t n, size_t by)
     return (n + by - 1) / by;
 }
 
-/* Blocks of rows are as even as can be. */
-INLINE size_t next_rows(size_t left)
+/* Blocks of rows are as even as can be. But while weights come from far away there is time to
+ * compute as many rows as go together: the first pass takes them. */
+INLINE size_t next_rows(size_t left, bool far)
 {
+    if (far)
+        return left < ROWS_MAX ? left : ROWS_MAX;
     return divided_up(left, divided_up(left, ROWS_MAX));
 }
 
@@ -615,7 +618,7 @@ static void avx512_lstm_step(const struct kernel_lstm_step *step)
     while (walk.first < walk.end) {
         const struct group group = next_group(&walk);
         for (size_t r = 0, pass = 0, rows; r < step->row_count; r += rows) {
-            rows = next_rows(step->row_count - r);
+            rows = next_rows(step->row_count - r, walk.far && r == 0);
             compute_block(step->recurrent, &group, step->h_before + r, &to, rows,
                           ahead_of(&walk, step->recurrent, &group, pass++));
             compute_cells(step, &group, &block, r, rows);
@@ -633,7 +636,7 @@ static void linear_partial(const struct kernel_linear *l, size_t p)
     const struct target to = {.rows = rows_of_sums};
     const struct group group = {p, 1};
     for (size_t r = 0, rows; r < l->row_count; r += rows) {
-        rows = next_rows(l->row_count - r);
+        rows = next_rows(l->row_count - r, false);
         compute_block(l->w, &group, l->x + r, &to, rows, (struct ahead){0, 0});
         for (size_t i = 0; i < rows; i++)
             memcpy(l->y[r + i] + p * l->y_stride, sums[i], panels_columns(l->w, p) * sizeof(float));
@@ -650,7 +653,7 @@ static void avx512_linear(const struct kernel_linear *l)
         const struct group group = next_group(&walk);
         for (size_t r = 0, pass = 0, rows; r < l->row_count; r += rows) {
             const struct target to = {l->y + r, group.first * l->y_stride, l->y_stride};
-            rows = next_rows(l->row_count - r);
+            rows = next_rows(l->row_count - r, walk.far && r == 0);
             compute_block(l->w, &group, l->x + r, &to, rows, ahead_of(&walk, l->w, &group, pass++));
         }
     }

@@ -297,8 +297,10 @@ void model_run_member(const struct model *model, const struct model_row *rows, s
 {
     const size_t max_steps = longest(rows, row_count);
     clear_empty_rows(model, rows, row_count, share);
-    if (max_steps == 0)
+    if (max_steps == 0) {
+        share_meet(share);
         return;
+    }
     struct scratch cut = {.base = scratch.memory};
     const struct plan plan = plan_cut(model, row_count, max_steps, share, &cut);
     assert(!cut.overflow && cut.used <= scratch.size && share->member < share->team->size);

@@ -65,6 +65,26 @@ void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work)
     work_queue_remove(queue, work);
 }
 
+void lane_enter(struct lane *lane, struct work_queue *queue, bool together)
+{
+    lane->at_work++;
+    if (!together || lane->shut)
+        return;
+    lane->shut = true;
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
+        work_queue_shut(queue, &lane->ticks[i]);
+}
+
+void lane_leave(struct lane *lane, struct work_queue *queue)
+{
+    assert(lane->at_work > 0);
+    if (--lane->at_work > 0 || !lane->shut)
+        return;
+    lane->shut = false;
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
+        work_queue_open(queue, &lane->ticks[i]);
+}
+
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand)
 {
     work_return_strand(work, strand);

@@ -30,6 +30,8 @@ struct lane {
     size_t ready_rows;        /* of works in `ticks` and `held` */
     struct work_list held;    /* the first one's time comes first */
     struct lane *next, *prev; /* among the lanes that hold anything */
+    size_t at_work;           /* workers at a slice or a tick of it */
+    bool shut;                /* `ticks` are, until nobody is at work */
 };
 
 /* stats: stays as long as the lane. */
@@ -49,6 +51,11 @@ bool lane_is_due(const struct lane *lane, size_t most, uint64_t now);
 void lane_release(struct lane *lane, struct work_queue *queue);
 /* Out of whatever list it is in. */
 void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work);
+
+/* A worker begins a unit of it, and is done with it. `together`: no tick begins before all who are
+ * at work by then are done: so that the next one has the rows of all that are ready. */
+void lane_enter(struct lane *lane, struct work_queue *queue, bool together);
+void lane_leave(struct lane *lane, struct work_queue *queue);
 
 /* A strand of the work comes back from a tick with steps left. */
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand);

@@ -41,6 +41,12 @@ void meeting_init(struct meeting *meeting, unsigned size)
     atomic_init(&meeting->sleepers, 0);
 }
 
+/* Rounds go on being counted: one that is on its way out looks for a change of them. */
+void meeting_resize(struct meeting *meeting, unsigned size)
+{
+    meeting->size = size;
+}
+
 /* The last one to arrive opens the next round. Sleepers announce themselves before they look at the
  * round again, and it is changed before they are counted: one of the two sees the other. */
 static void open_round(struct meeting *meeting)

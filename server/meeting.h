@@ -15,6 +15,10 @@ struct meeting {
 
 void meeting_init(struct meeting *meeting, unsigned size);
 
+/* Others meet from now on, so many of them. Who has met here before may still be on its way out of
+ * meeting_wait; that it was told of the new size, by whatever way, must come after this. */
+void meeting_resize(struct meeting *meeting, unsigned size);
+
 /* Returns when all `size` members have called it. What any of them wrote before, all see after. */
 void meeting_wait(struct meeting *meeting);
 

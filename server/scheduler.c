@@ -8,6 +8,7 @@
 #include "server/admission.h"
 #include "server/clock.h"
 #include "server/lane.h"
+#include "server/meeting.h"
 #include "server/pool.h"
 #include "server/random_number.h"
 #include "server/tick.h"
@@ -25,10 +26,20 @@
  */
 #define OFFER_EVERY (200 * CLOCK_NS_PER_US)
 
+/* A tick of a team that took twice what it was guessed to take one worker alone, and LATE_NS more,
+ * waited for a member whom other programs kept from its processor. Teams are no help then: for
+ * APART_NS there are none. */
+#define LATE_NS  (2 * CLOCK_NS_PER_MS)
+#define APART_NS (200 * CLOCK_NS_PER_MS)
+
 /* Who came beside others was the last such for so long: then ticks may be long ones. */
 #define CROWD_NS (10 * CLOCK_NS_PER_MS)
 
-enum unit { UNIT_SLICE, UNIT_TICK };
+/* Most members of a team. */
+enum { TEAM_MAX = 32 };
+
+/* UNIT_SHARE: of another pump's tick. */
+enum unit { UNIT_SLICE, UNIT_TICK, UNIT_SHARE };
 
 /* A worker's place while there is work: there are as many as workers. Its task is in the pool, or
  * running, or the pump is idle. */
@@ -39,10 +50,16 @@ struct pump {
     void *grown; /* larger scratch, to be had before the next unit */
 
     enum unit unit;
+    struct lane *lane; /* of the slice or the tick */
+    bool together;     /* with what else is there of the lane */
     struct work *work; /* UNIT_SLICE */
     bool after;        /* it had been computed before */
-    struct lane *lane; /* UNIT_TICK */
-    struct tick tick;
+    struct tick tick;  /* UNIT_TICK */
+    struct team team;  /* that computes it */
+    struct meeting meeting;
+    size_t missing;            /* members that have not joined yet */
+    const struct pump *leader; /* UNIT_SHARE: whose tick it is */
+    size_t member;
     unsigned queue; /* whose turn it is */
     int64_t guess;  /* ns charged for it already */
     uint64_t since; /* when it was begun; 0: the worker is at none */
@@ -59,10 +76,12 @@ struct scheduler {
     struct lane *holding; /* lanes that hold works back */
     struct work *ended;   /* whose end is to be called, without the lock */
     struct pump *idle;
-    size_t busy; /* pumps at a unit */
+    struct pump *forming; /* whose team is not complete: who looks for work joins it first */
+    size_t busy;          /* pumps at a unit */
     size_t accepted;
-    uint64_t crowded; /* when a work was accepted beside others last */
-    uint64_t units;   /* done */
+    uint64_t crowded;     /* when a work was accepted beside others last */
+    uint64_t apart_until; /* no teams before */
+    uint64_t units;       /* done */
     size_t scratch_size;
     bool sleeping;         /* one pump waits for a held work's time */
     uint64_t sleeps_until; /* then: the first of them when it fell asleep */
@@ -138,19 +157,23 @@ static void leave(struct scheduler *s)
 
 /* ---- under the lock: calling workers ---- */
 
-/* One more worker for what is ready, if there is one. */
-static void call_worker(struct scheduler *s)
+static void call_idle(struct scheduler *s)
 {
     struct pump *pump = s->idle;
-    if (s->sleeping) {
-        pthread_cond_signal(&s->due);
-        return;
-    }
     if (pump == NULL)
         return;
     s->idle = pump->next_idle;
     const bool submitted = pool_submit(s->pool, &pump->task);
     assert(submitted); /* the pool stops after the last work has ended */
+}
+
+/* One more worker for what is ready, if there is one. */
+static void call_worker(struct scheduler *s)
+{
+    if (s->sleeping)
+        pthread_cond_signal(&s->due);
+    else
+        call_idle(s);
 }
 
 /* ---- under the lock: where a work goes ---- */
@@ -177,6 +200,22 @@ static void start_running(struct work *work, uint64_t now)
         work->running_since = now;
 }
 
+/* Where reading the weights takes longer than computing a row, one reading does for all rows that
+ * are ready and for all workers: each has a part of them. */
+static bool goes_together(const struct scheduler *s, const struct lane *lane, uint64_t now)
+{
+    return lane->rule.from_memory && s->config.tick_rows > 1 && now >= s->apart_until;
+}
+
+static void begin_unit(struct scheduler *s, struct pump *pump, enum unit unit, struct lane *lane,
+                       uint64_t now)
+{
+    pump->unit = unit;
+    pump->lane = lane;
+    pump->together = goes_together(s, lane, now);
+    lane_enter(lane, &s->queue, pump->together);
+}
+
 /* false: what was first in the list is late. */
 static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work, uint64_t now)
 {
@@ -186,7 +225,7 @@ static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work,
     }
     take_out(s, work);
     start_running(work, now);
-    pump->unit = UNIT_SLICE;
+    begin_unit(s, pump, UNIT_SLICE, work->lane, now);
     pump->work = work;
     pump->after = work->computed;
     pump->guess = SLICE_GUESS_NS;
@@ -207,7 +246,8 @@ static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint
     struct work *late = NULL;
     if (lane->held.first != NULL)
         release(s, lane);
-    const size_t share = (lane->ready_rows + workers - 1) / workers;
+    const size_t ticks = goes_together(s, lane, now) ? 1 : workers;
+    const size_t share = (lane->ready_rows + ticks - 1) / ticks;
     tick_clear(&pump->tick);
     lane_fill(lane, &s->queue, pump->queue, share, s->config.tick_rows, now, &pump->tick, &late);
     while (late != NULL) {
@@ -218,10 +258,46 @@ static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint
 }
 
 /* Called before this worker counts as busy. */
-static size_t helpers_of(const struct scheduler *s)
+static size_t helpers_of(const struct scheduler *s, uint64_t now)
 {
+    if (now < s->apart_until || !work_queue_is_empty(&s->queue))
+        return 0;
     const size_t others = s->config.workers - s->busy - 1;
-    return others < POOL_TEAM_MAX - 1 ? others : POOL_TEAM_MAX - 1;
+    return others < TEAM_MAX - 1 ? others : TEAM_MAX - 1;
+}
+
+/* Calls those who are to compute the pump's tick with it. All of them come: there are so many that
+ * are at no unit, and before they look for another they join. */
+static void form_team(struct scheduler *s, struct pump *pump)
+{
+    size_t calls = pump->tick.members - 1;
+    pump->team.size = pump->tick.members;
+    pump->missing = calls;
+    if (calls == 0)
+        return;
+    meeting_resize(&pump->meeting, (unsigned)pump->tick.members);
+    s->forming = pump;
+    if (s->sleeping) {
+        pthread_cond_signal(&s->due);
+        calls--;
+    }
+    for (; calls > 0; calls--)
+        call_idle(s);
+}
+
+/* false: no team wants members. */
+static bool join_team(struct scheduler *s, struct pump *pump)
+{
+    struct pump *leader = s->forming;
+    if (leader == NULL)
+        return false;
+    pump->unit = UNIT_SHARE;
+    pump->leader = leader;
+    pump->member = leader->team.size - leader->missing;
+    pump->guess = leader->guess;
+    if (--leader->missing == 0)
+        s->forming = NULL;
+    return true;
 }
 
 /* false: all that was there is late. */
@@ -231,15 +307,16 @@ static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, 
     fill(s, pump, lane, now);
     if (tick->part_count == 0)
         return false;
-    const bool alone = work_queue_is_empty(&s->queue);
-    const bool quiet = alone && s->busy == 0 && now - s->crowded >= CROWD_NS;
+    begin_unit(s, pump, UNIT_TICK, lane, now);
+    const bool quiet =
+        work_queue_is_empty(&s->queue) && s->busy == 0 && now - s->crowded >= CROWD_NS;
     tick_set_steps(tick, &lane->rule, lane->model, quiet ? TICK_PATIENT : TICK_SHORT,
-                   alone ? helpers_of(s) : 0);
+                   helpers_of(s, now));
     for (size_t i = 0; i < tick->part_count; i++)
         start_running(tick->parts[i].work, now);
-    pump->unit = UNIT_TICK;
-    pump->lane = lane;
+    tick_begin(tick);
     pump->guess = (int64_t)tick_rule_guess_ns(&lane->rule, tick->row_count, tick->steps);
+    form_team(s, pump);
     return true;
 }
 
@@ -269,6 +346,8 @@ static bool set_unit(struct scheduler *s, struct pump *pump, struct work_list *l
 static bool pick(struct scheduler *s, struct pump *pump, uint64_t now)
 {
     struct work_list *list;
+    if (join_team(s, pump))
+        return true;
     release_due(s, now);
     do {
         list = work_queue_turn(&s->queue);
@@ -348,6 +427,8 @@ static void settle_part(const struct tick_part *part, uint64_t share, uint64_t n
 static void settle_tick(struct scheduler *s, const struct pump *pump, uint64_t ns, uint64_t now)
 {
     const struct tick *tick = &pump->tick;
+    if (tick->members > 1 && ns > 2 * (uint64_t)pump->guess + LATE_NS)
+        s->apart_until = now + APART_NS;
     for (size_t i = 0; i < tick->part_count; i++)
         settle_part(&tick->parts[i], ns * tick->parts[i].rows / tick->row_count, now);
     for (size_t i = 0; i < tick->part_count; i++)
@@ -387,32 +468,57 @@ static void adopt_scratch(struct pump *pump)
     pump->grown = NULL;
 }
 
+static void compute_share(const struct pump *leader, size_t member)
+{
+    tick_run_member(&leader->tick, leader->lane->model, &(struct share){&leader->team, member});
+}
+
+/* What comes next for a work whose slice it was. */
+static enum work_next do_unit(struct pump *pump)
+{
+    if (pump->unit == UNIT_SLICE)
+        return pump->work->type->slice(pump->work);
+    if (pump->unit == UNIT_SHARE) {
+        compute_share(pump->leader, pump->member);
+    } else {
+        compute_share(pump, 0);
+        tick_end(&pump->tick);
+    }
+    return WORK_TICKS;
+}
+
+/* A share is its leader's to settle. */
+static void settle(struct scheduler *s, const struct pump *pump, enum work_next next, uint64_t ns,
+                   uint64_t now)
+{
+    s->units++;
+    if (pump->unit == UNIT_SHARE)
+        return;
+    work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
+    lane_leave(pump->lane, &s->queue);
+    if (pump->unit == UNIT_SLICE)
+        settle_slice(s, pump, next, now);
+    else
+        settle_tick(s, pump, ns, now);
+}
+
 /* Called with the lock held, and again when it returns. */
 static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
 {
-    enum work_next next = WORK_TICKS;
     const bool others_ended = s->ended != NULL;
     s->busy++;
     pump->since = started;
     leave(s);
     if (others_ended) /* this unit's queue does not pay for their ends */
         started = clock_now();
-    if (pump->unit == UNIT_SLICE)
-        next = pump->work->type->slice(pump->work);
-    else
-        tick_run(&pump->tick, pump->lane->model, s->pool);
+    const enum work_next next = do_unit(pump);
     const uint64_t now = clock_now(), ns = now - started;
     if (pump->unit == UNIT_TICK)
         model_stats_tick(pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick), ns);
     pthread_mutex_lock(&s->lock);
     s->busy--;
     pump->since = 0;
-    s->units++;
-    work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
-    if (pump->unit == UNIT_SLICE)
-        settle_slice(s, pump, next, now);
-    else
-        settle_tick(s, pump, ns, now);
+    settle(s, pump, next, ns, now);
 }
 
 /* Called with the lock held, and again when it returns. After the ends of what is done, so that
@@ -432,7 +538,7 @@ static void pump_run(struct pool_task *task)
     pthread_mutex_lock(&s->lock);
     for (uint64_t offered = clock_now();;) {
         uint64_t now = clock_now();
-        if (now - offered >= OFFER_EVERY)
+        if (pump->together || now - offered >= OFFER_EVERY)
             now = offered = offer_processor(s);
         adopt_scratch(pump);
         if (pick(s, pump, now)) {
@@ -573,10 +679,25 @@ size_t scheduler_tick_rows(const struct scheduler *s)
 
 size_t scheduler_team_size(const struct scheduler *s)
 {
-    return s->config.workers < POOL_TEAM_MAX ? s->config.workers : POOL_TEAM_MAX;
+    return s->config.workers < TEAM_MAX ? s->config.workers : TEAM_MAX;
 }
 
 /* ---- start and stop ---- */
+
+static void meet(void *context)
+{
+    meeting_wait(context);
+}
+
+static void pump_init(struct pump *pump, struct scheduler *s)
+{
+    pump->task.run = pump_run;
+    pump->scheduler = s;
+    meeting_init(&pump->meeting, 1);
+    pump->team = (struct team){.size = 1, .meet = meet, .context = &pump->meeting};
+    pump->next_idle = s->idle;
+    s->idle = pump;
+}
 
 static void destroy(struct scheduler *s)
 {
@@ -608,12 +729,8 @@ bool scheduler_start(struct scheduler **started, const struct scheduler_config *
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->due, NULL);
     pthread_cond_init(&s->empty, NULL);
-    for (size_t i = 0; i < config->workers; i++) {
-        s->pumps[i].task.run = pump_run;
-        s->pumps[i].scheduler = s;
-        s->pumps[i].next_idle = s->idle;
-        s->idle = &s->pumps[i];
-    }
+    for (size_t i = 0; i < config->workers; i++)
+        pump_init(&s->pumps[i], s);
     if (pool_start(&s->pool, config->workers, fault)) {
         *started = s;
         return true;

@@ -9,7 +9,9 @@
  * dropped before its next unit.
  *
  * A request alone starts at once and finds idle workers' help for large ticks. Nothing is held up
- * to wait for others, but in lanes that say so (lane.delay).
+ * to wait for others, but in lanes that say so (lane.delay). Where a tick waits for weights from
+ * memory longer than it computes, workers go together: one tick at a time, by all who have nothing
+ * else to do, with all rows that are ready when none of them is at a slice of that model.
  *
  * Threads: all functions may be called from any thread. Nothing is allocated for a work. */
 #ifndef SERVER_SCHEDULER_H
@@ -57,7 +59,7 @@ struct lane_load scheduler_load(struct scheduler *scheduler, const struct lane *
 /* How the workers are getting on. What waits for a client or for its turn in a sequence is nothing
  * that they could do. */
 struct scheduler_progress {
-    uint64_t units; /* done so far */
+    uint64_t units; /* done so far, shares of ticks too */
     bool waiting;   /* work is ready, and no worker is at any */
     bool overdue;   /* one is at a unit far longer than that can take */
 };

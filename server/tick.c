@@ -58,20 +58,7 @@ void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struc
     tick->members = members_for(tick, rule, model, tick->steps, helpers);
 }
 
-/* What the members of a team are given. */
-struct call {
-    const struct model *model;
-    const struct tick *tick;
-    struct model_scratch scratch;
-};
-
-static void run_share(void *context, const struct share *share)
-{
-    const struct call *call = context;
-    model_run_member(call->model, call->tick->rows, call->tick->row_count, call->scratch, share);
-}
-
-static void set_rows(struct tick *tick)
+void tick_begin(struct tick *tick)
 {
     size_t count = 0;
     for (size_t i = 0; i < tick->part_count; i++)
@@ -79,17 +66,25 @@ static void set_rows(struct tick *tick)
     assert(count == tick->row_count);
 }
 
-void tick_run(struct tick *tick, const struct model *model, struct pool *pool)
+void tick_run_member(const struct tick *tick, const struct model *model, const struct share *share)
 {
     const struct model_scratch own = tick->parts[0].strand->scratch;
-    struct call call = {model, tick, own.memory != NULL ? own : tick->scratch};
-    set_rows(tick);
-    if (tick->members > 1)
-        pool_share(pool, tick->members, run_share, &call);
-    else
-        model_run(model, tick->rows, tick->row_count, call.scratch);
+    model_run_member(model, tick->rows, tick->row_count, own.memory != NULL ? own : tick->scratch,
+                     share);
+}
+
+void tick_end(struct tick *tick)
+{
     for (size_t i = 0; i < tick->part_count; i++)
         compute_strand_advance(tick->parts[i].strand, tick->steps);
+}
+
+void tick_run(struct tick *tick, const struct model *model)
+{
+    const struct team alone = {.size = 1};
+    tick_begin(tick);
+    tick_run_member(tick, model, &(struct share){&alone, 0});
+    tick_end(tick);
 }
 
 size_t tick_steps_done(const struct tick *tick)
@@ -108,7 +103,7 @@ void tick_run_strand(struct strand *strand, struct model_stats *stats)
     tick_add(&tick, strand, NULL);
     tick.steps = tick.longest;
     const uint64_t started = clock_now();
-    tick_run(&tick, strand->compute->model, NULL);
+    tick_run(&tick, strand->compute->model);
     if (stats != NULL)
         model_stats_tick(stats, tick.row_count, tick_steps_done(&tick), clock_now() - started);
 }

@@ -1,6 +1,7 @@
 /* One pass of a model over rows of one or many requests. The only file that has the core compute.
  *
- * Threads: a tick belongs to one thread at a time; pool_share lends it others. */
+ * Threads: a tick belongs to one thread at a time; between tick_begin and tick_end a team may
+ * compute it. */
 #ifndef SERVER_TICK_H
 #define SERVER_TICK_H
 
@@ -10,7 +11,6 @@
 #include "core/model.h"
 #include "server/compute.h"
 #include "server/model_stats.h"
-#include "server/pool.h"
 #include "server/tick_rule.h"
 
 struct work;
@@ -48,8 +48,15 @@ void tick_add(struct tick *tick, struct strand *strand, struct work *work);
 void tick_set_steps(struct tick *tick, const struct tick_rule *rule, const struct model *model,
                     enum tick_patience patience, size_t helpers);
 
-/* Computes; every strand has then done `steps` more steps, or all that it had. */
-void tick_run(struct tick *tick, const struct model *model, struct pool *pool);
+/* Its rows are set: every member of its team may compute its share, on a thread of its own. When
+ * that returns to one of them, all is computed. */
+void tick_begin(struct tick *tick);
+void tick_run_member(const struct tick *tick, const struct model *model, const struct share *share);
+/* Every strand has done `steps` more steps, or all that it had. */
+void tick_end(struct tick *tick);
+
+/* All of this, on one thread. */
+void tick_run(struct tick *tick, const struct model *model);
 
 /* Steps that its rows did together when it was run last. */
 size_t tick_steps_done(const struct tick *tick);

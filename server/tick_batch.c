@@ -50,7 +50,7 @@ static void run(struct tick_batch *batch, const struct lane *lane)
     }
     const uint64_t started = clock_now();
     tick->steps = tick->longest;
-    tick_run(tick, lane->model, NULL);
+    tick_run(tick, lane->model);
     model_stats_tick(lane->stats, tick->row_count, tick_steps_done(tick), clock_now() - started);
 }
 

@@ -35,6 +35,11 @@ static void leave_ring(struct work_queue *queue, struct work_list *list)
     list->next->prev = list->prev;
 }
 
+static bool has_turns(const struct work_list *list)
+{
+    return list->first != NULL && !list->shut && list->queue < WORK_QUEUE_COUNT;
+}
+
 void work_queue_put(struct work_queue *queue, struct work_list *list, struct work *work)
 {
     assert(work->list == NULL);
@@ -46,13 +51,14 @@ void work_queue_put(struct work_queue *queue, struct work_list *list, struct wor
     else
         list->first = work;
     list->last = work;
-    if (list->first == work && list->queue < WORK_QUEUE_COUNT)
+    if (list->first == work && has_turns(list))
         enter_ring(queue, list);
 }
 
 void work_queue_remove(struct work_queue *queue, struct work *work)
 {
     struct work_list *list = work->list;
+    const bool had_turns = has_turns(list);
     if (work->prev != NULL)
         work->prev->next = work->next;
     else
@@ -62,8 +68,24 @@ void work_queue_remove(struct work_queue *queue, struct work *work)
     else
         list->last = work->prev;
     work->list = NULL;
-    if (list->first == NULL && list->queue < WORK_QUEUE_COUNT)
+    if (list->first == NULL && had_turns)
         leave_ring(queue, list);
+}
+
+void work_queue_shut(struct work_queue *queue, struct work_list *list)
+{
+    assert(!list->shut && list->queue < WORK_QUEUE_COUNT);
+    if (has_turns(list))
+        leave_ring(queue, list);
+    list->shut = true;
+}
+
+void work_queue_open(struct work_queue *queue, struct work_list *list)
+{
+    assert(list->shut);
+    list->shut = false;
+    if (has_turns(list))
+        enter_ring(queue, list);
 }
 
 bool work_queue_is_empty(const struct work_queue *queue)

@@ -15,8 +15,9 @@
 /* Zeroed, with its queue set: empty. */
 struct work_list {
     unsigned queue; /* whose turn it shares; WORK_QUEUE_COUNT: it waits outside all of them */
+    bool shut;      /* it waits outside for the time being */
     struct work *first, *last;
-    struct work_list *next, *prev; /* in its queue's ring, while it is not empty */
+    struct work_list *next, *prev; /* in its queue's ring, while it is open and not empty */
 };
 
 /* Zeroed: empty. */
@@ -29,6 +30,11 @@ struct work_queue {
 void work_queue_put(struct work_queue *queue, struct work_list *list, struct work *work);
 /* Out of the list it is in. */
 void work_queue_remove(struct work_queue *queue, struct work *work);
+
+/* It has no turn until it is opened again; what is put into it waits. Of a list that is in one of
+ * the queues, and open; or shut. */
+void work_queue_shut(struct work_queue *queue, struct work_list *list);
+void work_queue_open(struct work_queue *queue, struct work_list *list);
 
 bool work_queue_is_empty(const struct work_queue *queue);
 

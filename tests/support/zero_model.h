@@ -8,7 +8,7 @@
 
 #include "server/served_model.h"
 
-enum { ZERO_MODEL_LAYERS_MAX = 4, ZERO_MODEL_SIZE_MAX = 8 };
+enum { ZERO_MODEL_LAYERS_MAX = 4, ZERO_MODEL_SIZE_MAX = 160 };
 
 /* NULL without memory. model_destroy is due. */
 static inline struct model *zero_model_create(size_t size, size_t layers)

@@ -6,11 +6,11 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/clock.h"
 #include "server/compute.h"
 #include "server/tick.h"
 #include "tests/support/random.h"
@@ -333,8 +333,45 @@ static void sizes_that_overflow_are_refused(void **state)
     assert_false(compute_plan(&compute, 4, false, &bytes));
 }
 
-/* So many steps of every strand at a time, by a team of up to so many. */
-static void run_in_ticks(size_t steps, size_t members, struct pool *pool)
+enum { TEAM_MAX = 3 };
+
+struct member {
+    pthread_t thread;
+    const struct tick *tick;
+    struct share share;
+};
+
+static void meet(void *context)
+{
+    pthread_barrier_wait(context);
+}
+
+static void *run_share(void *argument)
+{
+    const struct member *member = argument;
+    tick_run_member(member->tick, model, &member->share);
+    return NULL;
+}
+
+static void run_by_team(struct tick *tick)
+{
+    struct member members[TEAM_MAX];
+    pthread_barrier_t barrier;
+    const struct team team = {tick->members, meet, &barrier};
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, (unsigned)tick->members), 0);
+    tick_begin(tick);
+    for (size_t i = 0; i < tick->members; i++) {
+        members[i] = (struct member){.tick = tick, .share = {&team, i}};
+        assert_int_equal(pthread_create(&members[i].thread, NULL, run_share, &members[i]), 0);
+    }
+    for (size_t i = 0; i < tick->members; i++)
+        pthread_join(members[i].thread, NULL);
+    tick_end(tick);
+    pthread_barrier_destroy(&barrier);
+}
+
+/* So many steps of every strand at a time, by a team of so many. */
+static void run_in_ticks(size_t steps, size_t members)
 {
     struct tick tick = {0};
     size_t *bytes = &tick.scratch.size;
@@ -349,7 +386,10 @@ static void run_in_ticks(size_t steps, size_t members, struct pool *pool)
             tick_add(&tick, strand, NULL);
             tick.steps = steps;
             tick.members = members;
-            tick_run(&tick, model, pool);
+            if (members > 1)
+                run_by_team(&tick);
+            else
+                tick_run(&tick, model);
             assert_int_equal(compute_strand_left(strand), left > steps ? left - steps : 0);
         }
     }
@@ -372,7 +412,7 @@ static void pieces_change_no_bit(void **state)
         free(block);
         place(&binding);
         assert_int_equal(decode(&fault), COMPUTE_READY);
-        run_in_ticks(steps, 1, NULL);
+        run_in_ticks(steps, 1);
         assert_memory_equal(whole, output_named("output"), sizeof whole);
     }
 }
@@ -599,21 +639,21 @@ static void make_wide_model(void)
     assert_true(signature_init(&signature, model, &(struct model_config){0}, &fault));
 }
 
-/* The wide model's answer to one random input, with or without helpers. */
-static float *wide_answer(const struct binding *binding, struct pool *pool)
+/* The wide model's answer to one random input. */
+static float *wide_answer(const struct binding *binding, size_t steps, size_t members)
 {
     const size_t floats = (size_t)WIDE_STEPS * WIDE_ROWS * WIDE;
     struct random random = {11};
     size_t bytes;
     compute_init(&compute, model, &signature, binding);
-    assert_true(compute_plan(&compute, 3, false, &bytes));
+    assert_true(compute_plan(&compute, TEAM_MAX, false, &bytes));
     void *memory = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     float *answer = malloc(floats * sizeof *answer);
     assert_true(memory != NULL && answer != NULL);
     compute_place(&compute, memory);
     compute_clear(&compute);
     random_floats(&random, compute.input, floats, 1.0f);
-    run_in_ticks(pool != NULL ? 7 : WIDE_STEPS, pool != NULL ? 3 : 1, pool);
+    run_in_ticks(steps, members);
     memcpy(answer, compute.output, floats * sizeof *answer);
     free(memory);
     return answer;
@@ -623,18 +663,14 @@ static void helpers_do_not_change_a_bit(void **state)
 {
     (void)state;
     struct binding binding = {.steps = WIDE_STEPS, .rows = WIDE_ROWS};
-    struct pool *pool;
-    struct fault fault;
     make_wide_model();
     want_all_outputs(&binding);
-    float *alone = wide_answer(&binding, NULL);
-    assert_true(pool_start(&pool, 3, &fault));
+    float *alone = wide_answer(&binding, WIDE_STEPS, 1);
     for (int i = 0; i < 50; i++) {
-        float *together = wide_answer(&binding, pool);
+        float *together = wide_answer(&binding, 7, TEAM_MAX);
         assert_memory_equal(alone, together, (size_t)WIDE_STEPS * WIDE_ROWS * WIDE * sizeof *alone);
         free(together);
     }
-    assert_true(pool_stop(pool, clock_now() + 10 * CLOCK_NS_PER_S));
     free(alone);
 }
 

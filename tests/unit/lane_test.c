@@ -148,6 +148,27 @@ static void idle_workers_are_left_their_share(void **state)
     assert_int_equal(tick.row_count, 5);
 }
 
+static void together_ticks_wait_until_nobody_is_at_work(void **state)
+{
+    (void)state;
+    put(0, 1, 1, 5);
+    lane_enter(&lane, &queue, false);
+    assert_false(work_queue_is_empty(&queue));
+    lane_enter(&lane, &queue, true);
+    assert_true(work_queue_is_empty(&queue));
+    set_level(1, 2);
+    put(1, 1, 1, 5);
+    lane_enter(&lane, &queue, true);
+    for (int i = 0; i < 2; i++) {
+        lane_leave(&lane, &queue);
+        assert_true(work_queue_is_empty(&queue));
+    }
+    lane_leave(&lane, &queue);
+    assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[SHORT]);
+    fill(SHORT, TICK_ROWS);
+    assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[LONG]);
+}
+
 static void a_first_strand_is_taken_however_large(void **state)
 {
     (void)state;
@@ -293,6 +314,7 @@ int main(void)
         TEST(a_large_request_goes_to_the_end_after_its_turn),
         TEST(it_goes_to_the_level_it_has_come_to),
         TEST(idle_workers_are_left_their_share),
+        TEST(together_ticks_wait_until_nobody_is_at_work),
         TEST(a_first_strand_is_taken_however_large),
         TEST(other_levels_join_only_where_rows_cost_nothing),
         TEST(what_is_late_is_taken_out),

@@ -42,20 +42,25 @@ static void *attend(void *argument)
     return NULL;
 }
 
+static void hold_party(struct party *party)
+{
+    struct member members[MEMBERS_MAX];
+    pthread_t threads[MEMBERS_MAX];
+    for (unsigned i = 0; i < party->size; i++) {
+        members[i] = (struct member){party, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, attend, &members[i]), 0);
+    }
+    for (unsigned i = 0; i < party->size; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(party->errors[i], 0);
+    }
+}
+
 static void hold(unsigned size)
 {
     struct party party = {.size = size};
-    struct member members[MEMBERS_MAX];
-    pthread_t threads[MEMBERS_MAX];
     meeting_init(&party.meeting, size);
-    for (unsigned i = 0; i < size; i++) {
-        members[i] = (struct member){&party, i};
-        assert_int_equal(pthread_create(&threads[i], NULL, attend, &members[i]), 0);
-    }
-    for (unsigned i = 0; i < size; i++) {
-        pthread_join(threads[i], NULL);
-        assert_int_equal(party.errors[i], 0);
-    }
+    hold_party(&party);
 }
 
 static void nobody_leaves_before_all_have_come(void **state)
@@ -76,12 +81,26 @@ static void more_members_than_processors_still_meet(void **state)
     hold(3);
 }
 
+static void others_may_meet_there_afterwards(void **state)
+{
+    (void)state;
+    struct party party = {.size = 2};
+    meeting_init(&party.meeting, 1);
+    meeting_wait(&party.meeting);
+    for (unsigned size = 3; size >= 1; size--) {
+        party.size = size;
+        meeting_resize(&party.meeting, size);
+        hold_party(&party);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_leaves_before_all_have_come),
         cmocka_unit_test(a_meeting_of_one_waits_for_nobody),
         cmocka_unit_test(more_members_than_processors_still_meet),
+        cmocka_unit_test(others_may_meet_there_afterwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,89 +138,11 @@ static void many_producers_lose_no_task_and_run_none_twice(void **state)
     assert_int_equal(atomic_load(&counted), PRODUCERS * TASKS_EACH);
 }
 
-/* Shares its work again and again; the members count themselves and meet. */
-enum { SHARERS = 8, SHARINGS = 300, SHARE_WORKERS = 4 };
-
-struct sharer {
-    struct pool_task task;
-    struct pool *pool;
-    atomic_int present[SHARE_WORKERS]; /* by member number */
-    bool until_all_come;               /* the workers' threads may still be on their way */
-    size_t largest_team;
-    int wrong;
-    sem_t done;
-};
-
-static void attend(void *context, const struct share *share)
-{
-    struct sharer *sharer = context;
-    atomic_fetch_add(&sharer->present[share->member], 1);
-    share_meet(share);
-}
-
-static void share_often(struct pool_task *task)
-{
-    struct sharer *sharer = (struct sharer *)task;
-    const uint64_t deadline = soon();
-    for (int i = 0; i < SHARINGS || (sharer->until_all_come && clock_now() < deadline &&
-                                     sharer->largest_team < SHARE_WORKERS);
-         i++) {
-        pool_share(sharer->pool, SHARE_WORKERS, attend, sharer);
-        size_t members = 0;
-        for (size_t m = 0; m < SHARE_WORKERS; m++) {
-            const int times = atomic_exchange(&sharer->present[m], 0);
-            sharer->wrong += times > 1 || (times == 1 && m != members);
-            members += (size_t)times;
-        }
-        if (members > sharer->largest_team)
-            sharer->largest_team = members;
-    }
-    sem_post(&sharer->done);
-}
-
-static void sharer_submit(struct sharer *sharer, struct pool *pool, bool until_all_come)
-{
-    *sharer =
-        (struct sharer){.task.run = share_often, .pool = pool, .until_all_come = until_all_come};
-    sem_init(&sharer->done, 0, 0);
-    assert_true(pool_submit(pool, &sharer->task));
-}
-
-static void a_lone_task_is_shared_by_all_idle_workers(void **state)
-{
-    (void)state;
-    struct pool *pool = start(SHARE_WORKERS);
-    struct sharer sharer;
-    sharer_submit(&sharer, pool, true);
-    while (sem_wait(&sharer.done) != 0)
-        continue;
-    assert_int_equal(sharer.wrong, 0);
-    assert_int_equal(sharer.largest_team, SHARE_WORKERS);
-    assert_true(pool_stop(pool, soon()));
-}
-
-static void many_tasks_share_whoever_is_idle(void **state)
-{
-    (void)state;
-    struct pool *pool = start(SHARE_WORKERS);
-    struct sharer sharers[SHARERS];
-    for (size_t i = 0; i < SHARERS; i++)
-        sharer_submit(&sharers[i], pool, false);
-    for (size_t i = 0; i < SHARERS; i++) {
-        while (sem_wait(&sharers[i].done) != 0)
-            continue;
-        assert_int_equal(sharers[i].wrong, 0);
-    }
-    assert_true(pool_stop(pool, soon()));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_run_in_the_order_submitted),
         cmocka_unit_test(stopping_waits_no_longer_than_told),
-        cmocka_unit_test(a_lone_task_is_shared_by_all_idle_workers),
-        cmocka_unit_test(many_tasks_share_whoever_is_idle),
         cmocka_unit_test(many_producers_lose_no_task_and_run_none_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,15 @@
 #include "server/job.h"
 #include "tests/support/random.h"
 
-enum { MODELS = 5, THREADS = 4, JOBS_EACH = 400, AT_ONCE = 6, STEPS_MAX = 300, WORKERS = 3 };
+enum {
+    MODELS = 5,
+    THREADS = 4,
+    JOBS_EACH = 400,
+    AT_ONCE = 6,
+    STEPS_MAX = 300,
+    WORKERS = 3,
+    FROM_MEMORY = 3
+};
 
 static struct served_model served[MODELS];
 static struct model_stats stats[MODELS];
@@ -36,7 +44,8 @@ struct model_shape {
     uint64_t delay_us;
 };
 
-/* The fourth is large enough for a team, the last one waits for company. */
+/* The fourth is large enough for a team and, as the last one, which waits for company, made to be
+ * taken for one whose weights come from memory. */
 static const struct model_shape shapes[MODELS] = {
     {3, 5, 1, false, false, false, 0},  {4, 6, 2, true, false, false, 0},
     {2, 9, 2, false, true, true, 0},    {64, 160, 1, false, false, false, 0},
@@ -86,6 +95,8 @@ static void make_model(size_t index, struct random *random)
                                &(struct model_config){.batch_first = s->batch_first}, &fault));
     atomic_init(&m->references, 1);
     lane_init(m->lane, m->model, s->delay_us * CLOCK_NS_PER_US, &stats[index]);
+    if (index >= FROM_MEMORY)
+        m->lane->rule.from_memory = true;
     while (count > 0)
         free(blocks[--count]);
 }

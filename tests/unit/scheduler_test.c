@@ -70,7 +70,8 @@ static void end(struct work *work, enum work_end how)
 
 static const struct work_type type = {slice, end};
 
-static void request_init(struct request *request, struct lane *in, size_t rows, size_t steps)
+static void request_init_of(struct request *request, const struct model *of,
+                            const struct signature *its, struct lane *in, size_t rows, size_t steps)
 {
     const struct binding binding = {.steps = steps, .rows = rows};
     size_t bytes;
@@ -78,12 +79,17 @@ static void request_init(struct request *request, struct lane *in, size_t rows, 
         .work = {.type = &type, .lane = in, .rows = rows, .priority = WORK_NORMAL},
     };
     request->work.deadline = UINT64_MAX;
-    compute_init(&request->compute, model, &signature, &binding);
+    compute_init(&request->compute, of, its, &binding);
     assert_true(compute_plan(&request->compute, 2, false, &bytes));
     request->block = aligned_alloc(MODEL_SCRATCH_ALIGNMENT, bytes);
     assert_non_null(request->block);
     compute_place(&request->compute, request->block);
     sem_init(&request->ended, 0, 0);
+}
+
+static void request_init(struct request *request, struct lane *in, size_t rows, size_t steps)
+{
+    request_init_of(request, model, &signature, in, rows, steps);
 }
 
 static void request_fini(struct request *request)
@@ -123,9 +129,9 @@ struct gate {
     sem_t entered, open;
 };
 
-static void gate_close_as(struct gate *gate, enum work_class priority)
+static void gate_close_in(struct gate *gate, struct lane *in, enum work_class priority)
 {
-    request_init(&gate->request, &other_lane, 1, 0);
+    request_init(&gate->request, in, 1, 0);
     gate->request.work.priority = priority;
     sem_init(&gate->entered, 0, 0);
     sem_init(&gate->open, 0, 0);
@@ -137,7 +143,7 @@ static void gate_close_as(struct gate *gate, enum work_class priority)
 
 static void gate_close(struct gate *gate)
 {
-    gate_close_as(gate, WORK_NORMAL);
+    gate_close_in(gate, &other_lane, WORK_NORMAL);
 }
 
 static void gate_open(struct gate *gate)
@@ -350,7 +356,7 @@ static void the_higher_class_goes_first(void **state)
     struct request low, normal, high;
     struct gate gate;
     (void)state;
-    gate_close_as(&gate, WORK_LOW);
+    gate_close_in(&gate, &other_lane, WORK_LOW);
     request_init(&low, &lane, 1, 0);
     request_init(&normal, &lane, 1, 0);
     request_init(&high, &lane, 1, 0);
@@ -507,6 +513,78 @@ static void bug_560_somebody_watches_the_time_of_what_is_held(void **state)
     gate_open(&gate);
     assert_true(in_time);
     request_fini(&held);
+}
+
+/* With so many workers, and a model that is worth a team, whose lane it is. */
+static struct model *start_team(size_t workers, struct signature *its, struct lane *in)
+{
+    struct model *large = zero_model_create(ZERO_MODEL_SIZE_MAX, 1);
+    assert_non_null(large);
+    assert_true(signature_init(its, large, &(struct model_config){0}, &fault));
+    assert_true(scheduler_stop(scheduler, clock_now() + 10 * CLOCK_NS_PER_S));
+    start_workers(workers, 100, 30);
+    assert_true(scheduler_reserve(scheduler, large, &fault));
+    lane_init(in, large, 0, &stats);
+    return large;
+}
+
+/* Units that a row of it takes so many workers; `least` of them are waited for. */
+static uint64_t units_of_a_large_tick(size_t workers, uint64_t least)
+{
+    struct signature its;
+    struct lane in;
+    struct request request;
+    struct model *large = start_team(workers, &its, &in);
+    request_init_of(&request, large, &its, &in, 1, 1);
+    submit(&request);
+    expect_end(&request, WORK_ANSWERED);
+    const uint64_t until = clock_now() + 10 * CLOCK_NS_PER_S;
+    uint64_t units;
+    while ((units = units_done()) < least && clock_now() < until)
+        usleep(500);
+    lane_fini(&in);
+    model_destroy(large);
+    return units;
+}
+
+/* Also those that have just been called for something else. */
+static void bug_573_all_who_have_nothing_to_do_help_with_a_large_tick(void **state)
+{
+    (void)state;
+    const uint64_t alone = units_of_a_large_tick(1, 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(units_of_a_large_tick(3, alone + 2), alone + 2);
+}
+
+/* Is a row answered while a worker is at a slice of the same model? */
+static bool is_answered_beside_a_slice(bool from_memory)
+{
+    struct signature its;
+    struct lane in;
+    struct request request;
+    struct gate gate;
+    struct model *large = start_team(2, &its, &in);
+    in.rule.from_memory = from_memory;
+    gate_close_in(&gate, &in, WORK_NORMAL);
+    request_init_of(&request, large, &its, &in, 1, 1);
+    submit(&request);
+    const bool answered = ends_within(&request, from_memory ? 20 * CLOCK_NS_PER_MS : DELAY * 200);
+    gate_open(&gate);
+    if (!answered)
+        wait_at(&request.ended);
+    assert_int_equal(request.how, WORK_ANSWERED);
+    request_fini(&request);
+    lane_fini(&in);
+    model_destroy(large);
+    return answered;
+}
+
+/* What the slice makes ready shares the one reading of the weights. */
+static void weights_from_memory_are_read_when_all_rows_are_ready(void **state)
+{
+    (void)state;
+    assert_true(is_answered_beside_a_slice(false));
+    assert_false(is_answered_beside_a_slice(true));
 }
 
 /* A work of so many rounds, after each of which it pauses. */
@@ -677,6 +755,8 @@ int main(void)
         TEST(given_up_work_ends_at_once_or_after_its_unit),
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
+        TEST(bug_573_all_who_have_nothing_to_do_help_with_a_large_tick),
+        TEST(weights_from_memory_are_read_when_all_rows_are_ready),
         TEST(bug_560_somebody_watches_the_time_of_what_is_held),
         TEST(bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one),
         TEST(what_pauses_goes_on_when_it_is_resumed),

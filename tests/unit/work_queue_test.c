@@ -81,6 +81,29 @@ static void a_list_outside_of_the_queues_has_no_turn(void **state)
     assert_null(outside.first);
 }
 
+static void a_shut_list_has_no_turn_until_it_is_opened(void **state)
+{
+    struct work_list *list = &lists[0][0], *other = &lists[0][1];
+    (void)state;
+    work_queue_put(&queue, list, &works[0][0]);
+    work_queue_put(&queue, other, &works[0][1]);
+    work_queue_shut(&queue, list);
+    work_queue_put(&queue, list, &works[0][2]);
+    for (int i = 0; i < 3; i++)
+        assert_ptr_equal(work_queue_turn(&queue), other);
+    work_queue_remove(&queue, &works[0][0]);
+    work_queue_remove(&queue, &works[0][1]);
+    assert_true(work_queue_is_empty(&queue));
+    work_queue_open(&queue, list);
+    assert_ptr_equal(work_queue_turn(&queue), list);
+    work_queue_remove(&queue, &works[0][2]);
+    work_queue_shut(&queue, list); /* empty, and filled and emptied meanwhile */
+    work_queue_put(&queue, list, &works[0][0]);
+    work_queue_remove(&queue, &works[0][0]);
+    work_queue_open(&queue, list);
+    assert_true(work_queue_is_empty(&queue));
+}
+
 /* Turns of 100 microseconds each while these two wait all the time; returns how many a had for one
  * of b's. */
 static double turns_for_one(unsigned a, unsigned b, int turns)
@@ -201,6 +224,7 @@ int main(void)
         cmocka_unit_test_setup(in_a_list_the_first_is_first, set_up),
         cmocka_unit_test_setup(lists_of_a_queue_take_turns, set_up),
         cmocka_unit_test_setup(a_list_outside_of_the_queues_has_no_turn, set_up),
+        cmocka_unit_test_setup(a_shut_list_has_no_turn_until_it_is_opened, set_up),
         cmocka_unit_test_setup(levels_share_16_to_4_to_1, set_up),
         cmocka_unit_test_setup(what_will_take_long_waits_with_the_long_from_the_first, set_up),
         cmocka_unit_test_setup(classes_share_16_to_1, set_up),
