@@ -200,40 +200,59 @@ def beside_long(bench):
             [table(["", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms"], rows)])
 
 
-OVERLOADED = ["--binary", "--steps", 25]
+def overloading(steps):
+    return ["--binary", "--steps", steps]
 
 
-def capacity_of(bench):
-    return bench.compare({"": ("text", [*OVERLOADED, "--connections", 64])})[""]["good_s"]
+OVERLOADED = overloading(25)
+# The more there is to compute, the fewer requests the same overload is, and the less it costs to
+# tell most of them that there is no room.
+LONGER, OFFERED_LONGER = (100, 200), (1, 10)
+
+
+def capacity_of(bench, request):
+    return bench.compare({"": ("text", [*request, "--connections", 64])})[""]["good_s"]
 
 
 def overload_row(factor, offered, found):
     return [f"{factor:g} × ({offered:,.0f}/s)", number(found["good_s"]),
             milliseconds(found["p50_us"]), milliseconds(found["p99_us"]),
             number(found["refused_s"]), milliseconds(found["refused_p50_us"]),
-            milliseconds(found["refused_p99_us"]), f"{found['unsent']:,.0f}",
-            f"{found.resident.largest():.0f}"]
+            milliseconds(found["refused_p99_us"]), f"{found['own_cpu']:.2f}",
+            f"{found['unsent']:,.0f}", f"{found.resident.largest():.0f}"]
+
+
+OVERLOAD = ["offered", "answered/s", "p50 ms", "p99 ms", "refused/s", "refusal p50 ms",
+            "refusal p99 ms", "lstm-load's CPU", "never sent", "daemon MiB"]
+
+
+def overload_table(bench, request, capacity, factors, options=()):
+    """Also the chart's points."""
+    rows, points = [], []
+    for factor in factors:
+        offered = factor * capacity
+        found = bench.measure("text", [*request, "--connections", CROWD, "--rate",
+                                       f"{offered:.1f}", "--expect-503"], options)
+        if found["refused_silently"] > 0 or found["good_s"] == 0:
+            raise ServingError("overload: a 503 without Retry-After, or no answer at all")
+        rows.append(overload_row(factor, offered, found))
+        points.append((offered, found["good_s"], found["p50_us"] / 1000, found["p99_us"] / 1000))
+    return table(OVERLOAD, rows), points
 
 
 def overload(bench):
-    """Up to ten times of what can be computed, batching on and off at the same rates."""
-    bench.capacity = capacity_of(bench)
+    """Up to ten times of what can be computed, batching on and off at the same rates; and of longer
+    requests."""
+    bench.capacity = capacity_of(bench, OVERLOADED)
     bench.points, parts = {}, []
     for label, options in (("batching", ()), ("batching off", BATCHING_OFF)):
-        rows, points = [], []
-        for factor in OFFERED:
-            offered = factor * bench.capacity
-            found = bench.measure("text", [*OVERLOADED, "--connections", CROWD, "--rate",
-                                           f"{offered:.1f}", "--expect-503"], options)
-            if found["refused_silently"] > 0 or found["good_s"] == 0:
-                raise ServingError("overload: a 503 without Retry-After, or no answer at all")
-            rows.append(overload_row(factor, offered, found))
-            points.append((offered, found["good_s"], found["p50_us"] / 1000,
-                           found["p99_us"] / 1000))
-        bench.points[label] = points
-        parts += [label.capitalize() + ":",
-                  table(["offered", "answered/s", "p50 ms", "p99 ms", "refused/s",
-                         "refusal p50 ms", "refusal p99 ms", "never sent", "daemon MiB"], rows)]
+        shown, bench.points[label] = overload_table(bench, OVERLOADED, bench.capacity, OFFERED,
+                                                    options)
+        parts += [label.capitalize() + ":", shown]
+    for steps in LONGER:
+        capacity = capacity_of(bench, overloading(steps))
+        parts += [f"Requests of {steps} steps, batching; capacity {capacity:,.0f}/s:",
+                  overload_table(bench, overloading(steps), capacity, OFFERED_LONGER)[0]]
     parts.append(f"*Never sent*: due while all {CROWD} connections were busy, and still when the "
                  "measurement had been over for as long as lstm-load waits.")
     return (f"Overload: text, 25 steps; capacity {bench.capacity:,.0f}/s with 64 clients that wait "
@@ -245,7 +264,7 @@ SOAK_SHARES = 10
 
 def soak(bench):
     """Twice the capacity for minutes: memory must not grow."""
-    offered, seconds = 2 * (bench.capacity or capacity_of(bench)), bench.options.soak_seconds
+    offered, seconds = 2 * (bench.capacity or capacity_of(bench, OVERLOADED)), bench.options.soak_seconds
     show_progress(f"soak, {seconds:g} s")
     with bench.daemon("text") as daemon:
         resident = Resident(daemon.process_id, seconds / 100)
