@@ -257,7 +257,8 @@ size_t model_team_size(const struct model *model, size_t row_count, size_t max_s
                        size_t available);
 
 /* The same by a team: every member calls it with the same arguments but its own member number. When
- * it returns to one of them the answer is complete: they have met at its end. scratch holds
+ * it returns to one of them the answer is complete, and the others, still on their way out, read
+ * nothing more of the model, the rows or the scratch, only their share and its team. scratch holds
  * model_team_scratch_size, and is shared. */
 bool model_team_scratch_size(const struct model *model, size_t team_size, size_t row_count,
                              size_t max_steps, size_t *bytes);

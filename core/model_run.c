@@ -292,10 +292,11 @@ static size_t longest(const struct model_row *rows, size_t row_count)
     return steps;
 }
 
+/* Behind the last meeting nothing is read but what stands here: the rest may be gone. */
 void model_run_member(const struct model *model, const struct model_row *rows, size_t row_count,
                       struct model_scratch scratch, const struct share *share)
 {
-    const size_t max_steps = longest(rows, row_count);
+    const size_t op_count = model->op_count, max_steps = longest(rows, row_count);
     clear_empty_rows(model, rows, row_count, share);
     if (max_steps == 0) {
         share_meet(share);
@@ -314,7 +315,7 @@ void model_run_member(const struct model *model, const struct model_row *rows, s
         while (plan.rows[row_count - 1]->steps <= begin)
             row_count--;
         call.row_count = row_count;
-        for (size_t i = 0; i < model->op_count; i++) {
+        for (size_t i = 0; i < op_count; i++) {
             point_views(model, i, begin, &plan, row_count);
             call.op = &model->ops[i];
             run_op(&call);

@@ -200,11 +200,10 @@ static void start_running(struct work *work, uint64_t now)
         work->running_since = now;
 }
 
-/* Where reading the weights takes longer than computing a row, one reading does for all rows that
- * are ready and for all workers: each has a part of them. */
+/* Has a tick all rows that are ready, and all workers who have nothing else to do? */
 static bool goes_together(const struct scheduler *s, const struct lane *lane, uint64_t now)
 {
-    return lane->rule.from_memory && s->config.tick_rows > 1 && now >= s->apart_until;
+    return lane->rule.together && s->config.tick_rows > 1 && now >= s->apart_until;
 }
 
 static void begin_unit(struct scheduler *s, struct pump *pump, enum unit unit, struct lane *lane,

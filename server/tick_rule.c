@@ -55,6 +55,7 @@ void tick_rule_init(struct tick_rule *rule, const struct model *model)
         .cheap_rows = source->cheap_rows,
         .least_steps = source->least_steps,
         .from_memory = source == &memory,
+        .together = source == &memory && model_is_causal(model),
     };
 }
 

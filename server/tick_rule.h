@@ -28,6 +28,7 @@ struct tick_rule {
     size_t cheap_rows;   /* so many rows take hardly longer than one */
     size_t least_steps;  /* steps worth taking with no more rows than that */
     bool from_memory;    /* reading the weights is what takes a tick of few rows its time */
+    bool together;       /* so one reading should do for all rows and for all workers */
 };
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model);

@@ -556,19 +556,27 @@ static void bug_573_all_who_have_nothing_to_do_help_with_a_large_tick(void **sta
         assert_int_equal(units_of_a_large_tick(3, alone + 2), alone + 2);
 }
 
+/* A member of the team may still be on its way out of it. */
+static void a_model_may_go_when_its_last_request_has_ended(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        units_of_a_large_tick(2, 0);
+}
+
 /* Is a row answered while a worker is at a slice of the same model? */
-static bool is_answered_beside_a_slice(bool from_memory)
+static bool is_answered_beside_a_slice(bool together)
 {
     struct signature its;
     struct lane in;
     struct request request;
     struct gate gate;
     struct model *large = start_team(2, &its, &in);
-    in.rule.from_memory = from_memory;
+    in.rule.together = together;
     gate_close_in(&gate, &in, WORK_NORMAL);
     request_init_of(&request, large, &its, &in, 1, 1);
     submit(&request);
-    const bool answered = ends_within(&request, from_memory ? 20 * CLOCK_NS_PER_MS : DELAY * 200);
+    const bool answered = ends_within(&request, together ? 20 * CLOCK_NS_PER_MS : DELAY * 200);
     gate_open(&gate);
     if (!answered)
         wait_at(&request.ended);
@@ -756,6 +764,7 @@ int main(void)
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
         TEST(bug_573_all_who_have_nothing_to_do_help_with_a_large_tick),
+        TEST(a_model_may_go_when_its_last_request_has_ended),
         TEST(weights_from_memory_are_read_when_all_rows_are_ready),
         TEST(bug_560_somebody_watches_the_time_of_what_is_held),
         TEST(bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one),

@@ -95,8 +95,20 @@ static void rows_are_cheap_while_weights_are_read_from_afar(void **state)
         assert_int_equal(rule.cheap_rows, cases[i].cheap_rows);
         assert_int_equal(rule.least_steps, cases[i].least_steps);
         assert_true(tick_rule_steps(&rule, 1, TICK_SHORT) >= cases[i].least_steps);
+        assert_int_equal(rule.together, rule.cheap_rows == 9);
         model_destroy(model);
     }
+}
+
+/* Rows that come whole may take seconds: nobody waits for others' to end. */
+static void only_rows_that_can_be_cut_go_together(void **state)
+{
+    (void)state;
+    struct model *model = make_model(1024, 1024, &kernel_avx2, true);
+    struct tick_rule rule;
+    tick_rule_init(&rule, model);
+    assert_true(rule.from_memory && !rule.together);
+    model_destroy(model);
 }
 
 static void scratch_is_enough_for_every_tick(void **state)
@@ -177,6 +189,7 @@ int main(void)
         cmocka_unit_test(at_least_one_step_is_taken),
         cmocka_unit_test(rows_are_cheap_while_weights_are_read_from_afar),
         cmocka_unit_test(scratch_is_enough_for_every_tick),
+        cmocka_unit_test(only_rows_that_can_be_cut_go_together),
         cmocka_unit_test(reading_from_memory_is_time_that_a_team_shares),
         cmocka_unit_test(bug_534_no_work_is_too_long_for_a_guess),
         cmocka_unit_test(bug_536_no_row_is_cheap_with_a_slow_kernel),
