@@ -256,13 +256,17 @@ static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint
     }
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Called before this worker counts as busy. */
 static size_t helpers_of(const struct scheduler *s, uint64_t now)
 {
     if (now < s->apart_until || !work_queue_is_empty(&s->queue))
         return 0;
-    const size_t others = s->config.workers - s->busy - 1;
-    return others < TEAM_MAX - 1 ? others : TEAM_MAX - 1;
+    return least(s->config.workers - s->busy, scheduler_team_size(s)) - 1;
 }
 
 /* Calls those who are to compute the pump's tick with it. All of them come: there are so many that
@@ -678,7 +682,7 @@ size_t scheduler_tick_rows(const struct scheduler *s)
 
 size_t scheduler_team_size(const struct scheduler *s)
 {
-    return s->config.workers < TEAM_MAX ? s->config.workers : TEAM_MAX;
+    return least(s->config.processors, TEAM_MAX);
 }
 
 /* ---- start and stop ---- */
@@ -725,6 +729,8 @@ bool scheduler_start(struct scheduler **started, const struct scheduler_config *
                                           .seed = random_number()};
     if (s->config.tick_rows == 0)
         s->config.tick_rows = TICK_ROWS;
+    if (s->config.processors == 0 || s->config.processors > s->config.workers)
+        s->config.processors = s->config.workers;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->due, NULL);
     pthread_cond_init(&s->empty, NULL);

@@ -29,6 +29,7 @@ struct scheduler;
 
 struct scheduler_config {
     size_t workers;
+    size_t processors;       /* for them: a tick has no more members; 0: as many as workers */
     size_t queue_limit;      /* requests of one model, accepted and not ended */
     size_t queue_rows_limit; /* their rows; one request alone may have more */
     unsigned client_percent; /* of both, that one client may have at most; 0: all of it */
@@ -47,7 +48,7 @@ bool scheduler_reserve(struct scheduler *scheduler, const struct model *model, s
 /* Most rows that several requests have in a tick: tick_rows of its config, or TICK_ROWS. */
 size_t scheduler_tick_rows(const struct scheduler *scheduler);
 
-/* Workers that one tick may have at most. */
+/* Members that one tick may have at most. */
 size_t scheduler_team_size(const struct scheduler *scheduler);
 
 /* What of a lane's bounds is used at this moment. */

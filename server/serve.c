@@ -8,6 +8,7 @@
 #include "server/events.h"
 #include "server/fronts.h"
 #include "server/log.h"
+#include "server/machine.h"
 #include "server/model_update.h"
 #include "server/notify.h"
 #include "server/sandbox_files.h"
@@ -179,6 +180,7 @@ static bool start_scheduler(struct server *server, struct fault *fault)
     const struct options *options = server->setup->options;
     const struct scheduler_config config = {
         .workers = options->workers,
+        .processors = machine_cpus(),
         .queue_limit = options->queue_limit,
         .queue_rows_limit = options->queue_rows_limit,
         .client_percent = (unsigned)options->queue_client_percent,

@@ -168,9 +168,12 @@ static int drop_model(void **state)
     return 0;
 }
 
+static size_t processors; /* 0: as many as workers */
+
 static void start_workers(size_t count, unsigned client_percent, size_t requests)
 {
     const struct scheduler_config config = {.workers = count,
+                                            .processors = processors,
                                             .queue_limit = requests,
                                             .queue_rows_limit = 100,
                                             .client_percent = client_percent};
@@ -556,6 +559,18 @@ static void bug_573_all_who_have_nothing_to_do_help_with_a_large_tick(void **sta
         assert_int_equal(units_of_a_large_tick(3, alone + 2), alone + 2);
 }
 
+static void a_team_has_no_more_members_than_there_are_processors(void **state)
+{
+    (void)state;
+    const uint64_t alone = units_of_a_large_tick(1, 0);
+    processors = 1;
+    assert_int_equal(units_of_a_large_tick(3, 0), alone);
+    processors = 2;
+    assert_int_equal(units_of_a_large_tick(3, alone + 1), alone + 1);
+    assert_int_equal(scheduler_team_size(scheduler), 2);
+    processors = 0;
+}
+
 /* A member of the team may still be on its way out of it. */
 static void a_model_may_go_when_its_last_request_has_ended(void **state)
 {
@@ -764,6 +779,7 @@ int main(void)
         TEST(a_lane_with_a_delay_waits_for_company),
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
         TEST(bug_573_all_who_have_nothing_to_do_help_with_a_large_tick),
+        TEST(a_team_has_no_more_members_than_there_are_processors),
         TEST(a_model_may_go_when_its_last_request_has_ended),
         TEST(weights_from_memory_are_read_when_all_rows_are_ready),
         TEST(bug_560_somebody_watches_the_time_of_what_is_held),
