@@ -8,7 +8,7 @@
 
 #include "core/checked.h"
 #include "proto/float_text.h"
-#include "proto/tensor_bytes.h"
+#include "proto/little_endian.h"
 
 #define INDEX_TEXT_MAX 20
 
@@ -79,7 +79,7 @@ static char *write_string(const struct classification *classification, const flo
         memcpy(at, classification->labels[index], size);
         at += size;
     }
-    tensor_bytes_write_u32(out, (uint32_t)(at - text));
+    little_endian_write_u32(out, (uint32_t)(at - text));
     return at;
 }
 

@@ -1,34 +1,11 @@
-/* Eight decimal digits at a time: eight bytes held in one word, the first in the lowest bits
- * whatever the machine's byte order. A digit is held as 0..9; as text it is that plus '0'. */
+/* Eight decimal digits at a time: eight bytes held in one word, the first in the lowest bits, as
+ * little_endian_read_u64 reads them. A digit is held as 0..9; as text it is that plus '0'. */
 #ifndef PROTO_EIGHT_DIGITS_H
 #define PROTO_EIGHT_DIGITS_H
 
 #include <stdint.h>
-#include <string.h>
 
 #define EIGHT_ZEROS 0x3030303030303030u /* "00000000" */
-
-static inline uint64_t eight_bytes_in_order(uint64_t word)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return __builtin_bswap64(word);
-#else
-    return word;
-#endif
-}
-
-static inline uint64_t eight_bytes_load(const char *text)
-{
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-    return eight_bytes_in_order(word);
-}
-
-static inline void eight_bytes_store(char *text, uint64_t bytes)
-{
-    const uint64_t word = eight_bytes_in_order(bytes);
-    memcpy(text, &word, sizeof word);
-}
 
 /* The number that eight digits spell: neighbours are joined to pairs, pairs to fours, fours to
  * eight. */

@@ -13,6 +13,7 @@
 
 #include "proto/eight_digits.h"
 #include "proto/float_text.h"
+#include "proto/little_endian.h"
 #include "proto/powers_of_ten.h"
 
 enum {
@@ -36,7 +37,7 @@ static inline const char *scan_digits(const char *text, const char *end, uint64_
 {
     static const uint32_t powers[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
     while (end - text >= 8) {
-        const uint64_t bytes = eight_bytes_load(text) ^ EIGHT_ZEROS;
+        const uint64_t bytes = little_endian_read_u64(text) ^ EIGHT_ZEROS;
         /* The high bit of each byte that is more than 9; a carry spoils only bytes after it. */
         const uint64_t others = (bytes | (bytes + 0x7676767676767676)) & 0x8080808080808080;
         if (others != 0) {

@@ -5,6 +5,7 @@
 #include "proto/eight_digits.h"
 #include "proto/float_spelling.h"
 #include "proto/float_text.h"
+#include "proto/little_endian.h"
 
 enum {
     DECIMAL_POINT_MIN = -4, /* 0.00001, with point as in struct spelling below */
@@ -36,7 +37,7 @@ static inline struct spelling spelling_of(const struct float_spellings *spelt, s
 
 static void store_digits(char *text, uint64_t digits)
 {
-    eight_bytes_store(text, digits | EIGHT_ZEROS);
+    little_endian_write_u64(text, digits | EIGHT_ZEROS);
 }
 
 static size_t write_decimal(char *out, const struct spelling *spelt)

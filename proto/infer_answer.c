@@ -5,6 +5,7 @@
 #include "proto/float_text.h"
 #include "proto/infer_message.h"
 #include "proto/infer_parameters.h"
+#include "proto/little_endian.h"
 #include "proto/tensor_bytes.h"
 
 enum stage { HEAD, TENSOR_HEAD, TENSOR_DATA, TAIL };
@@ -122,7 +123,7 @@ static size_t write_strings(struct json_writer *writer, const struct infer_answe
 {
     size_t count = 0;
     for (; count < limit && *at < tensor->strings_size; count++) {
-        const size_t size = tensor_bytes_read_u32(tensor->strings + *at);
+        const size_t size = little_endian_read_u32(tensor->strings + *at);
         json_string_n(writer, tensor->strings + *at + sizeof(uint32_t), size);
         *at += sizeof(uint32_t) + size;
     }

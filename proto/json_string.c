@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "proto/little_endian.h"
 #include "proto/utf8.h"
 
 static size_t utf8_encode(uint32_t code, char out[4])
@@ -97,23 +98,12 @@ static inline bool is_plain(char c)
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Eight bytes, the first one lowest. */
-static inline uint64_t eight_at(const char *at)
-{
-    uint64_t bytes;
-    memcpy(&bytes, at, sizeof bytes);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    bytes = __builtin_bswap64(bytes);
-#endif
-    return bytes;
-}
-
 /* How many of eight bytes are plain before the first one that is not. The highest bit of a byte is
  * set by a subtraction where the byte is less, or where one before it was: so the lowest such bit
  * is right, unless bytes had it before, and those are not plain anyway. */
 static inline unsigned plain_of_eight(const char *at)
 {
-    const uint64_t bytes = eight_at(at);
+    const uint64_t bytes = little_endian_read_u64(at);
     const uint64_t control = bytes - EIGHT(0x20);
     const uint64_t quote = (bytes ^ EIGHT('"')) - EIGHT(1);
     const uint64_t escape = (bytes ^ EIGHT('\\')) - EIGHT(1);

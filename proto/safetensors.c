@@ -10,6 +10,7 @@
 #include "proto/excerpt.h"
 #include "proto/half_float.h"
 #include "proto/json_reader.h"
+#include "proto/little_endian.h"
 
 #define LENGTH_SIZE 8 /* bytes before the header */
 
@@ -283,22 +284,6 @@ static bool index_names(struct safetensors *st, struct fault *fault)
     return true;
 }
 
-/* Little-endian, written out so that compilers make one load of it. */
-static uint16_t load_16(const unsigned char *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t load_32(const unsigned char *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t load_64(const unsigned char *p)
-{
-    return load_32(p) | (uint64_t)load_32(p + 4) << 32;
-}
-
 /* What is named instead of one, by its first bytes: none of them is a header's length. */
 static bool is_another_format(const unsigned char *file, struct fault *fault)
 {
@@ -326,7 +311,7 @@ static bool split_file(const unsigned char *file, size_t size, size_t *header_si
     if (size < LENGTH_SIZE)
         return fault_set(fault, 400, "a safetensors file of at least %d bytes expected, got %zu",
                          LENGTH_SIZE, size);
-    const uint64_t length = load_64(file);
+    const uint64_t length = little_endian_read_u64(file);
     if (length > SAFETENSORS_HEADER_MAX && is_another_format(file, fault))
         return false;
     if (length > SAFETENSORS_HEADER_MAX)
@@ -385,28 +370,22 @@ const struct safetensors_tensor *safetensors_find(const struct safetensors *st, 
 
 static float value_of_f64(const unsigned char *bytes)
 {
-    const uint64_t bits = load_64(bytes);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return (float)value;
+    return (float)little_endian_read_f64(bytes);
 }
 
 static float value_of_f32(const unsigned char *bytes)
 {
-    const uint32_t bits = load_32(bytes);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return little_endian_read_f32(bytes);
 }
 
 static float value_of_f16(const unsigned char *bytes)
 {
-    return half_float_from_f16(load_16(bytes));
+    return half_float_from_f16(little_endian_read_u16(bytes));
 }
 
 static float value_of_bf16(const unsigned char *bytes)
 {
-    return half_float_from_bf16(load_16(bytes));
+    return half_float_from_bf16(little_endian_read_u16(bytes));
 }
 
 bool safetensors_read_f32(const struct safetensors_tensor *tensor, float *out, struct fault *fault)

@@ -5,6 +5,7 @@
 
 #include "core/checked.h"
 #include "proto/crc32c.h"
+#include "proto/little_endian.h"
 #include "proto/tensor_bytes.h"
 #include "proto/utf8.h"
 
@@ -50,17 +51,16 @@ static bool read_u32(struct sequence_snapshot_reader *reader, uint32_t *value, s
 {
     const char *bytes = read_bytes(reader, 4, fault);
     if (bytes != NULL)
-        *value = tensor_bytes_read_u32(bytes);
+        *value = little_endian_read_u32(bytes);
     return bytes != NULL;
 }
 
 static bool read_u64(struct sequence_snapshot_reader *reader, uint64_t *value, struct fault *fault)
 {
-    uint32_t low = 0, high = 0;
-    if (!read_u32(reader, &low, fault) || !read_u32(reader, &high, fault))
-        return false;
-    *value = low | (uint64_t)high << 32;
-    return true;
+    const char *bytes = read_bytes(reader, 8, fault);
+    if (bytes != NULL)
+        *value = little_endian_read_u64(bytes);
+    return bytes != NULL;
 }
 
 /* A length and so many bytes, into out[capacity] with a NUL; none in it. */
@@ -92,7 +92,7 @@ bool sequence_snapshot_open(struct sequence_snapshot_reader *reader, const char 
     if ((size_t)(reader->end - reader->at) < CHECKSUM_SIZE)
         return fail_cut(fault);
     reader->end -= CHECKSUM_SIZE;
-    if (crc32c(0, bytes, size - CHECKSUM_SIZE) != tensor_bytes_read_u32(reader->end))
+    if (crc32c(0, bytes, size - CHECKSUM_SIZE) != little_endian_read_u32(reader->end))
         return fault_set(fault, 400, "damaged: the checksum is not that of the content");
     return true;
 }
@@ -207,9 +207,9 @@ bool sequence_snapshot_fits(const struct sequence_snapshot_model *model, const s
     for (size_t i = 0; i < model->lstm_count; i++) {
         const struct model_lstm_state lstm = model_lstm_state(core, i);
         const char *at = model->lstms + i * LSTM_SIZE;
-        if (tensor_bytes_read_u32(at) != lstm.cells ||
-            tensor_bytes_read_u32(at + 4) != lstm.h_size ||
-            tensor_bytes_read_u32(at + 8) != lstm.c_size)
+        if (little_endian_read_u32(at) != lstm.cells ||
+            little_endian_read_u32(at + 4) != lstm.h_size ||
+            little_endian_read_u32(at + 8) != lstm.c_size)
             return false;
     }
     return true;
@@ -236,14 +236,15 @@ static void write_u32(struct sequence_snapshot_writer *writer, size_t value)
 {
     char bytes[4];
     assert(value <= UINT32_MAX);
-    tensor_bytes_write_u32(bytes, (uint32_t)value);
+    little_endian_write_u32(bytes, (uint32_t)value);
     write_bytes(writer, bytes, sizeof bytes);
 }
 
 static void write_u64(struct sequence_snapshot_writer *writer, uint64_t value)
 {
-    write_u32(writer, value & UINT32_MAX);
-    write_u32(writer, value >> 32);
+    char bytes[8];
+    little_endian_write_u64(bytes, value);
+    write_bytes(writer, bytes, sizeof bytes);
 }
 
 static void write_text(struct sequence_snapshot_writer *writer, const char *text)

@@ -2,37 +2,7 @@
 
 #include <string.h>
 
-/* The same bytes in the machine's order: a compiler makes one load of it. */
-static inline uint32_t little32(uint32_t word)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return __builtin_bswap32(word);
-#else
-    return word;
-#endif
-}
-
-static inline uint64_t little64(uint64_t word)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return __builtin_bswap64(word);
-#else
-    return word;
-#endif
-}
-
-uint32_t tensor_bytes_read_u32(const char *bytes)
-{
-    uint32_t word;
-    memcpy(&word, bytes, sizeof word);
-    return little32(word);
-}
-
-void tensor_bytes_write_u32(char *bytes, uint32_t value)
-{
-    const uint32_t word = little32(value);
-    memcpy(bytes, &word, sizeof word);
-}
+#include "proto/little_endian.h"
 
 /* Words of four bytes, from the wire's order to the machine's or back. Copied in one piece, which
  * is several times as quick as word by word. */
@@ -43,7 +13,7 @@ static void copy_words(void *out, const void *words, size_t count)
     memcpy(out, words, count * sizeof(uint32_t));
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     for (char *at = out; count > 0; count--, at += sizeof(uint32_t)) {
-        const uint32_t turned = tensor_bytes_read_u32(at);
+        const uint32_t turned = little_endian_read_u32(at);
         memcpy(at, &turned, sizeof turned);
     }
 #endif
@@ -57,16 +27,13 @@ void tensor_bytes_read_f32(const char *bytes, float *out, size_t count)
 void tensor_bytes_read_i32(const char *bytes, int64_t *out, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        out[i] = (int32_t)tensor_bytes_read_u32(bytes + i * sizeof(uint32_t));
+        out[i] = (int32_t)little_endian_read_u32(bytes + i * sizeof(uint32_t));
 }
 
 void tensor_bytes_read_i64(const char *bytes, int64_t *out, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint64_t word;
-        memcpy(&word, bytes + i * sizeof word, sizeof word);
-        out[i] = (int64_t)little64(word);
-    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = (int64_t)little_endian_read_u64(bytes + i * sizeof(uint64_t));
 }
 
 void tensor_bytes_write_f32(char *bytes, const float *values, size_t count)

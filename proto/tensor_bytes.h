@@ -12,8 +12,4 @@ void tensor_bytes_read_i64(const char *bytes, int64_t *out, size_t count);
 
 void tensor_bytes_write_f32(char *bytes, const float *values, size_t count);
 
-/* Lengths of strings. */
-uint32_t tensor_bytes_read_u32(const char *bytes);
-void tensor_bytes_write_u32(char *bytes, uint32_t value);
-
 #endif

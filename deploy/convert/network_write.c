@@ -8,6 +8,7 @@
 
 #include "core/checked.h"
 #include "proto/excerpt.h"
+#include "proto/little_endian.h"
 
 static bool out_of_memory(struct fault *fault)
 {
@@ -219,18 +220,12 @@ static char *header_text(const struct entries *entries, size_t *data_size)
     return text;
 }
 
-static void store(unsigned char *out, uint64_t value, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        out[i] = (unsigned char)(value >> (8 * i));
-}
-
 static void store_floats(unsigned char *out, const float *values, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof bits);
-        store(out + 4 * i, bits, 4);
+        little_endian_write_u32(out + 4 * i, bits);
     }
 }
 
@@ -245,7 +240,7 @@ static bool assemble(const struct entries *entries, const char *header, size_t d
     unsigned char *bytes = malloc(size + 1);
     if (bytes == NULL)
         return out_of_memory(fault);
-    store(bytes, header_size, 8);
+    little_endian_write_u64(bytes, header_size);
     memcpy(bytes + 8, header, text_size);
     memset(bytes + 8 + text_size, ' ', header_size - text_size);
     unsigned char *out = bytes + 8 + header_size;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/checked.h"
+#include "proto/little_endian.h"
 
 /* The dict's text. */
 struct text {
@@ -130,9 +131,8 @@ bool npy_parse(const struct blob *file, struct array *array, size_t *data, struc
     if (file->size < 12 || memcmp(bytes, "\x93NUMPY", 6) != 0 || bytes[6] < 1 || bytes[6] > 3)
         return fault_set(fault, 400, "an array of NumPy's format 1 to 3 expected");
     const size_t begin = bytes[6] == 1 ? 10 : 12;
-    size_t size = bytes[8] | (size_t)bytes[9] << 8;
-    if (bytes[6] > 1)
-        size |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
+    const size_t size =
+        bytes[6] == 1 ? little_endian_read_u16(bytes + 8) : little_endian_read_u32(bytes + 8);
     if (size > NPY_HEADER_MAX || size > file->size - begin)
         return fault_set(fault, 400, "a header of %zu bytes does not fit", size);
     struct text text = {(const char *)bytes + begin, (const char *)bytes + begin + size};

@@ -8,6 +8,7 @@
 #include "deploy/convert/onnx_element.h"
 #include "deploy/convert/onnx_operators.h"
 #include "proto/half_float.h"
+#include "proto/little_endian.h"
 
 /* How an element type stands in raw_data, and in which field without. */
 static const struct element {
@@ -30,15 +31,6 @@ static const struct element *find_element(int32_t type)
     return NULL;
 }
 
-static uint64_t load(const unsigned char *bytes, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    return value;
-}
-
-/* bits: little-endian, as in the file. */
 static float float_of(enum onnx_element type, uint64_t bits)
 {
     const uint32_t low = (uint32_t)bits;
@@ -76,7 +68,7 @@ static void read_raw(struct onnx_value *value, const struct element *element,
                      const unsigned char *bytes)
 {
     for (size_t i = 0; i < value->elements; i++, bytes += element->size) {
-        const uint64_t bits = load(bytes, element->size);
+        const uint64_t bits = little_endian_read_sized(bytes, element->size);
         if (element->is_float)
             value->floats[i] = float_of(element->type, bits);
         else

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/little_endian.h"
+
 bool machine_fail(struct pickle_machine *m, const char *what)
 {
     return fault_set(m->fault, 400, "pickle: %s at byte %zu", what, m->at);
@@ -133,9 +135,7 @@ bool machine_take_number(struct pickle_machine *m, size_t size, uint64_t *number
     const unsigned char *bytes = NULL;
     if (!machine_take(m, size, &bytes))
         return false;
-    *number = 0;
-    for (size_t i = 0; i < size; i++)
-        *number |= (uint64_t)bytes[i] << (8 * i);
+    *number = little_endian_read_sized(bytes, size);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "core/checked.h"
 #include "proto/excerpt.h"
 #include "proto/half_float.h"
+#include "proto/little_endian.h"
 
 static const struct {
     const char *name;
@@ -179,38 +180,24 @@ struct array_shape_text array_shape(const struct array *array)
 
 /* ---- values ---- */
 
-static uint64_t load(const unsigned char *bytes, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    return value;
-}
-
 static float read_f64(const unsigned char *bytes)
 {
-    const uint64_t bits = load(bytes, 8);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return (float)value;
+    return (float)little_endian_read_f64(bytes);
 }
 
 static float read_f32(const unsigned char *bytes)
 {
-    const uint32_t bits = (uint32_t)load(bytes, 4);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return little_endian_read_f32(bytes);
 }
 
 static float read_f16(const unsigned char *bytes)
 {
-    return half_float_from_f16((uint16_t)load(bytes, 2));
+    return half_float_from_f16(little_endian_read_u16(bytes));
 }
 
 static float read_bf16(const unsigned char *bytes)
 {
-    return half_float_from_bf16((uint16_t)load(bytes, 2));
+    return half_float_from_bf16(little_endian_read_u16(bytes));
 }
 
 /* Counts index up by one, the last number first; returns the element's place. */

@@ -10,6 +10,7 @@
 #include "deploy/convert/member_text.h"
 #include "proto/excerpt.h"
 #include "proto/half_float.h"
+#include "proto/little_endian.h"
 
 static bool fail(struct fault *fault, const char *text)
 {
@@ -213,30 +214,17 @@ void tfjs_manifest_fini(struct tfjs_manifest *manifest)
 
 /* ---- values ---- */
 
-static uint16_t load_u16(const unsigned char *bytes)
-{
-    return (uint16_t)(bytes[0] | bytes[1] << 8);
-}
-
-static float load_f32(const unsigned char *bytes)
-{
-    const uint32_t bits = (uint32_t)load_u16(bytes) | (uint32_t)load_u16(bytes + 2) << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static float load(const struct tfjs_weight *weight, const unsigned char *bytes)
 {
     switch (weight->type) {
     case TFJS_FLOAT16:
-        return half_float_from_f16(load_u16(bytes));
+        return half_float_from_f16(little_endian_read_u16(bytes));
     case TFJS_UINT8:
         return (float)(weight->scale * bytes[0] + weight->min);
     case TFJS_UINT16:
-        return (float)(weight->scale * load_u16(bytes) + weight->min);
+        return (float)(weight->scale * little_endian_read_u16(bytes) + weight->min);
     default:
-        return load_f32(bytes);
+        return little_endian_read_f32(bytes);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "deploy/convert/checkpoint.h"
 #include "deploy/convert/torch_reader.h"
 #include "deploy/convert/torch_storages.h"
+#include "proto/little_endian.h"
 
 /* The magic number as LONG1 writes it. */
 static const unsigned char magic[] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
@@ -94,14 +95,12 @@ static bool take_storage(struct legacy_stream *stream, const struct pickle *obje
                          const struct pickle_text *key, struct fault *fault)
 {
     const struct pickle_storage *said = find_said(object, key);
-    uint64_t elements = 0;
     size_t size = 0;
     if (said == NULL)
         return fault_set(fault, 400, "a storage that no tensor is a view of");
     if (stream->rest.size < 8)
         return fault_set(fault, 400, "the file ends before its storages do");
-    for (size_t i = 0; i < 8; i++)
-        elements |= (uint64_t)stream->rest.bytes[i] << (8 * i);
+    const uint64_t elements = little_endian_read_u64(stream->rest.bytes);
     skip(&stream->rest, 8);
     if (!torch_storage_size(said, &size, fault))
         return false;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "proto/crc32c.h"
+#include "proto/little_endian.h"
 #include "proto/sequence_snapshot.h"
-#include "proto/tensor_bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(file != NULL);
     if (size > 0)
         memcpy(file, data, size);
-    tensor_bytes_write_u32(file + size, crc32c(0, file, size));
+    little_endian_write_u32(file + size, crc32c(0, file, size));
     read_models(file, size + 4);
     free(file);
     return 0;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "proto/answer_classes.h"
-#include "proto/tensor_bytes.h"
+#include "proto/little_endian.h"
 
 static const char *const labels[] = {"a", "b", "c"};
 static const float numbers[] = {0.5f, 2, -1, 3, 3, 1, 0, 0, 0.25f};
@@ -42,7 +42,7 @@ static void expect_strings(const struct infer_answer_tensor *tensor)
     assert_int_equal(tensor->shape[0], 3);
     assert_int_equal(tensor->shape[1], 2);
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        const size_t size = tensor_bytes_read_u32(at);
+        const size_t size = little_endian_read_u32(at);
         assert_int_equal(size, strlen(wanted[i]));
         assert_memory_equal(at + 4, wanted[i], size);
         at += 4 + size;

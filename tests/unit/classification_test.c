@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "proto/classification.h"
-#include "proto/tensor_bytes.h"
+#include "proto/little_endian.h"
 #include "tests/support/random.h"
 
 /* The strings of values, joined by spaces. */
@@ -23,7 +23,7 @@ static void expect(const struct classification *classification, const float *val
     const size_t size = classification_write(classification, values, groups, best, out);
     assert_true(size <= bound);
     for (size_t at = 0; at < size;) {
-        const size_t length = tensor_bytes_read_u32(out + at);
+        const size_t length = little_endian_read_u32(out + at);
         memcpy(joined + used, out + at + 4, length);
         used += length;
         at += 4 + length;

@@ -12,6 +12,7 @@
 
 #include "proto/eight_digits.h"
 #include "proto/float_text.h"
+#include "proto/little_endian.h"
 #include "tests/support/float_bits.h"
 
 /* Prints into exactly the room the contract asks for; text gets a NUL. */
@@ -236,10 +237,10 @@ static void eight_digits_are_split_and_joined(void **state)
         const uint32_t other = x * 7919 % 10000;
         const uint64_t digits = eight_digits_split(x, other);
         char text[9] = {0}, wanted[9];
-        eight_bytes_store(text, digits | EIGHT_ZEROS);
+        little_endian_write_u64(text, digits | EIGHT_ZEROS);
         snprintf(wanted, sizeof wanted, "%04u%04u", x % 10000, other % 10000);
         assert_string_equal(text, wanted);
-        assert_true(eight_bytes_load(text) == (digits | EIGHT_ZEROS));
+        assert_true(little_endian_read_u64(text) == (digits | EIGHT_ZEROS));
         assert_int_equal(eight_digits_join(digits), x * 10000 + other);
     }
 }
