@@ -7,12 +7,11 @@
 #include <stddef.h>
 
 #include "core/checked.h"
-
-enum { SCRATCH_ALIGNMENT = 64 };
+#include "core/model.h"
 
 struct scratch {
     unsigned char *base; /* NULL: only counting */
-    size_t used;         /* bytes, a multiple of SCRATCH_ALIGNMENT */
+    size_t used;         /* bytes, a multiple of MODEL_SCRATCH_ALIGNMENT */
     bool overflow;       /* a size did not fit */
 };
 
@@ -21,8 +20,9 @@ static inline void *scratch_take(struct scratch *scratch, size_t count, size_t s
 {
     const size_t start = scratch->used;
     size_t bytes, end;
-    if (!checked_mul(count, size, &bytes) || !checked_add(bytes, SCRATCH_ALIGNMENT - 1, &bytes) ||
-        !checked_add(start, bytes - bytes % SCRATCH_ALIGNMENT, &end)) {
+    if (!checked_mul(count, size, &bytes) ||
+        !checked_add(bytes, MODEL_SCRATCH_ALIGNMENT - 1, &bytes) ||
+        !checked_add(start, bytes - bytes % MODEL_SCRATCH_ALIGNMENT, &end)) {
         scratch->overflow = true;
         return NULL;
     }
