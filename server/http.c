@@ -15,6 +15,7 @@
 #include "server/clock.h"
 #include "server/http_exchange.h"
 #include "server/http_library.h"
+#include "server/http_library_log.h"
 #include "server/http_refusals.h"
 #include "server/http_wire.h"
 #include "server/lingering.h"
@@ -647,7 +648,7 @@ static void stop_threads(struct http *http)
 
 static bool start_threads(struct http *http, struct fault *fault)
 {
-    MHD_set_panic_func(http_library_panics, NULL);
+    MHD_set_panic_func(http_library_log_panic, NULL);
     http->threads = calloc(http->config.threads, sizeof *http->threads);
     if (http->threads == NULL)
         return fault_set(fault, 503, "out of memory");

@@ -1,19 +1,11 @@
-/* libmicrohttpd from below: what it has to say, on its way to the log, what its connections stand
- * on, and its functions. */
+/* Past libmicrohttpd's interface: to what a connection of it stands on, and to the function of a
+ * library behind one of ours. */
 #ifndef SERVER_HTTP_LIBRARY_H
 #define SERVER_HTTP_LIBRARY_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 
 #include "proto/fault.h"
-
-/* A message, unless it is about what some client did. */
-__attribute__((format(printf, 2, 0))) void http_library_log(void *argument, const char *format,
-                                                            va_list arguments);
-
-/* It cannot go on. Does not return. */
-void http_library_panics(void *argument, const char *file, unsigned line, const char *reason);
 
 struct MHD_Connection;
 
