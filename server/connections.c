@@ -26,6 +26,7 @@ struct connection {
     int fd;                   /* -1: free slot */
     uint32_t generation;      /* tells an event for the slot's last user from one for this one */
     enum connection_phase phase;
+    bool by_head;  /* in HEADER and BODY: the request's method is HEAD */
     bool gone;     /* the peer closed its sending side, or all of it */
     bool known;    /* not under the lock: its own thread's */
     void *request; /* in WORK, until it was given up */
@@ -97,9 +98,11 @@ static void tell_incomplete(const struct connections *table, const struct connec
     static const char cut_short[] = CONNECTIONS_CUT_SHORT,
                       late[] = "{\"error\":\"the request did not arrive in time\"}";
     if (connection->gone)
-        raw_answer_set(&answer, 400, "Bad Request", cut_short, sizeof cut_short - 1, true);
+        raw_answer_set(&answer, 400, "Bad Request", cut_short, sizeof cut_short - 1,
+                       !connection->by_head);
     else
-        raw_answer_set(&answer, 408, "Request Timeout", late, sizeof late - 1, true);
+        raw_answer_set(&answer, 408, "Request Timeout", late, sizeof late - 1,
+                       !connection->by_head);
     const ssize_t sent =
         send(connection->fd, answer.bytes, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent;
@@ -315,7 +318,7 @@ struct connection *connections_add(struct connections *table, int fd, uint64_t d
         connection->fd = fd;
         connection->generation++;
         connection->phase = CONNECTION_IDLE;
-        connection->gone = false;
+        connection->by_head = connection->gone = false;
         connection->known = false;
         set_deadline(table, connection, cap_deadline(table, connection, deadline));
         watch_peer(table, connection);
@@ -357,10 +360,20 @@ size_t connections_count(struct connections *table)
     return count;
 }
 
+void connections_begin(struct connections *table, struct connection *connection, bool by_head,
+                       uint64_t deadline)
+{
+    pthread_mutex_lock(&table->lock);
+    connection->phase = CONNECTION_HEADER;
+    connection->by_head = by_head;
+    set_deadline(table, connection, cap_deadline(table, connection, deadline));
+    pthread_mutex_unlock(&table->lock);
+}
+
 void connections_set(struct connections *table, struct connection *connection,
                      enum connection_phase phase, uint64_t deadline)
 {
-    assert(phase != CONNECTION_WORK);
+    assert(phase != CONNECTION_WORK && phase != CONNECTION_HEADER);
     pthread_mutex_lock(&table->lock);
     connection->phase = phase;
     connection->request = NULL;

@@ -83,7 +83,13 @@ bool connection_is_known(const struct connection *connection);
 /* Those there are. */
 size_t connections_count(struct connections *table);
 
-/* Any phase but WORK. Leaving WORK ends all use of the request that was given with it. */
+/* HEADER: the first line of a request is there. by_head: its method is HEAD, so that what it may be
+ * told has no body. */
+void connections_begin(struct connections *table, struct connection *connection, bool by_head,
+                       uint64_t deadline);
+
+/* Any phase but HEADER and WORK. Leaving WORK ends all use of the request that was given with it.
+ */
 void connections_set(struct connections *table, struct connection *connection,
                      enum connection_phase phase, uint64_t deadline);
 

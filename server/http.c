@@ -493,7 +493,8 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (info == NULL || info->socket_context == NULL)
         return NULL;
-    assert(http_wire_has_read(http_library_descriptor(connection)));
+    const int fd = http_library_descriptor(connection);
+    assert(http_wire_has_read(fd));
     struct exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL)
         return NULL;
@@ -505,10 +506,11 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     exchange->thread = thread;
     exchange->connection = connection;
     exchange->slot = info->socket_context;
+    exchange->is_head = http_wire_is_head(fd);
     exchange->begun = clock_now();
     preemption_look(exchange->begun);
-    connections_set(http->connections, exchange->slot, CONNECTION_HEADER,
-                    exchange->begun + http->config.header_timeout);
+    connections_begin(http->connections, exchange->slot, exchange->is_head,
+                      exchange->begun + http->config.header_timeout);
     return exchange;
 }
 

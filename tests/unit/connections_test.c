@@ -150,13 +150,22 @@ static void an_idle_connection_is_cut_without_a_word(void **state)
     close_pair(&pair);
 }
 
+/* In its headers, or in its body. */
+static void begin_late(const struct pair *pair, enum connection_phase phase, bool by_head)
+{
+    const bool in_body = phase == CONNECTION_BODY;
+    connections_begin(table, pair->connection, by_head, in_ms(in_body ? 60000 : 10));
+    if (in_body)
+        connections_set(table, pair->connection, phase, in_ms(10));
+}
+
 static void a_late_request_is_told_408_and_cut(void **state)
 {
     (void)state;
     char text[512];
     for (enum connection_phase phase = CONNECTION_HEADER; phase <= CONNECTION_BODY; phase++) {
         struct pair pair = open_pair(in_ms(60000));
-        connections_set(table, pair.connection, phase, in_ms(10));
+        begin_late(&pair, phase, false);
         assert_true(read_until_cut(&pair, text, sizeof text) > 0);
         assert_memory_equal(text, "HTTP/1.1 408 Request Timeout\r\n", 30);
         const char *body = strstr(text, "\r\n\r\n") + 4;
@@ -166,6 +175,22 @@ static void a_late_request_is_told_408_and_cut(void **state)
         close_pair(&pair);
     }
     assert_int_equal(status_counts_of(&responses, 408), 2);
+}
+
+/* Of how long it would be it is told. */
+static void bug_575_a_late_request_by_HEAD_is_told_without_a_body(void **state)
+{
+    (void)state;
+    char text[512];
+    for (enum connection_phase phase = CONNECTION_HEADER; phase <= CONNECTION_BODY; phase++) {
+        struct pair pair = open_pair(in_ms(60000));
+        begin_late(&pair, phase, true);
+        assert_true(read_until_cut(&pair, text, sizeof text) > 0);
+        assert_memory_equal(text, "HTTP/1.1 408 Request Timeout\r\n", 30);
+        assert_non_null(strstr(text, "Content-Length: 46\r\n"));
+        assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+        close_pair(&pair);
+    }
 }
 
 static void a_reply_that_is_not_taken_is_cut(void **state)
@@ -182,7 +207,7 @@ static void a_deadline_that_moved_away_does_not_count(void **state)
 {
     (void)state;
     struct pair pair = open_pair(in_ms(20));
-    connections_set(table, pair.connection, CONNECTION_HEADER, in_ms(60000));
+    connections_begin(table, pair.connection, false, in_ms(60000));
     struct pollfd pollfd = {.fd = pair.theirs, .events = POLLIN};
     assert_int_equal(poll(&pollfd, 1, 100), 0);
     close_pair(&pair);
@@ -336,7 +361,7 @@ static void stopping_goes_in_three_steps(void **state)
     struct pair idle = open_pair(in_ms(60000)), busy = open_pair(in_ms(60000));
     struct pair next = open_pair(in_ms(60000));
     connections_work(table, busy.connection, &running, in_ms(60000));
-    connections_set(table, next.connection, CONNECTION_HEADER, in_ms(60000));
+    connections_begin(table, next.connection, false, in_ms(60000));
 
     connections_close_idle(table, in_ms(10));
     assert_int_equal(read_until_cut(&idle, text, sizeof text), 0);
@@ -368,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_idle_connection_is_cut_without_a_word),
         TEST(a_late_request_is_told_408_and_cut),
+        TEST(bug_575_a_late_request_by_HEAD_is_told_without_a_body),
         TEST(a_reply_that_is_not_taken_is_cut),
         TEST(a_deadline_that_moved_away_does_not_count),
         TEST(late_work_is_given_up_and_resumed),

@@ -531,6 +531,25 @@ static void bug_554_who_ends_the_connection_too_early_is_told_400(void **state)
     assert_still_good();
 }
 
+/* The same, which may have no body; its headers were not there yet. */
+static void bug_575_who_ends_a_HEAD_too_early_is_told_without_a_body(void **state)
+{
+    static const char head[] = "GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n"
+                               "HEAD /v2 HTTP/1.1\r\nHost: x\r\nX: ";
+    bool closed;
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, head, strlen(head)));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    char *answer = raw_receive(fd, PATIENCE, &closed);
+    close(fd);
+    const char *said = strstr(answer, "HTTP/1.1 400 ");
+    if (said == NULL || strcmp(strstr(said, "\r\n\r\n"), "\r\n\r\n") != 0)
+        fail_msg("400 without a body wanted, got: %s", answer);
+    free(answer);
+    assert_still_good();
+}
+
 static void what_came_before_a_fault_is_answered(void **state)
 {
     static const char one[] = "GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -745,6 +764,7 @@ int main(void)
         cmocka_unit_test(bug_402_a_head_about_as_large_as_the_limit_is_answered),
         cmocka_unit_test(bug_552_a_NUL_hides_nothing),
         cmocka_unit_test(bug_561_an_answer_ends_where_its_text_does),
+        cmocka_unit_test(bug_575_who_ends_a_HEAD_too_early_is_told_without_a_body),
         cmocka_unit_test(what_came_before_a_fault_is_answered),
         cmocka_unit_test(bug_569_a_length_with_many_zeros_is_one),
         cmocka_unit_test(bug_570_nothing_follows_an_answer_that_closes),

@@ -118,6 +118,19 @@ static void one_that_dribbles_its_headers_is_told_408(void **state)
     assert_told_408(dribble(fd, "x"));
 }
 
+/* Its body would be taken for the next answer's begin. */
+static void bug_575_one_that_dribbles_by_HEAD_is_told_without_a_body(void **state)
+{
+    static const char head[] = "HEAD /v2 HTTP/1.1\r\nHost: x\r\nX: ";
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, head, strlen(head)));
+    char *answer = dribble(fd, "x");
+    assert_memory_equal(answer, "HTTP/1.1 408 ", 13);
+    assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+    free(answer);
+}
+
 static void one_that_dribbles_its_body_is_told_408(void **state)
 {
     static const char head[] = "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\n"
@@ -233,6 +246,7 @@ int main(void)
         cmocka_unit_test(one_that_says_nothing_is_cut),
         cmocka_unit_test(one_that_dribbles_its_first_line_is_cut),
         cmocka_unit_test(one_that_dribbles_its_headers_is_told_408),
+        cmocka_unit_test(bug_575_one_that_dribbles_by_HEAD_is_told_without_a_body),
         cmocka_unit_test(one_that_dribbles_its_body_is_told_408),
         cmocka_unit_test(one_that_dribbles_chunks_is_told_408),
         cmocka_unit_test(one_that_stays_after_its_answer_is_cut),
