@@ -27,6 +27,7 @@ struct connection {
     uint32_t generation;      /* tells an event for the slot's last user from one for this one */
     enum connection_phase phase;
     bool by_head;  /* in HEADER and BODY: the request's method is HEAD */
+    int told;      /* a status; 0: nothing */
     bool gone;     /* the peer closed its sending side, or all of it */
     bool known;    /* not under the lock: its own thread's */
     void *request; /* in WORK, until it was given up */
@@ -91,10 +92,11 @@ static void cut(struct connections *table, struct connection *connection)
 
 /* Nothing of an answer was sent yet, so that the library is not writing and this can be said beside
  * it. One try: a client that reads nothing gets nothing. */
-static void tell_incomplete(const struct connections *table, const struct connection *connection)
+static void tell_incomplete(const struct connections *table, struct connection *connection)
 {
     struct raw_answer answer;
-    status_counts_add(table->config.responses, connection->gone ? 400 : 408);
+    connection->told = connection->gone ? 400 : 408;
+    status_counts_add(table->config.responses, connection->told);
     static const char cut_short[] = CONNECTIONS_CUT_SHORT,
                       late[] = "{\"error\":\"the request did not arrive in time\"}";
     if (connection->gone)
@@ -319,6 +321,7 @@ struct connection *connections_add(struct connections *table, int fd, uint64_t d
         connection->generation++;
         connection->phase = CONNECTION_IDLE;
         connection->by_head = connection->gone = false;
+        connection->told = 0;
         connection->known = false;
         set_deadline(table, connection, cap_deadline(table, connection, deadline));
         watch_peer(table, connection);
@@ -350,6 +353,14 @@ void connection_set_known(struct connection *connection)
 bool connection_is_known(const struct connection *connection)
 {
     return connection->known;
+}
+
+int connections_told(struct connections *table, const struct connection *connection)
+{
+    pthread_mutex_lock(&table->lock);
+    const int told = connection->told;
+    pthread_mutex_unlock(&table->lock);
+    return told;
 }
 
 size_t connections_count(struct connections *table)

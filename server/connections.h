@@ -80,6 +80,9 @@ bool connections_remove(struct connections *table, struct connection *connection
 void connection_set_known(struct connection *connection);
 bool connection_is_known(const struct connection *connection);
 
+/* What its request was told that did not arrive: 408 or 400; 0: nothing. */
+int connections_told(struct connections *table, const struct connection *connection);
+
 /* Those there are. */
 size_t connections_count(struct connections *table);
 

@@ -289,11 +289,14 @@ bool http_send_events(struct exchange *exchange)
     return queue(exchange, response, add_headers(exchange, response));
 }
 
+static const struct sockaddr *client_address(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+}
+
 uint64_t http_client(const struct exchange *exchange)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    return info != NULL ? address_client(info->client_addr) : 0;
+    return address_client(client_address(exchange->connection));
 }
 
 /* ---- one request ---- */
@@ -401,6 +404,7 @@ static bool refuse_at_head(struct exchange *exchange)
 static bool head_arrived(struct exchange *exchange, const char *method, const char *target,
                          const char *version)
 {
+    exchange->method = method;
     exchange->is_head = strcmp(method, "HEAD") == 0;
     request_id_take(
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "X-Request-Id"),
@@ -478,7 +482,7 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
         return MHD_NO; /* there was no memory for it */
     const bool good = go_on(exchange, target, method, version, data, size);
     if (exchange->state == ANSWERED)
-        http_log_answered(exchange, method, target);
+        http_log_answered(exchange);
     return good ? MHD_YES : MHD_NO;
 }
 
@@ -506,12 +510,30 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     exchange->thread = thread;
     exchange->connection = connection;
     exchange->slot = info->socket_context;
+    exchange->target = uri; /* the library ends it before its query */
     exchange->is_head = http_wire_is_head(fd);
     exchange->begun = clock_now();
     preemption_look(exchange->begun);
     connections_begin(http->connections, exchange->slot, exchange->is_head,
                       exchange->begun + http->config.header_timeout);
     return exchange;
+}
+
+/* It may have been told so already, by connections or by what refuses for the library. Where the
+ * client closed its side in the middle of it, it is told now. */
+static void end_incomplete(const struct exchange *exchange, bool aborted)
+{
+    struct MHD_Connection *connection = exchange->connection;
+    int told = connections_told(exchange->http->connections, exchange->slot);
+    if (told == 0)
+        told = http_wire_swap_refusal(http_library_descriptor(connection), 0);
+    if (told == 0 && aborted) {
+        told = 400;
+        http_refusals_send(connection, told, CONNECTIONS_CUT_SHORT,
+                           sizeof CONNECTIONS_CUT_SHORT - 1, !exchange->is_head);
+    }
+    if (told != 0)
+        http_log_refused(exchange, client_address(connection), told);
 }
 
 /* The request is over, answered or not; aborted where the client closed its side in the middle of
@@ -524,9 +546,8 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     (void)argument;
     if (exchange == NULL)
         return;
-    if (code == MHD_REQUEST_TERMINATED_CLIENT_ABORT)
-        http_refusals_send(connection, 400, CONNECTIONS_CUT_SHORT, sizeof CONNECTIONS_CUT_SHORT - 1,
-                           !exchange->is_head);
+    if (exchange->state == HEAD || exchange->state == BODY)
+        end_incomplete(exchange, code == MHD_REQUEST_TERMINATED_CLIENT_ABORT);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
     http_wire_answered(http_library_descriptor(connection));
     connections_set(exchange->http->connections, exchange->slot,
@@ -581,6 +602,9 @@ static void connection_changed(void *argument, struct MHD_Connection *connection
             shutdown(info->connect_fd, SHUT_RDWR);
         return;
     }
+    const int refused = http_wire_swap_refusal(info->connect_fd, 0);
+    if (refused != 0) /* before there was an exchange for it */
+        http_log_refused(NULL, client_address(connection), refused);
     connection_closed(http, *context, info->connect_fd);
     *context = NULL;
     acceptor_closed(http->acceptor, number);

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "proto/server_event.h"
 #include "server/body.h"
@@ -82,7 +83,9 @@ struct exchange {
     struct MHD_Connection *connection;
     struct connection *slot;
     enum exchange_state state;
-    char *query;  /* the target's, owned; NULL: it has none */
+    char *query;        /* the target's, owned; NULL: it has none */
+    const char *method; /* the library's, and the target without its query; NULL: not known yet */
+    const char *target;
     bool is_head; /* the method */
     bool crowded; /* see http_head_check */
     struct http_head_facts facts;
@@ -193,6 +196,9 @@ void http_command_drop(struct exchange *exchange);
 /* ---- http_log.c ---- */
 
 /* Where requests are logged, or this one took long. */
-void http_log_answered(const struct exchange *exchange, const char *method, const char *target);
+void http_log_answered(const struct exchange *exchange);
+/* Where requests are logged: one that did not arrive, or was not to be read. exchange: NULL where
+ * not even its first line was there. */
+void http_log_refused(const struct exchange *exchange, const struct sockaddr *client, int status);
 
 #endif

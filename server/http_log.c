@@ -1,6 +1,9 @@
 /* What became of a request, as a line of the log. */
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "server/address.h"
 #include "server/clock.h"
 #include "server/http_exchange.h"
 #include "server/log.h"
@@ -14,13 +17,12 @@ static uint64_t us(uint64_t ns)
 }
 
 /* Of a request that was computed, with the parts of its time. */
-static void log_exchange(const struct exchange *exchange, const char *event, const char *method,
-                         const char *target, uint64_t ns)
+static void log_exchange(const struct exchange *exchange, const char *event, uint64_t ns)
 {
     const struct request_times *times = &exchange->times;
     char shown_method[METHOD_SHOWN], shown_path[PATH_SHOWN];
-    snprintf(shown_method, sizeof shown_method, "%s", method);
-    snprintf(shown_path, sizeof shown_path, "%s", target);
+    snprintf(shown_method, sizeof shown_method, "%s", exchange->method);
+    snprintf(shown_path, sizeof shown_path, "%s", exchange->target);
     const struct log_field fields[] = {
         {"id", exchange->id, 0},
         {"method", shown_method, 0},
@@ -37,14 +39,48 @@ static void log_exchange(const struct exchange *exchange, const char *event, con
     log_event(event, fields, sizeof fields / sizeof *fields - (times->request != 0 ? 0 : 4));
 }
 
-void http_log_answered(const struct exchange *exchange, const char *method, const char *target)
+void http_log_answered(const struct exchange *exchange)
 {
     const uint64_t slow = exchange->http->config.slow_request;
     if (!log_requests() && slow == 0)
         return;
     const uint64_t ns = clock_now() - exchange->begun;
     if (slow != 0 && ns >= slow)
-        log_exchange(exchange, "slow request", method, target, ns);
+        log_exchange(exchange, "slow request", ns);
     else if (log_requests())
-        log_exchange(exchange, "request", method, target, ns);
+        log_exchange(exchange, "request", ns);
+}
+
+static void print_client(const struct sockaddr *client, char text[ADDRESS_TEXT_MAX])
+{
+    struct address address = {.size = client->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                                    : sizeof(struct sockaddr_in)};
+    memcpy(&address.storage, client, address.size);
+    address_print(&address, text);
+}
+
+static const char *or_dash(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : "-";
+}
+
+void http_log_refused(const struct exchange *exchange, const struct sockaddr *client, int status)
+{
+    static const struct exchange unknown;
+    const struct exchange *known = exchange != NULL ? exchange : &unknown;
+    char shown_method[METHOD_SHOWN], shown_path[PATH_SHOWN], shown_client[ADDRESS_TEXT_MAX];
+    if (!log_requests())
+        return;
+    snprintf(shown_method, sizeof shown_method, "%s", or_dash(known->method));
+    snprintf(shown_path, sizeof shown_path, "%s", or_dash(known->target));
+    print_client(client, shown_client);
+    const struct log_field fields[] = {
+        {"id", or_dash(known->id), 0},
+        {"method", shown_method, 0},
+        {"path", shown_path, 0},
+        {"status", NULL, (uint64_t)status},
+        {"received", NULL, known->received},
+        {"client", shown_client, 0},
+    };
+    log_event("request", fields, sizeof fields / sizeof *fields);
 }

@@ -77,6 +77,7 @@ static void send_answer(int fd, void *session, int status, const char *error, si
 void http_refusals_send_to(int fd, void *session, int status, const char *error, size_t size)
 {
     send_answer(fd, session, status, error, size, !http_wire_is_head(fd));
+    http_wire_swap_refusal(fd, status);
 }
 
 void http_refusals_send(struct MHD_Connection *connection, int status, const char *error,
@@ -106,8 +107,10 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
     if (refusal->status != 0)
         status = refusal->status;
     const enum MHD_Result queued = queue_response(connection, status, response);
-    if (queued == MHD_YES)
+    if (queued == MHD_YES) {
         status_counts_add(responses, (int)status);
+        http_wire_swap_refusal(http_library_descriptor(connection), (int)status);
+    }
     MHD_destroy_response(response);
     return queued;
 }

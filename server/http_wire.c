@@ -22,6 +22,7 @@
 struct wire {
     struct http_stream stream;
     uint64_t answered; /* of its whole requests */
+    int refused;       /* with that status, not logged yet; else 0 */
     bool tls;
 };
 
@@ -102,6 +103,15 @@ bool http_wire_is_head(int fd)
         return wire->stream.head;
     const uint64_t ended = wire->stream.whole - wire->answered;
     return ended <= 64 && (wire->stream.heads >> (ended - 1) & 1) != 0;
+}
+
+int http_wire_swap_refusal(int fd, int status)
+{
+    struct wire *wire = find(fd);
+    const int before = wire != NULL ? wire->refused : 0;
+    if (wire != NULL)
+        wire->refused = status;
+    return before;
 }
 
 static void tell(int fd, const struct wire *wire, gnutls_session_t session)

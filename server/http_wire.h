@@ -25,6 +25,9 @@ bool http_wire_has_read(int fd);
 bool http_wire_is_lost(int fd);
 /* Does the request that is to be answered ask by HEAD? (With at most 64 behind it.) */
 bool http_wire_is_head(int fd);
+/* With what status was something refused for the library and not logged yet? 0: nothing was. The
+ * new status takes its place. */
+int http_wire_swap_refusal(int fd, int status);
 /* A request of it is over. */
 void http_wire_answered(int fd);
 

@@ -172,6 +172,7 @@ static void a_late_request_is_told_408_and_cut(void **state)
         assert_string_equal(body, "{\"error\":\"the request did not arrive in time\"}");
         assert_non_null(strstr(text, "Content-Length: 46\r\n"));
         assert_int_equal(strlen(body), 46);
+        assert_int_equal(connections_told(table, pair.connection), 408);
         close_pair(&pair);
     }
     assert_int_equal(status_counts_of(&responses, 408), 2);
@@ -288,6 +289,7 @@ static void bug_554_a_request_of_a_peer_that_left_is_told_400_and_cut_soon(void 
     assert_true(clock_now() - begun < 3 * CLOCK_NS_PER_S);
     assert_memory_equal(text, "HTTP/1.1 400 Bad Request\r\n", 26);
     assert_non_null(strstr(text, "\r\n\r\n" CONNECTIONS_CUT_SHORT));
+    assert_int_equal(connections_told(table, pair.connection), 400);
     close_pair(&pair);
 }
 

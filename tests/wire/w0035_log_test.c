@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/expect.h"
@@ -81,6 +82,88 @@ static void an_id_is_taken_or_made_and_returned(void **state)
     assert_int_equal(fixture_stop(&fixture), 0);
 }
 
+#define POST "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n"
+
+/* What no request came of, or none that was read to its end. */
+static const struct refused {
+    const char *bytes;
+    bool leaves; /* and the client closes its side */
+    const char *text, *json;
+} refused[] = {
+    {"hello\r\n", false, "id=- method=- path=- status=400 received=0 client=127.0.0.1:",
+     "\"id\":\"-\",\"method\":\"-\",\"path\":\"-\",\"status\":400,\"received\":0,\"client\":"
+     "\"127.0.0.1:"},
+    {"GET /v2?a=b HTTP/1.1\r\nHost: x\r\nX: ", false, "id=- method=- path=/v2 status=408 ",
+     "\"path\":\"/v2\",\"status\":408,"},
+    {POST "Content-Length: 10\r\n\r\n{}", false,
+     "id=mine method=POST path=/v2/models/tiny/infer status=408 received=2 ",
+     "\"id\":\"mine\",\"method\":\"POST\",\"path\":\"/v2/models/tiny/infer\",\"status\":408,"},
+    {POST "Content-Length: 3\r\n\r\n{", true,
+     "id=mine method=POST path=/v2/models/tiny/infer status=400 received=1 ",
+     "\"path\":\"/v2/models/tiny/infer\",\"status\":400,\"received\":1,"},
+    {POST "Content-Length: a\r\n\r\n", false, "path=/v2/models/tiny/infer status=400 received=0 ",
+     "\"path\":\"/v2/models/tiny/infer\",\"status\":400,\"received\":0,"},
+    {"GET / HTTP/2.0\r\n\r\n", false, " status=505 ", "\"status\":505,"},
+};
+
+static void send_refused(const struct refused *one)
+{
+    bool closed;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, one->bytes, strlen(one->bytes)));
+    if (one->leaves)
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    free(raw_receive(fd, 20000, &closed));
+    assert_true(closed);
+    close(fd);
+}
+
+/* It is written when the daemon has closed the connection, which is after its client is told. */
+static void expect_line(const char *text)
+{
+    char *line = NULL;
+    for (int tries = 0; tries < 1000 && line == NULL; tries++, usleep(10000))
+        line = find_line(text);
+    if (line == NULL)
+        fail_msg("no line with %s", text);
+    free(line);
+}
+
+static size_t count_lines(const char *text)
+{
+    char *log = daemon_log(&fixture.daemon);
+    size_t count = 0;
+    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    free(log);
+    return count;
+}
+
+/* They were counted, and no line said whose they were. Each has one, and one count. */
+static void bug_576_what_was_not_read_is_logged(void **state)
+{
+    enum { CASES = sizeof refused / sizeof *refused };
+    (void)state;
+    for (int json = 0; json < 2; json++) {
+        const char *const arguments[] = {
+            "--access-log", "--header-timeout-ms",  "300", "--body-timeout-ms", "300",
+            "--log-format", json ? "json" : "text", NULL};
+        start(arguments);
+        for (size_t i = 0; i < CASES; i++) {
+            send_refused(&refused[i]);
+            expect_line(json ? refused[i].json : refused[i].text);
+        }
+        assert_int_equal(count_lines(json ? "\"client\":" : " client="), CASES);
+        assert_int_equal(count_lines(json ? "\"message\":\"request\"" : "lstmd: request "), CASES);
+        struct http_response metrics;
+        assert_true(http_get(&fixture.client, "/metrics", &metrics));
+        assert_non_null(strstr(metrics.body, "lstmd_http_responses_total{code=\"408\"} 2\n"));
+        assert_non_null(strstr(metrics.body, "lstmd_http_responses_total{code=\"400\"} 3\n"));
+        http_response_fini(&metrics);
+        assert_int_equal(fixture_stop(&fixture), 0);
+    }
+}
+
 static void slow_ones_are_told_apart(void **state)
 {
     static const char *const arguments[] = {"--slow-request-ms", "200", NULL};
@@ -148,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_is_taken_or_made_and_returned),
+        cmocka_unit_test(bug_576_what_was_not_read_is_logged),
         cmocka_unit_test(slow_ones_are_told_apart),
         cmocka_unit_test(every_line_of_json_is_an_object),
     };
