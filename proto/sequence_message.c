@@ -6,6 +6,7 @@
 #include "proto/excerpt.h"
 #include "proto/float_text.h"
 #include "proto/json_members.h"
+#include "proto/sequence_steps.h"
 #include "proto/shape_text.h"
 
 /* ---- a row's floats, by tensor ---- */
@@ -162,7 +163,7 @@ static bool read_steps(struct json_reader *reader, void *context)
 {
     uint64_t *steps = &((struct envelope *)context)->message->steps;
     return json_read_uint64(reader, steps) &&
-           (*steps <= INT64_MAX || json_fail(reader, "less than 2^63 is wanted"));
+           (*steps <= SEQUENCE_STEPS_MAX || json_fail(reader, "less than 2^53 is wanted"));
 }
 
 static bool read_datatype(struct json_reader *reader, void *context)

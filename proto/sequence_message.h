@@ -33,7 +33,7 @@ struct sequence_model {
 struct sequence_message {
     struct sequence_id id; /* kind NONE: it was not said */
     size_t rows;
-    uint64_t steps; /* below 2^63, so that more can be added; 0 when it was not said */
+    uint64_t steps; /* at most SEQUENCE_STEPS_MAX; 0 when it was not said */
 
     /* private */
     struct infer_request request;

@@ -1,6 +1,7 @@
 /* A job's work: its numbers are decoded, its strands computed, its answer is written and packed, or
  * written part by part. */
 #include "proto/json_writer.h"
+#include "proto/sequence_steps.h"
 #include "server/job_state.h"
 
 /* Printed in one slice: half a millisecond's work. */
@@ -14,7 +15,8 @@ void job_begin_answer(const struct job *job, struct infer_answer *answer)
         .model_name = job->served->name,
         .model_version = MODEL_VERSION,
         .sequence_id = &job->message.request.parameters.sequence_id,
-        .steps = job->turn.steps + (final ? compute->binding.steps : compute->part_end),
+        .steps =
+            sequence_steps_add(job->turn.steps, final ? compute->binding.steps : compute->part_end),
         .part = {job->in_parts, compute->part_begin, final},
     };
 }

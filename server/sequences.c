@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/checked.h"
+#include "proto/sequence_steps.h"
 #include "server/clock.h"
 #include "server/deadline_heap.h"
 #include "server/events.h"
@@ -557,7 +558,7 @@ static void complete(struct sequences *sequences, struct sequence *sequence,
     if (ticket->start)
         complete_start(sequences, sequence, ticket);
     assert(sequence->alive);
-    sequence->steps += steps;
+    sequence->steps = sequence_steps_add(sequence->steps, steps);
     if (ticket->end) {
         sequence->alive = false;
         sequences->counts.ended++;

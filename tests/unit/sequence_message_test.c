@@ -182,7 +182,7 @@ static void what_does_not_fit_is_refused(void **state)
         {"\"sequence_id\":7", "\"sequence_id\":1.5", "byte"},
         {"\"rows\":2", "\"rows\":3", "shape [2,3,2] expected"},
         {"\"rows\":2", "\"rows\":2147483648", "rows: less than 2^31 is wanted"},
-        {"\"steps\":5", "\"steps\":9223372036854775808", "steps: less than 2^63 is wanted"},
+        {"\"steps\":5", "\"steps\":9007199254740992", "steps: less than 2^53 is wanted"},
         {"\"steps\":5", "\"steps\":5,\"steps\":6", "'steps' is given twice"},
         {"h_0.0", "h_0.2", "h_0.0 is missing"},
         {"\"datatype\":\"FP32\"", "\"datatype\":\"INT32\"", "datatype FP32 expected, got INT32"},

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/sequence_steps.h"
 #include "server/clock.h"
 #include "server/sequences.h"
 #include "tests/support/random.h"
@@ -461,6 +462,24 @@ static void an_import_may_replace_a_strict_one(void **state)
     }
     assert_int_equal(counts().alive, 1);
     assert_int_equal(counts().started, 2);
+}
+
+/* What they are is counted to where an import may still say it. */
+static void bug_577_steps_stay_below_their_bound(void **state)
+{
+    (void)state;
+    const float numbers[STATE] = {1, 1, 1};
+    struct sequence_ticket ticket;
+    assert_true(enter_at_rest(&ticket, &model, 7, true, false));
+    sequences_leave(table, &ticket, numbers, SEQUENCE_STEPS_MAX - 11);
+    run(7, false, false, 1);
+    assert_holds(7, 2, SEQUENCE_STEPS_MAX - 1);
+    run(7, false, false, 1);
+    assert_holds(7, 3, SEQUENCE_STEPS_MAX);
+    assert_true(enter_at_rest(&ticket, &model, 7, true, false));
+    sequences_leave(table, &ticket, numbers, UINT64_MAX); /* as a file may say */
+    run(7, false, false, 1);
+    assert_holds(7, 2, SEQUENCE_STEPS_MAX);
 }
 
 static void a_model_with_another_state_does_not_know_the_old_ones(void **state)
@@ -981,6 +1000,7 @@ int main(void)
         TEST(a_start_is_seen_by_what_waits_behind_it, roomy_table),
         TEST(only_one_at_rest_is_handled, roomy_table),
         TEST(an_import_may_replace_a_strict_one, roomy_table),
+        TEST(bug_577_steps_stay_below_their_bound, roomy_table),
         TEST(a_model_with_another_state_does_not_know_the_old_ones, roomy_table),
         TEST(a_model_that_is_not_causal_has_none, roomy_table),
         TEST(a_full_table_refuses_starts_and_nothing_else, two_only),

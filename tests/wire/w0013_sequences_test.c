@@ -837,6 +837,27 @@ static void bad_imports_are_refused(void **state)
                   "{\"model_name\":\"tiny\",\"sequence_id\":7,\"rows\":1,\"steps\":0}");
 }
 
+/* Two steps more than an import might say, and the export was refused as an import. */
+static void bug_577_what_is_exported_can_be_imported(void **state)
+{
+    static const char path[] = "/v2/models/tiny/sequences/7";
+    struct http_response exported, again;
+    (void)state;
+    expect_refusal("PUT", path, "{\"steps\":9007199254740992,\"inputs\":[" GOOD_STATES "]}", 400,
+                   "steps: less than 2^53 is wanted");
+    expect_answer("PUT", path, "{\"steps\":9007199254740990,\"inputs\":[" GOOD_STATES "]}",
+                  "{\"model_name\":\"tiny\",\"sequence_id\":7,\"rows\":1,"
+                  "\"steps\":9007199254740990}");
+    step("tiny", "\"sequence_id\":7", 9007199254740991);
+    step("tiny", "\"sequence_id\":7", 9007199254740991);
+    send("GET", path, NULL, &exported);
+    assert_non_null(strstr(exported.body, "\"steps\":9007199254740991,"));
+    send("PUT", path, exported.body, &again);
+    assert_int_equal(again.status, 200);
+    http_response_fini(&exported);
+    http_response_fini(&again);
+}
+
 static void one_can_be_dropped(void **state)
 {
     static const char path[] = "/v2/models/tiny/sequences/7";
@@ -1049,6 +1070,7 @@ int main(void)
         TEST(an_export_is_the_state_bit_for_bit),
         TEST(exported_inputs_can_be_sent_as_they_are),
         TEST(bad_imports_are_refused),
+        TEST(bug_577_what_is_exported_can_be_imported),
         TEST(one_can_be_dropped),
         cmocka_unit_test(a_full_table_refuses_to_start_more),
         cmocka_unit_test(idle_ones_leave),
