@@ -346,11 +346,9 @@ static bool set_unit(struct scheduler *s, struct pump *pump, struct work_list *l
 }
 
 /* false: nothing is ready. */
-static bool pick(struct scheduler *s, struct pump *pump, uint64_t now)
+static bool take_turn(struct scheduler *s, struct pump *pump, uint64_t now)
 {
     struct work_list *list;
-    if (join_team(s, pump))
-        return true;
     release_due(s, now);
     do {
         list = work_queue_turn(&s->queue);
@@ -358,7 +356,16 @@ static bool pick(struct scheduler *s, struct pump *pump, uint64_t now)
             return false;
     } while (!set_unit(s, pump, list, now));
     work_queue_charge(&s->queue, pump->queue, pump->guess);
-    /* Who slept until a held work's time may be this one: another has to. */
+    return true;
+}
+
+/* false: there is nothing to do. */
+static bool pick(struct scheduler *s, struct pump *pump, uint64_t now)
+{
+    if (!join_team(s, pump) && !take_turn(s, pump, now))
+        return false;
+    /* Who slept until a held work's time may be this one, called for its team and for what is ready
+     * at once: another has to. */
     if (!work_queue_is_empty(&s->queue) || (s->holding != NULL && !s->sleeping))
         call_worker(s);
     return true;

@@ -610,6 +610,34 @@ static void weights_from_memory_are_read_when_all_rows_are_ready(void **state)
     assert_false(is_answered_beside_a_slice(true));
 }
 
+/* The one that slept until then was called into a team, which had no need of the idle ones. */
+static void bug_585_somebody_watches_the_time_of_what_is_held_while_a_team_computes(void **state)
+{
+    struct signature its;
+    struct lane in;
+    struct request held, longest;
+    sem_t entered, open;
+    (void)state;
+    struct model *large = start_team(6, &its, &in);
+    in.rule.least_steps = 6000; /* one long tick, by four of the workers */
+    sem_init(&entered, 0, 0);
+    sem_init(&open, 0, 0);
+    request_init(&held, &slow_lane, 1, 1);
+    request_init_of(&longest, large, &its, &in, 1, in.rule.least_steps);
+    longest.entered = &entered;
+    longest.open = &open;
+    submit(&longest);
+    wait_at(&entered);
+    submit(&held);
+    usleep(20000); /* it is held and a worker sleeps; if not yet, nothing is shown */
+    sem_post(&open);
+    expect_end(&held, WORK_ANSWERED);
+    expect_end(&longest, WORK_ANSWERED);
+    assert_true(held.work.times.total < longest.work.times.ticks / 2);
+    lane_fini(&in);
+    model_destroy(large);
+}
+
 /* A work of so many rounds, after each of which it pauses. */
 struct pausing {
     struct work work;
@@ -784,6 +812,7 @@ int main(void)
         TEST(weights_from_memory_are_read_when_all_rows_are_ready),
         TEST(bug_560_somebody_watches_the_time_of_what_is_held),
         TEST(bug_401_an_earlier_time_wakes_the_worker_that_sleeps_until_a_later_one),
+        TEST(bug_585_somebody_watches_the_time_of_what_is_held_while_a_team_computes),
         TEST(what_pauses_goes_on_when_it_is_resumed),
         TEST(its_deadline_does_not_come_while_it_pauses),
         TEST(what_pauses_can_be_given_up),
