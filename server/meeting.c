@@ -65,11 +65,12 @@ static void sleep_until_after(struct meeting *meeting, unsigned round)
     atomic_fetch_sub(&meeting->sleepers, 1);
 }
 
+/* Once it has arrived others may go on without it, and the size be changed. */
 void meeting_wait(struct meeting *meeting)
 {
+    const unsigned size = meeting->size;
     const unsigned round = atomic_load_explicit(&meeting->round, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) + 1 ==
-        meeting->size) {
+    if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) + 1 == size) {
         open_round(meeting);
         return;
     }

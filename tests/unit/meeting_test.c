@@ -5,6 +5,8 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #include "server/meeting.h"
 
@@ -16,6 +18,7 @@ struct party {
     /* Plain memory: only the meetings order what members write and read. */
     unsigned round_of[MEMBERS_MAX];
     unsigned errors[MEMBERS_MAX];
+    atomic_bool stayed, resized;
 };
 
 struct member {
@@ -94,6 +97,47 @@ static void others_may_meet_there_afterwards(void **state)
     }
 }
 
+/* One of three leaves late; the other two go on to meet by themselves. */
+static void *leave_late(void *argument)
+{
+    struct party *party = argument;
+    meeting_wait(&party->meeting);
+    return NULL;
+}
+
+static void *stay(void *argument)
+{
+    struct party *party = argument;
+    meeting_wait(&party->meeting);
+    atomic_store(&party->stayed, true);
+    while (!atomic_load(&party->resized))
+        sched_yield();
+    meeting_wait(&party->meeting);
+    return NULL;
+}
+
+/* It compared what it had counted with the new size, and opened a round of the others'. As a rule
+ * only the thread sanitizer sees it. */
+static void bug_586_who_is_late_to_leave_has_nothing_to_do_with_the_new_size(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        struct party party = {.size = 3};
+        pthread_t late, other;
+        meeting_init(&party.meeting, 3);
+        assert_int_equal(pthread_create(&late, NULL, leave_late, &party), 0);
+        assert_int_equal(pthread_create(&other, NULL, stay, &party), 0);
+        meeting_wait(&party.meeting);
+        while (!atomic_load(&party.stayed))
+            sched_yield();
+        meeting_resize(&party.meeting, 2);
+        atomic_store(&party.resized, true);
+        meeting_wait(&party.meeting);
+        pthread_join(late, NULL);
+        pthread_join(other, NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +145,7 @@ int main(void)
         cmocka_unit_test(a_meeting_of_one_waits_for_nobody),
         cmocka_unit_test(more_members_than_processors_still_meet),
         cmocka_unit_test(others_may_meet_there_afterwards),
+        cmocka_unit_test(bug_586_who_is_late_to_leave_has_nothing_to_do_with_the_new_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
