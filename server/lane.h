@@ -11,6 +11,7 @@
 
 #include "core/model.h"
 #include "server/admission.h"
+#include "server/clock.h"
 #include "server/model_stats.h"
 #include "server/overload.h"
 #include "server/tick.h"
@@ -32,6 +33,7 @@ struct lane {
     struct lane *next, *prev; /* among the lanes that hold anything */
     size_t at_work;           /* workers at a slice or a tick of it */
     bool shut;                /* `ticks` are, until nobody is at work */
+    uint64_t shut_until;      /* or until then */
 };
 
 /* stats: stays as long as the lane. */
@@ -52,10 +54,13 @@ void lane_release(struct lane *lane, struct work_queue *queue);
 /* Out of whatever list it is in. */
 void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work);
 
-/* A worker begins a unit of it, and is done with it. `together`: no tick begins before all who are
- * at work by then are done: so that the next one has the rows of all that are ready. */
-void lane_enter(struct lane *lane, struct work_queue *queue, bool together);
-void lane_leave(struct lane *lane, struct work_queue *queue);
+/* A worker begins a unit of it, a tick or a slice, and is done with it. `together`: no tick begins
+ * while anybody is at work, so that the next one has the rows of all that are ready; but where one
+ * slice follows another without a pause it waits no longer than LANE_SHUT_NS or so. */
+#define LANE_SHUT_NS (1 * CLOCK_NS_PER_MS)
+void lane_enter(struct lane *lane, struct work_queue *queue, bool is_tick, bool together,
+                uint64_t now);
+void lane_leave(struct lane *lane, struct work_queue *queue, bool is_tick, uint64_t now);
 
 /* A strand of the work comes back from a tick with steps left. */
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand);

@@ -212,7 +212,7 @@ static void begin_unit(struct scheduler *s, struct pump *pump, enum unit unit, s
     pump->unit = unit;
     pump->lane = lane;
     pump->together = goes_together(s, lane, now);
-    lane_enter(lane, &s->queue, pump->together);
+    lane_enter(lane, &s->queue, unit == UNIT_TICK, pump->together, now);
 }
 
 /* false: what was first in the list is late. */
@@ -505,7 +505,7 @@ static void settle(struct scheduler *s, const struct pump *pump, enum work_next 
     if (pump->unit == UNIT_SHARE)
         return;
     work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
-    lane_leave(pump->lane, &s->queue);
+    lane_leave(pump->lane, &s->queue, pump->unit == UNIT_TICK, now);
     if (pump->unit == UNIT_SLICE)
         settle_slice(s, pump, next, now);
     else

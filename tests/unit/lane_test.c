@@ -152,21 +152,49 @@ static void together_ticks_wait_until_nobody_is_at_work(void **state)
 {
     (void)state;
     put(0, 1, 1, 5);
-    lane_enter(&lane, &queue, false);
+    lane_enter(&lane, &queue, false, false, 0);
     assert_false(work_queue_is_empty(&queue));
-    lane_enter(&lane, &queue, true);
+    lane_enter(&lane, &queue, false, true, 0);
     assert_true(work_queue_is_empty(&queue));
     set_level(1, 2);
     put(1, 1, 1, 5);
-    lane_enter(&lane, &queue, true);
+    lane_enter(&lane, &queue, false, true, 0);
     for (int i = 0; i < 2; i++) {
-        lane_leave(&lane, &queue);
+        lane_leave(&lane, &queue, false, 0);
         assert_true(work_queue_is_empty(&queue));
     }
-    lane_leave(&lane, &queue);
+    lane_leave(&lane, &queue, false, 0);
     assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[SHORT]);
     fill(SHORT, TICK_ROWS);
     assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[LONG]);
+}
+
+/* They come from one worker before another's has ended. While a tick goes on none begins. */
+static void bug_587_slices_without_a_pause_do_not_hold_up_ticks_for_long(void **state)
+{
+    uint64_t now = 0;
+    (void)state;
+    put(0, 1, 1, 5);
+    lane_enter(&lane, &queue, false, true, now);
+    for (; now < LANE_SHUT_NS; now += LANE_SHUT_NS / 4) {
+        assert_true(work_queue_is_empty(&queue));
+        lane_enter(&lane, &queue, false, true, now);
+        lane_leave(&lane, &queue, false, now);
+    }
+    lane_enter(&lane, &queue, false, true, now);
+    lane_leave(&lane, &queue, false, now);
+    assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[SHORT]);
+    lane_enter(&lane, &queue, true, true, now);
+    now += 10 * LANE_SHUT_NS;
+    lane_leave(&lane, &queue, false, now);
+    assert_true(work_queue_is_empty(&queue));
+    lane_enter(&lane, &queue, false, true, now);
+    lane_leave(&lane, &queue, true, now); /* it waits for what the slice makes ready */
+    assert_true(work_queue_is_empty(&queue));
+    lane_enter(&lane, &queue, false, true, now);
+    lane_leave(&lane, &queue, false, now + LANE_SHUT_NS);
+    assert_false(work_queue_is_empty(&queue));
+    lane_leave(&lane, &queue, false, now + LANE_SHUT_NS);
 }
 
 static void a_first_strand_is_taken_however_large(void **state)
@@ -315,6 +343,7 @@ int main(void)
         TEST(it_goes_to_the_level_it_has_come_to),
         TEST(idle_workers_are_left_their_share),
         TEST(together_ticks_wait_until_nobody_is_at_work),
+        TEST(bug_587_slices_without_a_pause_do_not_hold_up_ticks_for_long),
         TEST(a_first_strand_is_taken_however_large),
         TEST(other_levels_join_only_where_rows_cost_nothing),
         TEST(what_is_late_is_taken_out),
