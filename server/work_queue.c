@@ -16,6 +16,7 @@ static uint64_t weight_of(unsigned index)
 static void enter_ring(struct work_queue *queue, struct work_list *list)
 {
     struct work_list *head = queue->rings[list->queue];
+    queue->open[list->queue] += !list->shut;
     if (head == NULL) {
         list->next = list->prev = list;
         queue->rings[list->queue] = list;
@@ -29,15 +30,11 @@ static void enter_ring(struct work_queue *queue, struct work_list *list)
 
 static void leave_ring(struct work_queue *queue, struct work_list *list)
 {
+    queue->open[list->queue] -= !list->shut;
     if (queue->rings[list->queue] == list)
         queue->rings[list->queue] = list->next != list ? list->next : NULL;
     list->prev->next = list->next;
     list->next->prev = list->prev;
-}
-
-static bool has_turns(const struct work_list *list)
-{
-    return list->first != NULL && !list->shut && list->queue < WORK_QUEUE_COUNT;
 }
 
 void work_queue_put(struct work_queue *queue, struct work_list *list, struct work *work)
@@ -51,14 +48,13 @@ void work_queue_put(struct work_queue *queue, struct work_list *list, struct wor
     else
         list->first = work;
     list->last = work;
-    if (list->first == work && has_turns(list))
+    if (list->first == work && list->queue < WORK_QUEUE_COUNT)
         enter_ring(queue, list);
 }
 
 void work_queue_remove(struct work_queue *queue, struct work *work)
 {
     struct work_list *list = work->list;
-    const bool had_turns = has_turns(list);
     if (work->prev != NULL)
         work->prev->next = work->next;
     else
@@ -68,15 +64,14 @@ void work_queue_remove(struct work_queue *queue, struct work *work)
     else
         list->last = work->prev;
     work->list = NULL;
-    if (list->first == NULL && had_turns)
+    if (list->first == NULL && list->queue < WORK_QUEUE_COUNT)
         leave_ring(queue, list);
 }
 
 void work_queue_shut(struct work_queue *queue, struct work_list *list)
 {
     assert(!list->shut && list->queue < WORK_QUEUE_COUNT);
-    if (has_turns(list))
-        leave_ring(queue, list);
+    queue->open[list->queue] -= list->first != NULL;
     list->shut = true;
 }
 
@@ -84,14 +79,13 @@ void work_queue_open(struct work_queue *queue, struct work_list *list)
 {
     assert(list->shut);
     list->shut = false;
-    if (has_turns(list))
-        enter_ring(queue, list);
+    queue->open[list->queue] += list->first != NULL;
 }
 
 bool work_queue_is_empty(const struct work_queue *queue)
 {
     for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
-        if (queue->rings[i] != NULL)
+        if (queue->open[i] > 0)
             return false;
     return true;
 }
@@ -116,7 +110,7 @@ static unsigned whose_turn(const struct work_queue *queue)
     uint64_t least = 0;
     for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++) {
         const uint64_t after = queue->ahead[i] + TURN_NS * weight_of(i);
-        if (queue->rings[i] == NULL || (index != WORK_QUEUE_COUNT && after >= least))
+        if (queue->open[i] == 0 || (index != WORK_QUEUE_COUNT && after >= least))
             continue;
         index = i;
         least = after;
@@ -131,7 +125,10 @@ struct work_list *work_queue_turn(struct work_queue *queue)
         return NULL;
     count_from_least(queue);
     struct work_list *list = queue->rings[index];
-    queue->rings[index] = list->next;
+    while (list->shut)
+        list = list->next;
+    leave_ring(queue, list);
+    enter_ring(queue, list);
     return list;
 }
 

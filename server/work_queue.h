@@ -15,14 +15,15 @@
 /* Zeroed, with its queue set: empty. */
 struct work_list {
     unsigned queue; /* whose turn it shares; WORK_QUEUE_COUNT: it waits outside all of them */
-    bool shut;      /* it waits outside for the time being */
+    bool shut;      /* it has no turn for the time being */
     struct work *first, *last;
-    struct work_list *next, *prev; /* in its queue's ring, while it is open and not empty */
+    struct work_list *next, *prev; /* in its queue's ring, while it is not empty */
 };
 
 /* Zeroed: empty. */
 struct work_queue {
-    struct work_list *rings[WORK_QUEUE_COUNT]; /* the list whose turn is next, or NULL */
+    struct work_list *rings[WORK_QUEUE_COUNT]; /* the list that has waited longest, or NULL */
+    unsigned open[WORK_QUEUE_COUNT];           /* lists in the ring that are not shut */
     uint64_t ahead[WORK_QUEUE_COUNT];          /* weighted ns that it has had more than others */
 };
 
@@ -31,11 +32,12 @@ void work_queue_put(struct work_queue *queue, struct work_list *list, struct wor
 /* Out of the list it is in. */
 void work_queue_remove(struct work_queue *queue, struct work *work);
 
-/* It has no turn until it is opened again; what is put into it waits. Of a list that is in one of
- * the queues, and open; or shut. */
+/* It has no turn until it is opened again; it and what is put into it wait as the others do. Of a
+ * list that is in one of the queues, and open; or shut. */
 void work_queue_shut(struct work_queue *queue, struct work_list *list);
 void work_queue_open(struct work_queue *queue, struct work_list *list);
 
+/* No list has a turn. */
 bool work_queue_is_empty(const struct work_queue *queue);
 
 /* The list whose turn it is; the others of its queue have theirs before it has another. NULL when

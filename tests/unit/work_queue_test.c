@@ -104,6 +104,29 @@ static void a_shut_list_has_no_turn_until_it_is_opened(void **state)
     assert_true(work_queue_is_empty(&queue));
 }
 
+/* Its works wait as others do, and as long: what is shut most of the time would never come. */
+static void bug_588_a_shut_list_keeps_its_place_and_its_queue_what_it_is_owed(void **state)
+{
+    const unsigned normal = queue_of(WORK_NORMAL, 0), low = queue_of(WORK_LOW, 0);
+    (void)state;
+    work_queue_put(&queue, &lists[low][0], &works[low][0]);
+    work_queue_put(&queue, &lists[low][1], &works[low][1]);
+    work_queue_put(&queue, &lists[normal][0], &works[normal][0]);
+    for (int i = 0; i < 40; i++) {
+        work_queue_shut(&queue, &lists[low][0]);
+        work_queue_shut(&queue, &lists[low][1]);
+        assert_ptr_equal(work_queue_turn(&queue), &lists[normal][0]);
+        work_queue_charge(&queue, normal, 500000);
+        work_queue_open(&queue, &lists[low][1]);
+        if (i < 39)
+            work_queue_open(&queue, &lists[low][0]);
+    }
+    assert_ptr_equal(work_queue_turn(&queue), &lists[low][1]);
+    work_queue_open(&queue, &lists[low][0]);
+    assert_ptr_equal(work_queue_turn(&queue), &lists[low][0]);
+    assert_ptr_equal(work_queue_turn(&queue), &lists[low][1]);
+}
+
 /* Turns of 100 microseconds each while these two wait all the time; returns how many a had for one
  * of b's. */
 static double turns_for_one(unsigned a, unsigned b, int turns)
@@ -225,6 +248,8 @@ int main(void)
         cmocka_unit_test_setup(lists_of_a_queue_take_turns, set_up),
         cmocka_unit_test_setup(a_list_outside_of_the_queues_has_no_turn, set_up),
         cmocka_unit_test_setup(a_shut_list_has_no_turn_until_it_is_opened, set_up),
+        cmocka_unit_test_setup(bug_588_a_shut_list_keeps_its_place_and_its_queue_what_it_is_owed,
+                               set_up),
         cmocka_unit_test_setup(levels_share_16_to_4_to_1, set_up),
         cmocka_unit_test_setup(what_will_take_long_waits_with_the_long_from_the_first, set_up),
         cmocka_unit_test_setup(classes_share_16_to_1, set_up),
