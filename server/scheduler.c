@@ -41,6 +41,13 @@ enum { TEAM_MAX = 32 };
 /* UNIT_SHARE: of another pump's tick. */
 enum unit { UNIT_SLICE, UNIT_TICK, UNIT_SHARE };
 
+/* Those who compute a pump's ticks with it. */
+struct led_team {
+    struct team team;
+    struct meeting meeting;
+    size_t missing; /* members that have not joined yet */
+};
+
 /* A worker's place while there is work: there are as many as workers. Its task is in the pool, or
  * running, or the pump is idle. */
 struct pump {
@@ -55,9 +62,7 @@ struct pump {
     struct work *work; /* UNIT_SLICE */
     bool after;        /* it had been computed before */
     struct tick tick;  /* UNIT_TICK */
-    struct team team;  /* that computes it */
-    struct meeting meeting;
-    size_t missing;            /* members that have not joined yet */
+    struct led_team led;
     const struct pump *leader; /* UNIT_SHARE: whose tick it is */
     size_t member;
     unsigned queue; /* whose turn it is */
@@ -211,7 +216,6 @@ static void begin_unit(struct scheduler *s, struct pump *pump, enum unit unit, s
 {
     pump->unit = unit;
     pump->lane = lane;
-    pump->together = goes_together(s, lane, now);
     lane_enter(lane, &s->queue, unit == UNIT_TICK, pump->together, now);
 }
 
@@ -224,6 +228,7 @@ static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work,
     }
     take_out(s, work);
     start_running(work, now);
+    pump->together = goes_together(s, work->lane, now);
     begin_unit(s, pump, UNIT_SLICE, work->lane, now);
     pump->work = work;
     pump->after = work->computed;
@@ -245,7 +250,7 @@ static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint
     struct work *late = NULL;
     if (lane->held.first != NULL)
         release(s, lane);
-    const size_t ticks = goes_together(s, lane, now) ? 1 : workers;
+    const size_t ticks = pump->together ? 1 : workers;
     const size_t share = (lane->ready_rows + ticks - 1) / ticks;
     tick_clear(&pump->tick);
     lane_fill(lane, &s->queue, pump->queue, share, s->config.tick_rows, now, &pump->tick, &late);
@@ -273,12 +278,14 @@ static size_t helpers_of(const struct scheduler *s, uint64_t now)
  * are at no unit, and before they look for another they join. */
 static void form_team(struct scheduler *s, struct pump *pump)
 {
+    struct led_team *led = &pump->led;
     size_t calls = pump->tick.members - 1;
-    pump->team.size = pump->tick.members;
-    pump->missing = calls;
+    led->team.size = pump->tick.members;
+    led->missing = calls;
     if (calls == 0)
         return;
-    meeting_resize(&pump->meeting, (unsigned)pump->tick.members);
+    assert(s->forming == NULL);
+    meeting_resize(&led->meeting, (unsigned)led->team.size);
     s->forming = pump;
     if (s->sleeping) {
         pthread_cond_signal(&s->due);
@@ -295,10 +302,11 @@ static bool join_team(struct scheduler *s, struct pump *pump)
     if (leader == NULL)
         return false;
     pump->unit = UNIT_SHARE;
+    pump->together = leader->together;
     pump->leader = leader;
-    pump->member = leader->team.size - leader->missing;
+    pump->member = leader->led.team.size - leader->led.missing;
     pump->guess = leader->guess;
-    if (--leader->missing == 0)
+    if (--leader->led.missing == 0)
         s->forming = NULL;
     return true;
 }
@@ -307,10 +315,12 @@ static bool join_team(struct scheduler *s, struct pump *pump)
 static bool set_tick(struct scheduler *s, struct pump *pump, struct lane *lane, uint64_t now)
 {
     struct tick *tick = &pump->tick;
+    pump->together = goes_together(s, lane, now);
     fill(s, pump, lane, now);
     if (tick->part_count == 0)
         return false;
     begin_unit(s, pump, UNIT_TICK, lane, now);
+    /* What else is ready of a lane that goes together has no turn now, and keeps nobody busy. */
     const bool quiet =
         work_queue_is_empty(&s->queue) && s->busy == 0 && now - s->crowded >= CROWD_NS;
     tick_set_steps(tick, &lane->rule, lane->model, quiet ? TICK_PATIENT : TICK_SHORT,
@@ -480,7 +490,7 @@ static void adopt_scratch(struct pump *pump)
 
 static void compute_share(const struct pump *leader, size_t member)
 {
-    tick_run_member(&leader->tick, leader->lane->model, &(struct share){&leader->team, member});
+    tick_run_member(&leader->tick, leader->lane->model, &(struct share){&leader->led.team, member});
 }
 
 /* What comes next for a work whose slice it was. */
@@ -703,8 +713,8 @@ static void pump_init(struct pump *pump, struct scheduler *s)
 {
     pump->task.run = pump_run;
     pump->scheduler = s;
-    meeting_init(&pump->meeting, 1);
-    pump->team = (struct team){.size = 1, .meet = meet, .context = &pump->meeting};
+    meeting_init(&pump->led.meeting, 1);
+    pump->led.team = (struct team){.size = 1, .meet = meet, .context = &pump->led.meeting};
     pump->next_idle = s->idle;
     s->idle = pump;
 }
