@@ -579,6 +579,44 @@ static void a_model_may_go_when_its_last_request_has_ended(void **state)
         units_of_a_large_tick(2, 0);
 }
 
+/* Units that so many steps of a row take, in one tick of its model. */
+static uint64_t units_of_steps(const struct model *large, const struct signature *its,
+                               struct lane *in, size_t steps, uint64_t least)
+{
+    struct request request;
+    const uint64_t before = units_done();
+    request_init_of(&request, large, its, in, 1, steps);
+    submit(&request);
+    expect_end(&request, WORK_ANSWERED);
+    const uint64_t until = clock_now() + 10 * CLOCK_NS_PER_S;
+    while (units_done() - before < least && clock_now() < until)
+        usleep(500);
+    return units_done() - before;
+}
+
+/* The machine is taken for so fast that a tick of 400 steps, some ten milliseconds of arithmetic,
+ * is due after 0.4: as if a member had been kept from its processor. One that is busy elsewhere may
+ * not come to the second one in time. */
+static void who_waited_for_a_member_calls_none_for_a_while(void **state)
+{
+    enum { STEPS = 400, SLICES_AND_TICK = 3 };
+    struct signature its;
+    struct lane in;
+    uint64_t second = 0;
+    (void)state;
+    struct model *large = start_team(2, &its, &in);
+    in.rule.flops_per_ns = in.rule.step_flops / 1000;
+    for (int i = 0; i < 10 && second != SLICES_AND_TICK; i++) {
+        assert_int_equal(units_of_steps(large, &its, &in, STEPS, SLICES_AND_TICK + 1),
+                         SLICES_AND_TICK + 1);
+        second = units_of_steps(large, &its, &in, STEPS, 0);
+        usleep(250000);
+    }
+    assert_int_equal(second, SLICES_AND_TICK);
+    lane_fini(&in);
+    model_destroy(large);
+}
+
 /* Is a row answered while a worker is at a slice of the same model? */
 static bool is_answered_beside_a_slice(bool together)
 {
@@ -808,6 +846,7 @@ int main(void)
         TEST(nobody_else_waits_for_a_lane_with_a_delay),
         TEST(bug_573_all_who_have_nothing_to_do_help_with_a_large_tick),
         TEST(a_team_has_no_more_members_than_there_are_processors),
+        TEST(who_waited_for_a_member_calls_none_for_a_while),
         TEST(a_model_may_go_when_its_last_request_has_ended),
         TEST(weights_from_memory_are_read_when_all_rows_are_ready),
         TEST(bug_560_somebody_watches_the_time_of_what_is_held),
