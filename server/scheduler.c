@@ -208,7 +208,7 @@ static void start_running(struct work *work, uint64_t now)
 /* Has a tick all rows that are ready, and all workers who have nothing else to do? */
 static bool goes_together(const struct scheduler *s, const struct lane *lane, uint64_t now)
 {
-    return lane->rule.together && s->config.tick_rows > 1 && now >= s->apart_until;
+    return tick_rule_goes_together(&lane->rule) && s->config.tick_rows > 1 && now >= s->apart_until;
 }
 
 static void begin_unit(struct scheduler *s, struct pump *pump, enum unit unit, struct lane *lane,

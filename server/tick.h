@@ -29,7 +29,7 @@ struct tick {
     size_t wanted;  /* the same of those whose turn it is: the others are company,
                        which must not make it last longer */
     size_t steps;   /* that each row takes at most */
-    size_t members; /* workers wanted for it */
+    size_t members; /* of the team that computes it */
     struct model_row rows[TICK_ROWS];
     struct model_scratch scratch; /* the caller's, tick_rule_scratch large */
 };

@@ -55,7 +55,6 @@ void tick_rule_init(struct tick_rule *rule, const struct model *model)
         .cheap_rows = source->cheap_rows,
         .least_steps = source->least_steps,
         .from_memory = source == &memory,
-        .together = source == &memory && model_is_causal(model),
     };
 }
 
@@ -73,6 +72,11 @@ uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t st
     const double flops = rule->step_flops * (double)counted * (double)steps;
     const double ns = flops / rule->flops_per_ns;
     return ns < GUESS_NS_MAX ? (uint64_t)ns : (uint64_t)GUESS_NS_MAX;
+}
+
+bool tick_rule_goes_together(const struct tick_rule *rule)
+{
+    return rule->from_memory && rule->causal;
 }
 
 bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps)

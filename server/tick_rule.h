@@ -28,7 +28,6 @@ struct tick_rule {
     size_t cheap_rows;   /* so many rows take hardly longer than one */
     size_t least_steps;  /* steps worth taking with no more rows than that */
     bool from_memory;    /* reading the weights is what takes a tick of few rows its time */
-    bool together;       /* so one reading should do for all rows and for all workers */
 };
 
 void tick_rule_init(struct tick_rule *rule, const struct model *model);
@@ -39,6 +38,10 @@ size_t tick_rule_steps(const struct tick_rule *rule, size_t rows, enum tick_pati
 
 /* A guess of the nanoseconds that a tick's work takes one worker; never more than three hours. */
 uint64_t tick_rule_guess_ns(const struct tick_rule *rule, size_t rows, size_t steps);
+
+/* Should one reading of the weights do for all rows and for all workers? Not of rows that come
+ * whole: they may take seconds. */
+bool tick_rule_goes_together(const struct tick_rule *rule);
 
 /* Is the work worth calling other workers in for? */
 bool tick_rule_is_for_team(const struct tick_rule *rule, size_t rows, size_t steps);

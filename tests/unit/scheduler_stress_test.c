@@ -96,7 +96,7 @@ static void make_model(size_t index, struct random *random)
     atomic_init(&m->references, 1);
     lane_init(m->lane, m->model, s->delay_us * CLOCK_NS_PER_US, &stats[index]);
     if (index >= FROM_MEMORY)
-        m->lane->rule.together = true;
+        m->lane->rule.from_memory = true;
     while (count > 0)
         free(blocks[--count]);
 }

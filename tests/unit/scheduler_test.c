@@ -625,7 +625,7 @@ static bool is_answered_beside_a_slice(bool together)
     struct request request;
     struct gate gate;
     struct model *large = start_team(2, &its, &in);
-    in.rule.together = together;
+    in.rule.from_memory = together;
     gate_close_in(&gate, &in, WORK_NORMAL);
     request_init_of(&request, large, &its, &in, 1, 1);
     submit(&request);

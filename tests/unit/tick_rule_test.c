@@ -95,7 +95,7 @@ static void rows_are_cheap_while_weights_are_read_from_afar(void **state)
         assert_int_equal(rule.cheap_rows, cases[i].cheap_rows);
         assert_int_equal(rule.least_steps, cases[i].least_steps);
         assert_true(tick_rule_steps(&rule, 1, TICK_SHORT) >= cases[i].least_steps);
-        assert_int_equal(rule.together, rule.cheap_rows == 9);
+        assert_int_equal(tick_rule_goes_together(&rule), rule.cheap_rows == 9);
         model_destroy(model);
     }
 }
@@ -107,7 +107,7 @@ static void only_rows_that_can_be_cut_go_together(void **state)
     struct model *model = make_model(1024, 1024, &kernel_avx2, true);
     struct tick_rule rule;
     tick_rule_init(&rule, model);
-    assert_true(rule.from_memory && !rule.together);
+    assert_true(rule.from_memory && !tick_rule_goes_together(&rule));
     model_destroy(model);
 }
 
