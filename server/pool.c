@@ -49,7 +49,7 @@ static void *worker(void *argument)
 {
     struct pool *pool = argument;
     pthread_setname_np(pthread_self(), "worker");
-    time_slice_shorten();
+    time_slice_begin(clock_now());
     /* A library built with -ffast-math may have told the starting thread to flush denormals. */
     fesetenv(FE_DFL_ENV);
     pthread_mutex_lock(&pool->lock);

@@ -12,6 +12,7 @@
 #include "server/pool.h"
 #include "server/random_number.h"
 #include "server/tick.h"
+#include "server/time_slice.h"
 #include "server/work_queue.h"
 
 /* Most slices take less; what they really took is put right afterwards. */
@@ -546,9 +547,12 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
 static uint64_t offer_processor(struct scheduler *s)
 {
     leave(s);
+    const uint64_t offered = clock_now();
     sched_yield();
+    const uint64_t now = clock_now();
+    time_slice_offered(offered, now);
     pthread_mutex_lock(&s->lock);
-    return clock_now();
+    return now;
 }
 
 static void pump_run(struct pool_task *task)
