@@ -13,6 +13,7 @@
 #include "server/acceptor.h"
 #include "server/api.h"
 #include "server/clock.h"
+#include "server/http_epoll.h"
 #include "server/http_exchange.h"
 #include "server/http_library.h"
 #include "server/http_library_log.h"
@@ -498,7 +499,7 @@ static void *request_begun(void *argument, const char *uri, struct MHD_Connectio
     if (info == NULL || info->socket_context == NULL)
         return NULL;
     const int fd = http_library_descriptor(connection);
-    assert(http_wire_has_read(fd));
+    assert(http_wire_has_read(fd) && http_epoll_is_used());
     struct exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL)
         return NULL;

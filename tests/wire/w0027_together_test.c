@@ -213,6 +213,36 @@ static void bug_531_who_has_said_all_is_answered(void **state)
     answers_half_closed(pointers);
 }
 
+/* All of them at the same moment. */
+static void expect_all_answered(int *fds, int count, const char *body)
+{
+    for (int i = 0; i < count; i++)
+        fds[i] = connect_known();
+    program_signal(&fixture.daemon.program, SIGSTOP);
+    for (int i = 0; i < count; i++)
+        assert_true(raw_post(fds[i], PATH, body));
+    program_signal(&fixture.daemon.program, SIGCONT);
+    for (int i = 0; i < count; i++) {
+        bool closed;
+        char *answer = raw_receive(fds[i], PATIENCE, &closed);
+        assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+        free(answer);
+        close(fds[i]);
+    }
+}
+
+/* As many for each of the two threads as the library takes at once: it is to wait for no other.
+ */
+static void bug_589_as_many_as_are_taken_at_once_are_answered(void **state)
+{
+    enum { EVENTS_AT_ONCE = 128, ALL = 2 * EVENTS_AT_ONCE };
+    char body[BODY_MAX];
+    int fds[ALL];
+    (void)state;
+    write_body(0, body);
+    expect_all_answered(fds, ALL, body);
+}
+
 static void write_long_body(int steps, char *body, size_t room)
 {
     int size = snprintf(body, room,
@@ -245,19 +275,7 @@ static void bug_533_who_is_held_takes_no_memory_from_others(void **state)
     int fds[MANY];
     (void)state;
     write_long_body(STEPS, body, sizeof body);
-    for (int i = 0; i < MANY; i++)
-        fds[i] = connect_known();
-    program_signal(&fixture.daemon.program, SIGSTOP);
-    for (int i = 0; i < MANY; i++)
-        assert_true(raw_post(fds[i], PATH, body));
-    program_signal(&fixture.daemon.program, SIGCONT);
-    for (int i = 0; i < MANY; i++) {
-        bool closed;
-        char *answer = raw_receive(fds[i], PATIENCE, &closed);
-        assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
-        free(answer);
-        close(fds[i]);
-    }
+    expect_all_answered(fds, MANY, body);
 }
 
 int main(void)
@@ -270,6 +288,7 @@ int main(void)
         cmocka_unit_test(who_leaves_takes_nothing_from_the_others),
         cmocka_unit_test(bug_531_who_has_said_all_is_answered),
         cmocka_unit_test(bug_532_so_is_who_waited_for_a_worker),
+        cmocka_unit_test(bug_589_as_many_as_are_taken_at_once_are_answered),
     };
     return cmocka_run_group_tests(tests, start_daemon, stop_daemon) +
            cmocka_run_group_tests(small, start_small_daemon, stop_daemon);

@@ -1,0 +1,16 @@
+/* How libmicrohttpd waits, put right. It takes at most 128 events at once and, where there were as
+ * many, asks for the rest as patiently as it asked for the first (MHD_epoll, up to 1.0.1 at least):
+ * where those had been all, it waits for one more with 128 requests in its hands, and their clients
+ * wait for it. So the program has an epoll_wait of its own, as of recv (see http_wire.h): after as
+ * many events as there was room for it waits for no others.
+ *
+ * Threads: any; it is each one's own last call that counts. */
+#ifndef SERVER_HTTP_EPOLL_H
+#define SERVER_HTTP_EPOLL_H
+
+#include <stdbool.h>
+
+/* Has the calling thread, which is one of the library's, waited here? */
+bool http_epoll_is_used(void);
+
+#endif
