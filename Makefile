@@ -324,12 +324,13 @@ examples: $(BIN)/lstmd build/examples/node_modules/installed | $(PACKAGES)
 	$(Q)python3 -B tests/deploy/examples_test.py $(BIN)/lstmd build/examples/node_modules
 
 # The daemon under load (tests/bench/run_load.py has the arguments: LOAD_ARGS="--scenario deep").
-load: $(BIN)/lstmd $(BIN)/lstm-load | $(PACKAGES)
+load: $(BIN)/lstmd $(BIN)/lstm-load build/bench/constant-server | $(PACKAGES)
 	$(Q)BIN=$(BIN) python3 -B tests/bench/run_load.py $(LOAD_ARGS)
 
 # lstmd and other servers of the same LSTM, which are installed under build/serving.
 SERVING := build/serving
-build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/tests/support/die.o
+build/bench/constant-server: $(O)/tests/bench/constant_server.o $(O)/server/http_epoll.o \
+		$(O)/tests/support/die.o
 build/bench/zmq-echo: $(O)/tests/bench/zmq_echo.o $(O)/tests/support/die.o
 build/bench/constant-server build/bench/zmq-echo:
 	$(call say,LINK,$@)

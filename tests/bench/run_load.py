@@ -240,6 +240,26 @@ def overload_table(bench, request, capacity, factors, options=()):
     return table(OVERLOAD, rows), points
 
 
+REFUSAL_BYTES = 64  # about
+
+
+def sockets_sentence(bench, request, offered):
+    """What is left for answers where nothing is computed and nothing refused."""
+    options, shape = bench.options, load_models.MODELS["text"][0]
+    show_progress(f"sockets alone, {offered:,.0f}/s")
+    with served.Server([BUILD / "constant-server", "--bytes", REFUSAL_BYTES]) as server:
+        found = Load(BINARIES / "lstm-load", server.url, options.seconds, 0, "--model", "text",
+                     "--shape", shape, "--path", "/", *request, "--connections", CROWD, "--rate",
+                     f"{offered:.1f}").result()
+        taken = served.processor_seconds(server.process_id) / options.seconds
+    show_progress("")
+    processors = len(os.sched_getaffinity(0))
+    left = 1 - (taken + found["own_cpu"]) / processors
+    return (f"At {offered:,.0f}/s sockets alone (libmicrohttpd answering everything with a "
+            f"constant, and lstm-load) take {taken + found['own_cpu']:.2f} of {processors} "
+            f"processors: {100 * left:.0f} % are left.")
+
+
 def overload(bench):
     """Up to ten times of what can be computed, batching on and off at the same rates; and of longer
     requests."""
@@ -249,10 +269,12 @@ def overload(bench):
         shown, bench.points[label] = overload_table(bench, OVERLOADED, bench.capacity, OFFERED,
                                                     options)
         parts += [label.capitalize() + ":", shown]
+    parts.append(sockets_sentence(bench, OVERLOADED, OFFERED[-1] * bench.capacity))
     for steps in LONGER:
         capacity = capacity_of(bench, overloading(steps))
         parts += [f"Requests of {steps} steps, batching; capacity {capacity:,.0f}/s:",
-                  overload_table(bench, overloading(steps), capacity, OFFERED_LONGER)[0]]
+                  overload_table(bench, overloading(steps), capacity, OFFERED_LONGER)[0],
+                  sockets_sentence(bench, overloading(steps), OFFERED_LONGER[-1] * capacity)]
     parts.append(f"*Never sent*: due while all {CROWD} connections were busy, and still when the "
                  "measurement had been over for as long as lstm-load waits.")
     return (f"Overload: text, 25 steps; capacity {bench.capacity:,.0f}/s with 64 clients that wait "

@@ -28,6 +28,13 @@ def resident_mib(process_id):
     return int(found.group(1)) / 1024 if found else None
 
 
+def processor_seconds(process_id):
+    """What the process has had of processors' time."""
+    fields = pathlib.Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rsplit(")", 1)[1]
+    user, system = fields.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 class Resident:
     """Samples a process's memory until stopped."""
 
