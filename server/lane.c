@@ -66,23 +66,23 @@ void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work)
 }
 
 /* While a tick is computed no other begins, however long it takes. */
-void lane_enter(struct lane *lane, struct work_queue *queue, bool is_tick, bool together,
+void lane_enter(struct lane *lane, struct work_queue *queue, enum lane_unit unit, bool together,
                 uint64_t now)
 {
     lane->at_work++;
     if (!together || lane->shut)
         return;
     lane->shut = true;
-    lane->shut_until = is_tick ? UINT64_MAX : now + LANE_SHUT_NS;
+    lane->shut_until = unit == LANE_TICK ? UINT64_MAX : now + LANE_SHUT_NS;
     for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
         work_queue_shut(queue, &lane->ticks[i]);
 }
 
-void lane_leave(struct lane *lane, struct work_queue *queue, bool is_tick, uint64_t now)
+void lane_leave(struct lane *lane, struct work_queue *queue, enum lane_unit unit, uint64_t now)
 {
     assert(lane->at_work > 0);
     lane->at_work--;
-    if (is_tick)
+    if (unit == LANE_TICK)
         lane->shut_until = now + LANE_SHUT_NS;
     if (!lane->shut || (lane->at_work > 0 && now < lane->shut_until))
         return;

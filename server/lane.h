@@ -54,13 +54,14 @@ void lane_release(struct lane *lane, struct work_queue *queue);
 /* Out of whatever list it is in. */
 void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work);
 
-/* A worker begins a unit of it, a tick or a slice, and is done with it. `together`: no tick begins
+/* A worker begins a unit of it, and is done with it. `together`: no tick begins
  * while anybody is at work, so that the next one has the rows of all that are ready; but where one
  * slice follows another without a pause it waits no longer than LANE_SHUT_NS or so. */
 #define LANE_SHUT_NS (1 * CLOCK_NS_PER_MS)
-void lane_enter(struct lane *lane, struct work_queue *queue, bool is_tick, bool together,
+enum lane_unit { LANE_SLICE, LANE_TICK };
+void lane_enter(struct lane *lane, struct work_queue *queue, enum lane_unit unit, bool together,
                 uint64_t now);
-void lane_leave(struct lane *lane, struct work_queue *queue, bool is_tick, uint64_t now);
+void lane_leave(struct lane *lane, struct work_queue *queue, enum lane_unit unit, uint64_t now);
 
 /* A strand of the work comes back from a tick with steps left. */
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand);

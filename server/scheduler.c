@@ -212,12 +212,17 @@ static bool goes_together(const struct scheduler *s, const struct lane *lane, ui
     return tick_rule_goes_together(&lane->rule) && s->config.tick_rows > 1 && now >= s->apart_until;
 }
 
+static enum lane_unit lane_unit_of(const struct pump *pump)
+{
+    return pump->unit == UNIT_TICK ? LANE_TICK : LANE_SLICE;
+}
+
 static void begin_unit(struct scheduler *s, struct pump *pump, enum unit unit, struct lane *lane,
                        uint64_t now)
 {
     pump->unit = unit;
     pump->lane = lane;
-    lane_enter(lane, &s->queue, unit == UNIT_TICK, pump->together, now);
+    lane_enter(lane, &s->queue, lane_unit_of(pump), pump->together, now);
 }
 
 /* false: what was first in the list is late. */
@@ -516,7 +521,7 @@ static void settle(struct scheduler *s, const struct pump *pump, enum work_next 
     if (pump->unit == UNIT_SHARE)
         return;
     work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
-    lane_leave(pump->lane, &s->queue, pump->unit == UNIT_TICK, now);
+    lane_leave(pump->lane, &s->queue, lane_unit_of(pump), now);
     if (pump->unit == UNIT_SLICE)
         settle_slice(s, pump, next, now);
     else

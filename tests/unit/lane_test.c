@@ -152,18 +152,18 @@ static void together_ticks_wait_until_nobody_is_at_work(void **state)
 {
     (void)state;
     put(0, 1, 1, 5);
-    lane_enter(&lane, &queue, false, false, 0);
+    lane_enter(&lane, &queue, LANE_SLICE, false, 0);
     assert_false(work_queue_is_empty(&queue));
-    lane_enter(&lane, &queue, false, true, 0);
+    lane_enter(&lane, &queue, LANE_SLICE, true, 0);
     assert_true(work_queue_is_empty(&queue));
     set_level(1, 2);
     put(1, 1, 1, 5);
-    lane_enter(&lane, &queue, false, true, 0);
+    lane_enter(&lane, &queue, LANE_SLICE, true, 0);
     for (int i = 0; i < 2; i++) {
-        lane_leave(&lane, &queue, false, 0);
+        lane_leave(&lane, &queue, LANE_SLICE, 0);
         assert_true(work_queue_is_empty(&queue));
     }
-    lane_leave(&lane, &queue, false, 0);
+    lane_leave(&lane, &queue, LANE_SLICE, 0);
     assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[SHORT]);
     fill(SHORT, TICK_ROWS);
     assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[LONG]);
@@ -175,26 +175,26 @@ static void bug_587_slices_without_a_pause_do_not_hold_up_ticks_for_long(void **
     uint64_t now = 0;
     (void)state;
     put(0, 1, 1, 5);
-    lane_enter(&lane, &queue, false, true, now);
+    lane_enter(&lane, &queue, LANE_SLICE, true, now);
     for (; now < LANE_SHUT_NS; now += LANE_SHUT_NS / 4) {
         assert_true(work_queue_is_empty(&queue));
-        lane_enter(&lane, &queue, false, true, now);
-        lane_leave(&lane, &queue, false, now);
+        lane_enter(&lane, &queue, LANE_SLICE, true, now);
+        lane_leave(&lane, &queue, LANE_SLICE, now);
     }
-    lane_enter(&lane, &queue, false, true, now);
-    lane_leave(&lane, &queue, false, now);
+    lane_enter(&lane, &queue, LANE_SLICE, true, now);
+    lane_leave(&lane, &queue, LANE_SLICE, now);
     assert_ptr_equal(work_queue_turn(&queue), &lane.ticks[SHORT]);
-    lane_enter(&lane, &queue, true, true, now);
+    lane_enter(&lane, &queue, LANE_TICK, true, now);
     now += 10 * LANE_SHUT_NS;
-    lane_leave(&lane, &queue, false, now);
+    lane_leave(&lane, &queue, LANE_SLICE, now);
     assert_true(work_queue_is_empty(&queue));
-    lane_enter(&lane, &queue, false, true, now);
-    lane_leave(&lane, &queue, true, now); /* it waits for what the slice makes ready */
+    lane_enter(&lane, &queue, LANE_SLICE, true, now);
+    lane_leave(&lane, &queue, LANE_TICK, now); /* it waits for what the slice makes ready */
     assert_true(work_queue_is_empty(&queue));
-    lane_enter(&lane, &queue, false, true, now);
-    lane_leave(&lane, &queue, false, now + LANE_SHUT_NS);
+    lane_enter(&lane, &queue, LANE_SLICE, true, now);
+    lane_leave(&lane, &queue, LANE_SLICE, now + LANE_SHUT_NS);
     assert_false(work_queue_is_empty(&queue));
-    lane_leave(&lane, &queue, false, now + LANE_SHUT_NS);
+    lane_leave(&lane, &queue, LANE_SLICE, now + LANE_SHUT_NS);
 }
 
 static void a_first_strand_is_taken_however_large(void **state)
