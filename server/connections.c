@@ -26,11 +26,12 @@ struct connection {
     int fd;                   /* -1: free slot */
     uint32_t generation;      /* tells an event for the slot's last user from one for this one */
     enum connection_phase phase;
-    bool by_head;  /* in HEADER and BODY: the request's method is HEAD */
-    int told;      /* a status; 0: nothing */
-    bool gone;     /* the peer closed its sending side, or all of it */
-    bool known;    /* not under the lock: its own thread's */
-    void *request; /* in WORK, until it was given up */
+    bool by_head;      /* in HEADER and BODY: the request's method is HEAD */
+    int told;          /* a status; 0: nothing */
+    bool gone;         /* the peer closed its sending side, or all of it */
+    bool known;        /* not under the lock: its own thread's */
+    uint64_t answered; /* the same */
+    void *request;     /* in WORK, until it was given up */
     struct connection *next_free;
 };
 
@@ -323,6 +324,7 @@ struct connection *connections_add(struct connections *table, int fd, uint64_t d
         connection->by_head = connection->gone = false;
         connection->told = 0;
         connection->known = false;
+        connection->answered = 0;
         set_deadline(table, connection, cap_deadline(table, connection, deadline));
         watch_peer(table, connection);
     }
@@ -353,6 +355,16 @@ void connection_set_known(struct connection *connection)
 bool connection_is_known(const struct connection *connection)
 {
     return connection->known;
+}
+
+void connection_set_answered(struct connection *connection, uint64_t now)
+{
+    connection->answered = now;
+}
+
+uint64_t connection_answered(const struct connection *connection)
+{
+    return connection->answered;
 }
 
 int connections_told(struct connections *table, const struct connection *connection)

@@ -80,6 +80,10 @@ bool connections_remove(struct connections *table, struct connection *connection
 void connection_set_known(struct connection *connection);
 bool connection_is_known(const struct connection *connection);
 
+/* When its last request was over; 0: it had none. By that thread too. */
+void connection_set_answered(struct connection *connection, uint64_t now);
+uint64_t connection_answered(const struct connection *connection);
+
 /* What its request was told that did not arrive: 408 or 400; 0: nothing. */
 int connections_told(struct connections *table, const struct connection *connection);
 

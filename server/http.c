@@ -550,10 +550,12 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
     if (exchange->state == HEAD || exchange->state == BODY)
         end_incomplete(exchange, code == MHD_REQUEST_TERMINATED_CLIENT_ABORT);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
+    const uint64_t now = clock_now();
     http_wire_answered(http_library_descriptor(connection));
+    connection_set_answered(exchange->slot, now);
     connections_set(exchange->http->connections, exchange->slot,
                     leaving ? CONNECTION_LEAVING : CONNECTION_IDLE,
-                    clock_now() + exchange->http->config.idle_timeout);
+                    now + exchange->http->config.idle_timeout);
     http_light_finish(exchange);
     if (exchange->job != NULL)
         http_infer_drop(exchange);

@@ -46,6 +46,7 @@ static struct job_terms job_terms(const struct exchange *exchange)
         .deadline = now + (asked != 0 && asked < own ? asked : own),
         .in_parts = exchange->route.kind == ROUTE_INFER_STREAM,
         .client = http_client(exchange),
+        .answered = connection_answered(exchange->slot),
         .alone = connections_count(exchange->http->connections) <= exchange->http->config.threads,
     };
 }

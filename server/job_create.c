@@ -175,6 +175,7 @@ static bool prepare(struct job *job, struct sequences *sequences, const struct j
     job->arrived = terms->arrived;
     job->alone = terms->alone;
     job->work.client = terms->client;
+    job->work.answered = terms->answered;
     job->coding = terms->coding;
     job->coding_from = terms->coding_from;
     job->work.priority = class_of(request->parameters.priority);

@@ -44,15 +44,6 @@ bool lane_is_due(const struct lane *lane, size_t most, uint64_t now)
            (lane->held.first->held_until <= now || lane->ready_rows >= most);
 }
 
-void lane_release(struct lane *lane, struct work_queue *queue)
-{
-    while (lane->held.first != NULL) {
-        struct work *work = lane->held.first;
-        work_queue_remove(queue, work);
-        work_queue_put(queue, &lane->ticks[work_queue_of(work)], work);
-    }
-}
-
 static bool is_for_ticks(const struct lane *lane, const struct work_list *list)
 {
     return list == &lane->held || (list >= lane->ticks && list < lane->ticks + WORK_QUEUE_COUNT);
@@ -78,17 +69,49 @@ void lane_enter(struct lane *lane, struct work_queue *queue, enum lane_unit unit
         work_queue_shut(queue, &lane->ticks[i]);
 }
 
+static void open_if_due(struct lane *lane, struct work_queue *queue, uint64_t now)
+{
+    const bool wait = lane->at_work > 0 ? now < lane->shut_until
+                                        : company_is_awaited(&lane->company, lane->ready_rows, now);
+    if (!lane->shut || wait)
+        return;
+    lane->shut = false;
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
+        work_queue_open(queue, &lane->ticks[i]);
+}
+
 void lane_leave(struct lane *lane, struct work_queue *queue, enum lane_unit unit, uint64_t now)
 {
     assert(lane->at_work > 0);
     lane->at_work--;
     if (unit == LANE_TICK)
         lane->shut_until = now + LANE_SHUT_NS;
-    if (!lane->shut || (lane->at_work > 0 && now < lane->shut_until))
-        return;
-    lane->shut = false;
-    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
-        work_queue_open(queue, &lane->ticks[i]);
+    open_if_due(lane, queue, now);
+}
+
+void lane_release(struct lane *lane, struct work_queue *queue, uint64_t now)
+{
+    while (lane->held.first != NULL) {
+        struct work *work = lane->held.first;
+        work_queue_remove(queue, work);
+        work_queue_put(queue, &lane->ticks[work_queue_of(work)], work);
+    }
+    open_if_due(lane, queue, now);
+}
+
+/* Opening changes no ring. */
+void lane_open_due(struct work_queue *queue, uint64_t now)
+{
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++) {
+        struct work_list *list = queue->rings[i];
+        if (list == NULL)
+            continue;
+        do {
+            if (list->shut)
+                open_if_due(list->first->lane, queue, now);
+            list = list->next;
+        } while (list != queue->rings[i]);
+    }
 }
 
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand)

@@ -12,6 +12,7 @@
 #include "core/model.h"
 #include "server/admission.h"
 #include "server/clock.h"
+#include "server/company.h"
 #include "server/model_stats.h"
 #include "server/overload.h"
 #include "server/tick.h"
@@ -32,8 +33,9 @@ struct lane {
     struct work_list held;    /* the first one's time comes first */
     struct lane *next, *prev; /* among the lanes that hold anything */
     size_t at_work;           /* workers at a slice or a tick of it */
-    bool shut;                /* `ticks` are, until nobody is at work */
-    uint64_t shut_until;      /* or until then */
+    bool shut;                /* `ticks` are, until nobody is at work and no company awaited */
+    uint64_t shut_until;      /* or, while anybody is at work, until then */
+    struct company company;   /* of the last tick */
 };
 
 /* stats: stays as long as the lane. */
@@ -50,7 +52,7 @@ void lane_hold(struct lane *lane, struct work_queue *queue, struct work *work, u
 /* Has the oldest that is held waited long enough, or are the `most` rows of a tick ready? */
 bool lane_is_due(const struct lane *lane, size_t most, uint64_t now);
 /* What is held waits no longer. */
-void lane_release(struct lane *lane, struct work_queue *queue);
+void lane_release(struct lane *lane, struct work_queue *queue, uint64_t now);
 /* Out of whatever list it is in. */
 void lane_remove(struct lane *lane, struct work_queue *queue, struct work *work);
 
@@ -62,6 +64,8 @@ enum lane_unit { LANE_SLICE, LANE_TICK };
 void lane_enter(struct lane *lane, struct work_queue *queue, enum lane_unit unit, bool together,
                 uint64_t now);
 void lane_leave(struct lane *lane, struct work_queue *queue, enum lane_unit unit, uint64_t now);
+/* The moment that company is awaited until may have come for one of the lanes. */
+void lane_open_due(struct work_queue *queue, uint64_t now);
 
 /* A strand of the work comes back from a tick with steps left. */
 void lane_return_strand(struct lane *lane, struct work *work, struct strand *strand);

@@ -82,8 +82,11 @@ struct scheduler {
     struct lane *holding; /* lanes that hold works back */
     struct work *ended;   /* whose end is to be called, without the lock */
     struct pump *idle;
-    struct pump *forming; /* whose team is not complete: who looks for work joins it first */
-    size_t busy;          /* pumps at a unit */
+    struct pump *forming;        /* whose team is not complete: who looks for work joins it first */
+    const struct lane *awaiting; /* its company; only to be compared, it may be gone */
+    uint64_t awaiting_until;     /* so long workers stay awake */
+    size_t watching;             /* pumps that do */
+    size_t busy;                 /* pumps at a unit */
     size_t accepted;
     uint64_t crowded;     /* when a work was accepted beside others last */
     uint64_t apart_until; /* no teams before */
@@ -222,6 +225,8 @@ static void begin_unit(struct scheduler *s, struct pump *pump, enum unit unit, s
 {
     pump->unit = unit;
     pump->lane = lane;
+    if (unit == UNIT_TICK && s->awaiting == lane)
+        s->awaiting = NULL;
     lane_enter(lane, &s->queue, lane_unit_of(pump), pump->together, now);
 }
 
@@ -242,9 +247,9 @@ static bool set_slice(struct scheduler *s, struct pump *pump, struct work *work,
     return true;
 }
 
-static void release(struct scheduler *s, struct lane *lane)
+static void release(struct scheduler *s, struct lane *lane, uint64_t now)
 {
-    lane_release(lane, &s->queue);
+    lane_release(lane, &s->queue, now);
     forget_lane(s, lane);
 }
 
@@ -255,7 +260,7 @@ static void fill(struct scheduler *s, struct pump *pump, struct lane *lane, uint
     const size_t workers = s->config.workers - s->busy;
     struct work *late = NULL;
     if (lane->held.first != NULL)
-        release(s, lane);
+        release(s, lane, now);
     const size_t ticks = pump->together ? 1 : workers;
     const size_t share = (lane->ready_rows + ticks - 1) / ticks;
     tick_clear(&pump->tick);
@@ -344,7 +349,7 @@ static void release_due(struct scheduler *s, uint64_t now)
     for (struct lane *lane = s->holding, *next; lane != NULL; lane = next) {
         next = lane->next;
         if (lane_is_due(lane, s->config.tick_rows, now))
-            release(s, lane);
+            release(s, lane, now);
     }
 }
 
@@ -366,6 +371,10 @@ static bool take_turn(struct scheduler *s, struct pump *pump, uint64_t now)
 {
     struct work_list *list;
     release_due(s, now);
+    if (s->awaiting != NULL && now >= s->awaiting_until) {
+        s->awaiting = NULL;
+        lane_open_due(&s->queue, now);
+    }
     do {
         list = work_queue_turn(&s->queue);
         if (list == NULL)
@@ -381,8 +390,9 @@ static bool pick(struct scheduler *s, struct pump *pump, uint64_t now)
     if (!join_team(s, pump) && !take_turn(s, pump, now))
         return false;
     /* Who slept until a held work's time may be this one, called for its team and for what is ready
-     * at once: another has to. */
-    if (!work_queue_is_empty(&s->queue) || (s->holding != NULL && !s->sleeping))
+     * at once: another has to. So of who watched for company. */
+    if (!work_queue_is_empty(&s->queue) || (s->holding != NULL && !s->sleeping) ||
+        (s->awaiting != NULL && s->watching == 0))
         call_worker(s);
     return true;
 }
@@ -513,19 +523,36 @@ static enum work_next do_unit(struct pump *pump)
     return WORK_TICKS;
 }
 
+/* One lane at a time: none waits for the moment of another. */
+static void expect_company(struct scheduler *s, struct lane *lane, size_t rows, uint64_t ns,
+                           uint64_t now)
+{
+    if (s->awaiting != NULL)
+        rows = 0;
+    if (!company_expect(&lane->company, rows, lane->ready_rows, ns, now))
+        return;
+    s->awaiting = lane;
+    s->awaiting_until = lane->company.until;
+}
+
 /* A share is its leader's to settle. */
 static void settle(struct scheduler *s, const struct pump *pump, enum work_next next, uint64_t ns,
                    uint64_t now)
 {
+    struct lane *lane = pump->lane;
     s->units++;
     if (pump->unit == UNIT_SHARE)
         return;
     work_queue_charge(&s->queue, pump->queue, (int64_t)ns - pump->guess);
-    lane_leave(pump->lane, &s->queue, lane_unit_of(pump), now);
-    if (pump->unit == UNIT_SLICE)
+    if (pump->unit == UNIT_SLICE) {
         settle_slice(s, pump, next, now);
-    else
+    } else {
+        const size_t rows = pump->tick.row_count + lane->ready_rows;
         settle_tick(s, pump, ns, now);
+        if (pump->together)
+            expect_company(s, lane, rows, ns, now);
+    }
+    lane_leave(lane, &s->queue, lane_unit_of(pump), now);
 }
 
 /* Called with the lock held, and again when it returns. */
@@ -560,6 +587,17 @@ static uint64_t offer_processor(struct scheduler *s)
     return now;
 }
 
+/* true: something may be ready now. */
+static bool watch_for_company(struct scheduler *s, uint64_t now)
+{
+    if (s->awaiting == NULL || now >= s->awaiting_until || s->watching >= scheduler_team_size(s))
+        return false;
+    s->watching++;
+    offer_processor(s);
+    s->watching--;
+    return true;
+}
+
 static void pump_run(struct pool_task *task)
 {
     struct pump *pump = (struct pump *)task;
@@ -575,7 +613,7 @@ static void pump_run(struct pool_task *task)
         } else if (s->ended != NULL) {
             leave(s);
             pthread_mutex_lock(&s->lock);
-        } else if (!sleep_until_due(s)) {
+        } else if (!watch_for_company(s, now) && !sleep_until_due(s)) {
             break;
         }
     }
@@ -654,6 +692,8 @@ bool scheduler_accept(struct scheduler *s, struct work *work, struct fault *faul
         work->times.accepted = clock_now();
         if (s->accepted++ > 0)
             s->crowded = work->times.accepted;
+        company_note(&work->lane->company,
+                     work->answered != 0 ? work->times.accepted - work->answered : UINT64_MAX);
     }
     pthread_mutex_unlock(&s->lock);
     return check(answer, stopping, fault);

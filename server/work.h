@@ -58,8 +58,9 @@ struct work {
     /* The owner's, before scheduler_accept; all that follows is zero then. */
     const struct work_type *type;
     struct lane *lane;
-    size_t rows;     /* counted against the lane's bound */
-    uint64_t client; /* whose request it is: the same number for all of a client's */
+    size_t rows;       /* counted against the lane's bound */
+    uint64_t client;   /* whose request it is: the same number for all of a client's */
+    uint64_t answered; /* when its connection's last answer had left; 0: there was none */
     enum work_class priority;
     uint64_t expected; /* ns of workers' time, guessed; 0: only what it has had counts */
     uint64_t deadline; /* a moment of clock_now's, put off by as long as it pauses */

@@ -197,6 +197,60 @@ static void bug_587_slices_without_a_pause_do_not_hold_up_ticks_for_long(void **
     lane_leave(&lane, &queue, LANE_SLICE, now + LANE_SHUT_NS);
 }
 
+enum { TICK_NS = 1000 };
+
+/* A tick that goes together has ended at the moment 0, and two rows were in it that come back. */
+static void await_two_rows(void)
+{
+    company_expect(&lane.company, 0, 0, TICK_NS, 0);
+    for (int i = 0; i < 100; i++)
+        company_note(&lane.company, 0);
+    lane_enter(&lane, &queue, LANE_TICK, true, 0);
+    assert_true(company_expect(&lane.company, 2, 0, TICK_NS, 0));
+    lane_leave(&lane, &queue, LANE_TICK, 0);
+}
+
+static void make_ready(size_t work, uint64_t now)
+{
+    lane_enter(&lane, &queue, LANE_SLICE, true, now);
+    put(work, 1, 1, 5);
+    lane_leave(&lane, &queue, LANE_SLICE, now);
+}
+
+static void a_tick_waits_for_the_rows_of_the_last_one(void **state)
+{
+    (void)state;
+    await_two_rows();
+    make_ready(0, 10);
+    assert_true(work_queue_is_empty(&queue));
+    make_ready(1, 20);
+    assert_false(work_queue_is_empty(&queue));
+}
+
+static void it_waits_until_their_time_is_over(void **state)
+{
+    (void)state;
+    await_two_rows();
+    make_ready(0, 10);
+    lane_open_due(&queue, TICK_NS - 1);
+    assert_true(work_queue_is_empty(&queue));
+    lane_open_due(&queue, TICK_NS);
+    assert_false(work_queue_is_empty(&queue));
+}
+
+/* When the time was over nothing was ready that could have been found. */
+static void what_was_held_back_is_not_shut_in_by_company_that_never_came(void **state)
+{
+    (void)state;
+    lane.delay = 5 * TICK_NS;
+    await_two_rows();
+    give(0, 1, 1, 5);
+    lane_hold(&lane, &queue, &works[0], 10);
+    lane_open_due(&queue, TICK_NS);
+    lane_release(&lane, &queue, 6 * TICK_NS);
+    assert_false(work_queue_is_empty(&queue));
+}
+
 static void a_first_strand_is_taken_however_large(void **state)
 {
     (void)state;
@@ -326,7 +380,7 @@ static void held_works_wait_for_company_or_for_their_time(void **state)
     assert_true(lane_is_due(&lane, TICK_ROWS, 1200));
     lane_remove(&lane, &queue, &works[2]);
     assert_false(lane_is_due(&lane, TICK_ROWS, 1200));
-    lane_release(&lane, &queue);
+    lane_release(&lane, &queue, 0);
     assert_null(lane.held.first);
     fill(SHORT, TICK_ROWS);
     assert_int_equal(tick.part_count, 2);
@@ -343,6 +397,9 @@ int main(void)
         TEST(it_goes_to_the_level_it_has_come_to),
         TEST(idle_workers_are_left_their_share),
         TEST(together_ticks_wait_until_nobody_is_at_work),
+        TEST(a_tick_waits_for_the_rows_of_the_last_one),
+        TEST(it_waits_until_their_time_is_over),
+        TEST(what_was_held_back_is_not_shut_in_by_company_that_never_came),
         TEST(bug_587_slices_without_a_pause_do_not_hold_up_ticks_for_long),
         TEST(a_first_strand_is_taken_however_large),
         TEST(other_levels_join_only_where_rows_cost_nothing),
