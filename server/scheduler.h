@@ -12,7 +12,8 @@
  * to wait for others, but in lanes that say so (lane.delay). Where a tick waits for weights from
  * memory longer than it computes, workers go together: one tick at a time, by all who have nothing
  * else to do, with all rows that are ready when none of them is at a slice of that model (which a
- * tick waits a millisecond for).
+ * tick waits a millisecond for) and when those have come back who were in the last tick, where that
+ * is their habit (server/company.h).
  *
  * Threads: all functions may be called from any thread. Nothing is allocated for a work. */
 #ifndef SERVER_SCHEDULER_H
