@@ -24,6 +24,7 @@ struct wire {
     uint64_t answered; /* of its whole requests */
     int refused;       /* with that status, not logged yet; else 0 */
     bool tls;
+    bool greeting; /* the handshake is not over */
 };
 
 /* By descriptor. Others of the program's threads look here too, for descriptors of their own. */
@@ -33,6 +34,7 @@ static struct {
 } table;
 
 static ssize_t (*record_recv)(gnutls_session_t, void *, size_t);
+static int (*handshake)(gnutls_session_t);
 
 bool http_wire_init(struct fault *fault)
 {
@@ -43,7 +45,8 @@ bool http_wire_init(struct fault *fault)
     table.wires = calloc(table.count, sizeof *table.wires);
     if (table.wires == NULL)
         return fault_set(fault, 503, "out of memory");
-    return http_library_find("gnutls_record_recv", &record_recv, fault);
+    return http_library_find("gnutls_record_recv", &record_recv, fault) &&
+           http_library_find("gnutls_handshake", &handshake, fault);
 }
 
 static struct wire *find(int fd)
@@ -59,7 +62,7 @@ bool http_wire_open(int fd, bool tls)
     if (wire == NULL)
         return false;
     assert(find(fd) == NULL);
-    wire->tls = tls;
+    wire->tls = wire->greeting = tls;
     http_stream_init(&wire->stream);
     atomic_store_explicit(&table.wires[fd], wire, memory_order_release);
     return true;
@@ -185,10 +188,42 @@ ssize_t recv(int fd, void *data, size_t room, int flags)
     return -1;
 }
 
+/* From a handshake that waits for its client the library concludes nothing: it comes back at once,
+ * again and again. From a receiving that does, it knows what to do, and so the handshake is a part
+ * of that. */
+int gnutls_handshake(gnutls_session_t session)
+{
+    const struct wire *wire = find(gnutls_transport_get_int(session));
+    return wire != NULL && wire->greeting ? GNUTLS_E_SUCCESS : handshake(session);
+}
+
+/* Nothing has come, nor the end. */
+static bool is_drained(int fd)
+{
+    char byte;
+    return recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) < 0 && errno == EAGAIN;
+}
+
+/* An error unless it is over. AGAIN: when something comes. INTERRUPTED, at once: it is to send, for
+ * which the library would not wait, or to read on; of an end right behind a part of a message
+ * GnuTLS says nothing before it is asked again. */
+static int greet(struct wire *wire, int fd, gnutls_session_t session)
+{
+    const int error = handshake(session);
+    wire->greeting = error != GNUTLS_E_SUCCESS;
+    if (error != GNUTLS_E_AGAIN)
+        return error;
+    return gnutls_record_get_direction(session) == 0 && is_drained(fd) ? GNUTLS_E_AGAIN
+                                                                       : GNUTLS_E_INTERRUPTED;
+}
+
 ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t room)
 {
     const int fd = gnutls_transport_get_int(session);
     struct wire *wire = find(fd);
+    const int error = wire != NULL && wire->greeting ? greet(wire, fd, session) : GNUTLS_E_SUCCESS;
+    if (error != GNUTLS_E_SUCCESS)
+        return error;
     enum received received = wire != NULL ? prospect(wire, fd, session) : GOOD;
     ssize_t size = 0;
     if (received == GOOD) {

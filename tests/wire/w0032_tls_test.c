@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/support/daemon.h"
@@ -242,6 +243,30 @@ static void who_shakes_no_hands_is_cut(void **state)
     close(fd);
 }
 
+static double processor_seconds(void)
+{
+    clockid_t clock;
+    struct timespec used;
+    assert_int_equal(clock_getcpuclockid(daemon_of_test.program.pid, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &used), 0);
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
+/* The begin of a hello, and no more of it before the daemon ends the connection. */
+static void bug_590_a_handshake_that_waits_takes_no_processor(void **state)
+{
+    static const char begin[] = {0x16, 3, 1, 2, 0, 1};
+    bool closed;
+    (void)state;
+    const int fd = raw_connect(daemon_of_test.port);
+    const double before = processor_seconds();
+    assert_true(raw_send(fd, begin, sizeof begin));
+    free(raw_receive(fd, PATIENCE, &closed));
+    assert_true(closed);
+    assert_true(processor_seconds() - before < 0.1);
+    close(fd);
+}
+
 static void a_renewed_certificate_is_shown_without_a_connection_lost(void **state)
 {
     CURL *curl = client("/v2/health/live", TLS "ca.pem", NULL);
@@ -317,6 +342,7 @@ int main(void)
         TEST(bug_562_bytes_that_are_not_HTTP_are_refused_over_tls, start_plain),
         TEST(only_tls_is_served, start_plain),
         TEST(who_shakes_no_hands_is_cut, start_plain),
+        TEST(bug_590_a_handshake_that_waits_takes_no_processor, start_plain),
         TEST(a_renewed_certificate_is_shown_without_a_connection_lost, start_plain),
         TEST(a_certificate_that_is_no_good_changes_nothing, start_plain),
         TEST(clients_need_a_certificate_that_is_signed, start_mutual),
