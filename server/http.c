@@ -551,7 +551,7 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
         end_incomplete(exchange, code == MHD_REQUEST_TERMINATED_CLIENT_ABORT);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
     const uint64_t now = clock_now();
-    http_wire_answered(http_library_descriptor(connection));
+    http_wire_answered(connection);
     connection_set_answered(exchange->slot, now);
     connections_set(exchange->http->connections, exchange->slot,
                     leaving ? CONNECTION_LEAVING : CONNECTION_IDLE,

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "server/http_epoll.h"
 #include "server/http_library.h"
 #include "server/http_refusals.h"
 #include "server/http_stream.h"
@@ -25,6 +26,7 @@ struct wire {
     int refused;       /* with that status, not logged yet; else 0 */
     bool tls;
     bool greeting; /* the handshake is not over */
+    struct http_epoll_event to_read;
 };
 
 /* By descriptor. Others of the program's threads look here too, for descriptors of their own. */
@@ -75,6 +77,7 @@ bool http_wire_close(int fd)
         return false;
     const bool faulty = wire->stream.place == STREAM_FAULT;
     atomic_store_explicit(&table.wires[fd], NULL, memory_order_release);
+    http_epoll_forget(&wire->to_read);
     free(wire);
     return faulty;
 }
@@ -132,15 +135,16 @@ static bool is_to_tell(const struct wire *wire)
 }
 
 /* The library, if it goes on with the connection, reads no more before it hears that there is
- * something; then it is told. */
-void http_wire_answered(int fd)
+ * something; then it is told. The socket stays open for what the client still sends, or the answers
+ * on their way would be lost with it (see lingering.h). */
+void http_wire_answered(struct MHD_Connection *connection)
 {
-    struct wire *wire = find(fd);
+    struct wire *wire = find(http_library_descriptor(connection));
     if (wire == NULL)
         return;
     wire->answered++;
     if (is_to_tell(wire))
-        shutdown(fd, SHUT_RD);
+        http_epoll_wake(&wire->to_read, connection);
 }
 
 enum received { GOOD, NOT_YET, NEVER };

@@ -12,6 +12,8 @@
 
 #include "proto/fault.h"
 
+struct MHD_Connection;
+
 /* Once, before there are connections. */
 bool http_wire_init(struct fault *fault);
 
@@ -29,7 +31,7 @@ bool http_wire_is_head(int fd);
 /* With what status was something refused for the library and not logged yet? 0: nothing was. The
  * new status takes its place. */
 int http_wire_swap_refusal(int fd, int status);
-/* A request of it is over. */
-void http_wire_answered(int fd);
+/* A request of that connection is over. */
+void http_wire_answered(struct MHD_Connection *connection);
 
 #endif

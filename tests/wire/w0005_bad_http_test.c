@@ -680,6 +680,30 @@ static void bug_565_a_long_head_with_a_fault_is_told_so(void **state)
     assert_still_good();
 }
 
+/* Whose client is still sending is not reset, or it would throw away the answers unread. */
+static void bug_591_who_sends_on_behind_a_fault_hears_the_answers_before_it(void **state)
+{
+    static const char bytes[] = "GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+                                "GET\x01 /v2 HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char more[10000];
+    bool closed;
+    (void)state;
+    const int fd = raw_connect(fixture.daemon.port);
+    assert_true(raw_send(fd, bytes, sizeof bytes - 1));
+    for (int i = 0; i < 20; i++) {
+        usleep(10000);
+        assert_true(raw_send(fd, more, sizeof more));
+    }
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    char *answer = raw_receive(fd, PATIENCE, &closed);
+    assert_true(closed);
+    assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+    assert_int_equal(count(answer, "HTTP/1.1 400 "), 1);
+    free(answer);
+    close(fd);
+    assert_still_good();
+}
+
 /* ---- what looks odd and is good ---- */
 
 static void trailers_and_extensions_are_let_be(void **state)
@@ -772,6 +796,7 @@ int main(void)
         cmocka_unit_test(bug_563_who_expects_100_without_a_body_gets_one_answer),
         cmocka_unit_test(bug_564_HEAD_is_answered_without_a_body),
         cmocka_unit_test(bug_565_a_long_head_with_a_fault_is_told_so),
+        cmocka_unit_test(bug_591_who_sends_on_behind_a_fault_hears_the_answers_before_it),
         cmocka_unit_test(trailers_and_extensions_are_let_be),
         cmocka_unit_test(bug_553_a_chunk_with_long_extensions_is_400),
         cmocka_unit_test(bug_554_who_ends_the_connection_too_early_is_told_400),
