@@ -82,11 +82,11 @@ static struct zmq_peer *add(struct zmq_peers *peers, const void *id, size_t size
 
 struct zmq_peer *zmq_peers_get(struct zmq_peers *peers, const void *id, size_t size)
 {
-    assert(size <= ZMQ_ROUTING_ID_MAX);
-    for (struct zmq_peer *peer = *slot_of(peers, id, size); peer != NULL; peer = peer->next)
-        if (peer->id_size == size && memcmp(peer->id, id, size) == 0)
+    const size_t kept = size < ZMQ_ROUTING_ID_MAX ? size : ZMQ_ROUTING_ID_MAX;
+    for (struct zmq_peer *peer = *slot_of(peers, id, kept); peer != NULL; peer = peer->next)
+        if (peer->id_size == kept && memcmp(peer->id, id, kept) == 0)
             return peer;
-    return add(peers, id, size);
+    return add(peers, id, kept);
 }
 
 static bool is_idle(struct zmq_peer *peer)

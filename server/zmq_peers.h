@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The protocol's bound, which the library does not hold its peers to: who has a longer id is
+ * counted together with all whose ids begin so. */
 #define ZMQ_ROUTING_ID_MAX 255
 
 struct zmq_exchange;

@@ -50,6 +50,19 @@ static void ids_of_other_sizes_are_others(void **state)
     assert_ptr_equal(zmq_peers_get(&peers, id, sizeof id), longest);
 }
 
+static void
+bug_600_ids_longer_than_the_protocol_has_them_are_known_by_their_beginnings(void **state)
+{
+    static const char id[ZMQ_ROUTING_ID_MAX + 45];
+    (void)state;
+    struct zmq_peer *longer = zmq_peers_get(&peers, id, ZMQ_ROUTING_ID_MAX + 1);
+    assert_non_null(longer);
+    assert_ptr_equal(zmq_peers_get(&peers, id, sizeof id), longer);
+    assert_ptr_equal(zmq_peers_get(&peers, id, ZMQ_ROUTING_ID_MAX), longer);
+    assert_ptr_not_equal(zmq_peers_get(&peers, id, ZMQ_ROUTING_ID_MAX - 1), longer);
+    assert_int_equal(peers.count, 2);
+}
+
 static void who_has_asked_or_not_read_is_not_forgotten(void **state)
 {
     (void)state;
@@ -73,6 +86,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_peer_is_found_again_by_its_id, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_of_other_sizes_are_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            bug_600_ids_longer_than_the_protocol_has_them_are_known_by_their_beginnings, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(who_has_asked_or_not_read_is_not_forgotten, setup,
                                         teardown),
     };

@@ -95,6 +95,63 @@ static size_t conversation(unsigned char bytes[512])
     return size + sizeof request - 1;
 }
 
+/* How one begins that gives itself an id of so many bytes: greeting and READY, in a long frame. */
+static size_t greeting_with_id(size_t id_size, unsigned char bytes[2048])
+{
+    static const char ready[] = "\5READY\13Socket-Type\0\0\0\6DEALER\10Identity\0";
+    const size_t size = sizeof ready + 2 + id_size;
+    conversation(bytes);
+    unsigned char *at = bytes + 64;
+    const unsigned char head[] = {
+        6, 0, 0, 0, 0, 0, 0, (unsigned char)(size >> 8), (unsigned char)size};
+    memcpy(at, head, sizeof head);
+    at += sizeof head;
+    memcpy(at, ready, sizeof ready);
+    at += sizeof ready;
+    *at++ = (unsigned char)(id_size >> 8);
+    *at++ = (unsigned char)id_size;
+    memset(at, 'i', id_size);
+    return (size_t)(at - bytes) + id_size;
+}
+
+static void send_all(int fd, const void *bytes, size_t size)
+{
+    assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
+}
+
+static void receive_until(int fd, const char *wanted)
+{
+    const struct timeval patience = {.tv_sec = DAEMON_PATIENCE / 1000};
+    char bytes[4096];
+    size_t size = 0;
+    ssize_t got = 1;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    while (got > 0 && memmem(bytes, size, wanted, strlen(wanted)) == NULL) {
+        got = recv(fd, bytes + size, sizeof bytes - size, 0);
+        size += got > 0 ? (size_t)got : 0;
+    }
+    assert_true(got > 0);
+}
+
+/* The library lets them in, whose ids were thought to have 255 bytes at most. */
+static void bug_600_peers_with_longer_ids_than_the_protocol_has_are_answered(void **state)
+{
+    static const size_t sizes[] = {1, 255, 256, 1000};
+    static const unsigned char head[] = {0, sizeof request - 1};
+    unsigned char bytes[2048];
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int fd = connect_raw();
+        send_all(fd, bytes, greeting_with_id(sizes[i], bytes));
+        receive_until(fd, "READY");
+        send_all(fd, head, sizeof head);
+        send_all(fd, request, sizeof request - 1);
+        receive_until(fd, "\"outputs\"");
+        close(fd);
+    }
+    expect_served();
+}
+
 /* Cut after every byte, some of them with one bit turned. */
 static void conversations_may_end_anywhere(void **state)
 {
@@ -197,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversations_may_end_anywhere),
+        cmocka_unit_test(bug_600_peers_with_longer_ids_than_the_protocol_has_are_answered),
         cmocka_unit_test(connections_come_and_go_by_the_thousand),
         cmocka_unit_test(peers_may_vanish),
         cmocka_unit_test(peers_may_never_read),
