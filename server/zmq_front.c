@@ -91,19 +91,25 @@ static void attend_to_others(struct zmq_front *front)
 }
 
 /* What is late makes room for others of its peer, as does what has been run: those of them that are
- * light are run in the next round, so that what arrives meanwhile does not wait for all of them. */
-static void do_what_is_due(struct zmq_front *front)
+ * light are run in the next round, so that what arrives meanwhile does not wait for all of them.
+ * true: something may have been sent. */
+static bool do_what_is_due(struct zmq_front *front)
 {
     const uint64_t now = clock_now();
-    zmq_jobs_give_up_late(&front->traffic, now);
-    if (front->traffic.light_count > 0)
+    bool sent = zmq_jobs_give_up_late(&front->traffic, now);
+    if (front->traffic.light_count > 0) {
         zmq_jobs_run_light(&front->traffic);
+        sent = true;
+    }
     if (now >= front->sweep_at) {
         zmq_peers_sweep(&front->traffic.peers);
         front->sweep_at = now + SWEEP_EVERY;
     }
-    if (!front->traffic.giving_up && now >= atomic_load(&front->stop_at))
+    if (!front->traffic.giving_up && now >= atomic_load(&front->stop_at)) {
         zmq_jobs_give_up_all(&front->traffic);
+        sent = true;
+    }
+    return sent;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -155,6 +161,8 @@ static bool is_over(const struct zmq_front *front)
     return atomic_load(&front->stop_at) != UINT64_MAX && front->traffic.all == NULL;
 }
 
+/* Whoever sends makes the library take note of what has arrived: its descriptor then tells nobody
+ * of that any more, so that it is looked for once more before sleeping. */
 static void *serve(void *argument)
 {
     struct zmq_front *front = argument;
@@ -162,10 +170,10 @@ static void *serve(void *argument)
     while (!is_over(front)) {
         const bool finished = zmq_jobs_take_finished(&front->traffic);
         const bool taken = take_requests(front);
-        do_what_is_due(front);
+        const bool sent = do_what_is_due(front);
         if (++front->rounds >= ROUNDS_WITHOUT_OTHERS)
             attend_to_others(front);
-        if (!finished && !taken && front->traffic.light_count == 0)
+        if (!finished && !taken && !sent)
             sleep_until_something(front);
     }
     return NULL;

@@ -178,19 +178,22 @@ static bool give_up(struct zmq_exchange *exchange, const struct fault *fault)
 }
 
 /* The scheduler drops what is late by itself, but not in the middle of what cannot be cut. */
-void zmq_jobs_give_up_late(struct zmq_traffic *traffic, uint64_t now)
+bool zmq_jobs_give_up_late(struct zmq_traffic *traffic, uint64_t now)
 {
     struct deadline *first;
     struct fault fault;
+    bool any = false;
     while ((first = deadline_heap_first(&traffic->late)) != NULL && first->at <= now) {
         struct zmq_exchange *exchange = (struct zmq_exchange *)first;
         struct zmq_peer *peer = exchange->peer;
+        any = true;
         fault_set(&fault, 504, "Request timeout expired");
         if (give_up(exchange, &fault))
             begin_next(peer);
         else
             deadline_heap_remove(&traffic->late, first);
     }
+    return any;
 }
 
 void zmq_jobs_give_up_all(struct zmq_traffic *traffic)

@@ -22,8 +22,8 @@ bool zmq_jobs_take_finished(struct zmq_traffic *traffic);
 
 /* Those whose deadline has passed at `now` are answered 504. The scheduler drops what is late by
  * itself, but not in the middle of what cannot be cut. Others of the same peers may then have been
- * kept for this thread. */
-void zmq_jobs_give_up_late(struct zmq_traffic *traffic, uint64_t now);
+ * kept for this thread. false: there were none. */
+bool zmq_jobs_give_up_late(struct zmq_traffic *traffic, uint64_t now);
 /* All are answered 503, at once or when zmq_jobs_take_finished comes to them: of what the workers
  * have done the answer is sent, of a stream the parts that are there. What was kept for this thread
  * is computed. */
