@@ -1,7 +1,8 @@
 #include "server/model_stats.h"
 
 #include <assert.h>
-#include <time.h>
+
+#include "server/clock.h"
 
 static void add(atomic_uint_fast64_t *counter, uint64_t value)
 {
@@ -28,17 +29,9 @@ void model_stats_init(struct model_stats *stats)
     histogram_init(&stats->request);
 }
 
-/* The coarse clock is right to some milliseconds, and read without asking the hardware. */
-static uint64_t wall_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void model_stats_success(struct model_stats *stats, const struct request_times *times, size_t rows)
 {
-    atomic_store_explicit(&stats->last_inference, wall_clock_ms(), memory_order_relaxed);
+    atomic_store_explicit(&stats->last_inference, clock_wall_ms(), memory_order_relaxed);
     add(&stats->rows, rows);
     add(&stats->compute_input, times->compute_input);
     add(&stats->compute_output, times->compute_output);

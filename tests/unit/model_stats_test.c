@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <time.h>
 
+#include "server/clock.h"
 #include "server/model_stats.h"
 
 static struct model_stats stats;
@@ -61,6 +62,19 @@ static void an_answer_adds_its_times_and_rows(void **state)
     assert_int_equal(counts.sum, 620000);
     assert_true(atomic_load(&stats.last_inference) / 1000 + 1 >= before);
     assert_true(atomic_load(&stats.last_inference) / 1000 <= (uint64_t)time(NULL) + 1);
+}
+
+/* Read off a coarse clock, it was up to 4 ms before the request had been sent. */
+static void bug_610_the_last_inference_is_not_before_its_request(void **state)
+{
+    const struct request_times times = {.request = 1};
+    const uint64_t end = clock_now() + 50 * CLOCK_NS_PER_MS;
+    (void)state;
+    while (clock_now() < end) {
+        const uint64_t sent = clock_wall_ms();
+        model_stats_success(&stats, &times, 1);
+        assert_true(atomic_load(&stats.last_inference) >= sent);
+    }
 }
 
 static void a_failure_is_no_inference(void **state)
@@ -131,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_new_one_has_counted_nothing, setup),
         cmocka_unit_test_setup(an_answer_adds_its_times_and_rows, setup),
+        cmocka_unit_test_setup(bug_610_the_last_inference_is_not_before_its_request, setup),
         cmocka_unit_test_setup(a_failure_is_no_inference, setup),
         cmocka_unit_test(errors_are_sorted_by_their_status),
         cmocka_unit_test_setup(passes_are_counted_by_their_rows, setup),
