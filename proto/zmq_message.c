@@ -126,6 +126,16 @@ static bool read_object(struct reading *reading, const struct infer_span *text, 
     return JSON_READ_MEMBERS(&reader, members, NULL, reading) && json_finish(&reader);
 }
 
+/* The id stands behind what is wrong as often as before it. Where it cannot be read, none is. */
+static void find_id(struct reading *reading, const struct infer_span *text)
+{
+    static const struct json_member members[] = {{"id", false, read_id}};
+    struct json_reader reader;
+    struct fault ignored;
+    json_reader_init(&reader, text->data, text->size, &ignored);
+    JSON_READ_MEMBERS(&reader, members, NULL, reading);
+}
+
 static bool find_op(const char *name, enum zmq_op *op, struct fault *fault)
 {
     for (size_t i = 0; i < sizeof op_names / sizeof *op_names; i++) {
@@ -146,7 +156,12 @@ bool zmq_header_read(struct zmq_header *header, const struct infer_span *text, s
     header->id[0] = header->model_name[0] = header->model_version[0] = '\0';
     if (text->size == 0)
         return fault_set(fault, 400, "a header, a JSON object, is wanted, got an empty frame");
-    if (!read_object(&reading, text, fault) || !find_op(reading.op, &header->op, fault))
+    if (!read_object(&reading, text, fault)) {
+        if (header->id[0] == '\0')
+            find_id(&reading, text);
+        return false;
+    }
+    if (!find_op(reading.op, &header->op, fault))
         return false;
     return header->op != ZMQ_INFER || header->model_name[0] != '\0' ||
            fault_set(fault, 400, "'model_name' is missing");

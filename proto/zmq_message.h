@@ -42,7 +42,7 @@ struct zmq_header {
 size_t zmq_envelope_size(const struct infer_span *frames, size_t count);
 
 /* Reads over everything else, which is checked only as far as it is in the way. false: 400; the id
- * is there if it was read before the fault was found, else empty. */
+ * is there if the text is JSON up to it, wherever the fault is, else empty. */
 bool zmq_header_read(struct zmq_header *header, const struct infer_span *text, struct fault *fault);
 
 /* Adds to a JSON object with members what makes it an answer over ZeroMQ. *body is reallocated.

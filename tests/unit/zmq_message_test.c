@@ -111,6 +111,28 @@ static void bug_601_of_an_id_that_breaks_off_nothing_is_kept(void **state)
     }
 }
 
+/* It was lost where it stood behind what was wrong, and a client with several requests under way
+ * could not tell which of them had failed. */
+static void bug_611_an_id_behind_what_is_wrong_comes_back(void **state)
+{
+    static const char *const texts[] = {
+        "{\"op\":5,\"id\":\"i\"}",
+        "{\"model_name\":5,\"inputs\":[{\"data\":[1,2]}],\"id\":\"i\"}",
+        "{\"model_name\":\"m\",\"model_version\":1,\"id\":\"i\",\"x\":}",
+        "{\"stream\":[],\"parameters\":{\"stream\":1},\"id\":\"i\"}",
+        "{\"inputs\":[],\"inputs\":[],\"id\":\"i\"}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct zmq_header header;
+        struct fault fault;
+        const struct infer_span text = span(texts[i]);
+        assert_false(zmq_header_read(&header, &text, &fault));
+        assert_int_equal(fault.status, 400);
+        assert_string_equal(header.id, "i");
+    }
+}
+
 static void expect_completed(const char *body, int status, const char *id, const char *wanted)
 {
     char *text = strdup(body);
@@ -138,6 +160,7 @@ int main(void)
         cmocka_unit_test(an_op_that_is_not_given_is_infer),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(bug_601_of_an_id_that_breaks_off_nothing_is_kept),
+        cmocka_unit_test(bug_611_an_id_behind_what_is_wrong_comes_back),
         cmocka_unit_test(an_answer_gets_status_and_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
