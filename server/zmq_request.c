@@ -149,6 +149,19 @@ static bool check_message(const struct zmq_traffic *traffic, const struct zeromq
            fault_set(fault, 400, "a header, a JSON object, is wanted behind the empty frame");
 }
 
+/* The id of a message that is refused whole; of a header that by itself is too large, none. */
+static void read_id(struct zmq_exchange *exchange, struct zeromq_message *message, size_t first)
+{
+    struct zmq_header header;
+    struct fault ignored;
+    if (first >= message->count ||
+        zeromq_frame_size(&message->frames[first]) > exchange->traffic->config->max_request)
+        return;
+    const struct infer_span text = span_of(&message->frames[first]);
+    zmq_header_read(&header, &text, &ignored);
+    memcpy(exchange->id, header.id, sizeof exchange->id);
+}
+
 /* Moves the peer's routing id and the envelope out of the message. The header's place in it. */
 static size_t take_route(struct zmq_exchange *exchange, struct zeromq_message *message)
 {
@@ -176,6 +189,7 @@ void zmq_request_take(struct zmq_traffic *traffic, struct zeromq_message *messag
     }
     const size_t first = take_route(exchange, message);
     if (!check_message(traffic, message, first, &fault)) {
+        read_id(exchange, message, first);
         zmq_exchange_refuse(exchange, &fault);
         return;
     }

@@ -343,7 +343,7 @@ static void too_much_is_refused(void **state)
     zmq_client_init(&client, ZMQ_CLIENT_DEALER, tcp, NULL);
     zmq_client_send(&client, parts, 3);
     receive(&client, &answer);
-    expect_refusal(answer.frames[0], 413, "larger than 100000 bytes (max_body_bytes)", NULL);
+    expect_refusal(answer.frames[0], 413, "larger than 100000 bytes (max_body_bytes)", "x");
     zmq_answer_fini(&answer);
     zmq_client_send(&client, &large, 1);
     receive(&client, &answer);
@@ -357,6 +357,33 @@ static void too_much_is_refused(void **state)
     zmq_client_fini(&client);
     ask(tcp, "{\"op\":\"live\"}", NULL, 0, &answer);
     zmq_answer_fini(&answer);
+}
+
+/* It came without, and a client with several requests under way could not tell which of them had
+ * been too much. */
+static void bug_612_of_too_much_the_id_comes_back(void **state)
+{
+    static const char header[] = "{\"model_name\":\"tiny\",\"id\":\"x\"}";
+    static char tensor[110000];
+    struct zmq_client client;
+    struct zmq_answer answer;
+    struct zmq_frame many[60];
+    (void)state;
+    zmq_client_init(&client, ZMQ_CLIENT_DEALER, tcp, NULL);
+    many[0] = (struct zmq_frame){header, strlen(header)};
+    many[1] = (struct zmq_frame){tensor, sizeof tensor};
+    zmq_client_send(&client, many, 2);
+    receive(&client, &answer);
+    expect_refusal(answer.frames[0], 413, "larger than 100000 bytes (max_body_bytes)", "x");
+    zmq_answer_fini(&answer);
+
+    for (size_t i = 1; i < 60; i++)
+        many[i] = (struct zmq_frame){"{}", 2};
+    zmq_client_send(&client, many, 60);
+    receive(&client, &answer);
+    expect_refusal(answer.frames[0], 400, "at most 48 frames are wanted", "x");
+    zmq_answer_fini(&answer);
+    zmq_client_fini(&client);
 }
 
 static void a_deadline_holds(void **state)
@@ -502,7 +529,7 @@ static void what_happens_is_counted(void **state)
     assert_non_null(strstr(response.body, "\nlstmd_zmq_requests_total "));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"200\"} "));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"404\"} "));
-    assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"413\"} 2\n"));
+    assert_non_null(strstr(response.body, "\nlstmd_zmq_responses_total{code=\"413\"} 3\n"));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_dropped_total{reason=\"full\"} 0\n"));
     assert_non_null(strstr(response.body, "\nlstmd_zmq_peers "));
     http_response_fini(&response);
@@ -520,6 +547,7 @@ int main(void)
         cmocka_unit_test(nonsense_in_frames_is_answered),
         cmocka_unit_test(wrong_requests_are_refused_with_status_and_id),
         cmocka_unit_test(too_much_is_refused),
+        cmocka_unit_test(bug_612_of_too_much_the_id_comes_back),
         cmocka_unit_test(a_deadline_holds),
         cmocka_unit_test(hundreds_of_requests_at_once_are_answered),
         cmocka_unit_test(a_pipelined_sequence_keeps_its_order),
