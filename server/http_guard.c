@@ -76,8 +76,10 @@ static bool check_line(const struct http_head *head, struct fault *fault)
         return fault_set(fault, 400, "malformed request method");
     if (strcmp(head->version, "HTTP/1.1") != 0 && strcmp(head->version, "HTTP/1.0") != 0)
         return fault_set(fault, 505, "HTTP/1.0 or HTTP/1.1 expected");
-    if (head->target[0] != '/' || !is_uri(head->target))
+    if (head->target[0] != '/')
         return fault_set(fault, 400, "a request target that starts with '/' expected");
+    if (!is_uri(head->target))
+        return fault_set(fault, 400, "a path of printable ASCII expected");
     if (head->query != NULL && !is_uri(head->query))
         return fault_set(fault, 400, "a query of printable ASCII expected");
     return true;

@@ -162,6 +162,23 @@ static void every_doubtful_head_is_refused(void **state)
     }
 }
 
+/* Told that a target starting with '/' was expected, whoever had sent one looked elsewhere. */
+static void bug_613_a_path_that_is_not_ascii_is_called_that(void **state)
+{
+    static const char *const heads[] = {
+        "GET /v2/models/\xc3\xa4 HTTP/1.1\nHost:h\n",
+        "GET /v2/\x7f HTTP/1.1\nHost:h\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        struct http_head_facts facts;
+        struct fault fault;
+        assert_false(check(heads[i], &facts, &fault));
+        assert_int_equal(fault.status, 400);
+        assert_string_equal(fault.text, "a path of printable ASCII expected");
+    }
+}
+
 static struct http_head_facts pass(const char *head)
 {
     struct http_head_facts facts;
@@ -315,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_length_may_be_missing_where_a_body_is_optional),
         cmocka_unit_test(every_doubtful_head_is_refused),
+        cmocka_unit_test(bug_613_a_path_that_is_not_ascii_is_called_that),
         cmocka_unit_test(plain_reading_requests_pass),
         cmocka_unit_test(a_known_length_is_told),
         cmocka_unit_test(chunks_are_told),
