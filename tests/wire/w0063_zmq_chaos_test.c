@@ -133,22 +133,27 @@ static void receive_until(int fd, const char *wanted)
     assert_true(got > 0);
 }
 
+/* Connects with an id of so many bytes, and is answered. The descriptor. */
+static int ask_as(size_t id_size)
+{
+    static const unsigned char head[] = {0, sizeof request - 1};
+    unsigned char bytes[2048];
+    const int fd = connect_raw();
+    send_all(fd, bytes, greeting_with_id(id_size, bytes));
+    receive_until(fd, "READY");
+    send_all(fd, head, sizeof head);
+    send_all(fd, request, sizeof request - 1);
+    receive_until(fd, "\"outputs\"");
+    return fd;
+}
+
 /* The library lets them in, whose ids were thought to have 255 bytes at most. */
 static void bug_600_peers_with_longer_ids_than_the_protocol_has_are_answered(void **state)
 {
     static const size_t sizes[] = {1, 255, 256, 1000};
-    static const unsigned char head[] = {0, sizeof request - 1};
-    unsigned char bytes[2048];
     (void)state;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        const int fd = connect_raw();
-        send_all(fd, bytes, greeting_with_id(sizes[i], bytes));
-        receive_until(fd, "READY");
-        send_all(fd, head, sizeof head);
-        send_all(fd, request, sizeof request - 1);
-        receive_until(fd, "\"outputs\"");
-        close(fd);
-    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        close(ask_as(sizes[i]));
     expect_served();
 }
 
@@ -250,6 +255,42 @@ static void nothing_is_left_over(void **state)
     assert_true(metric("lstmd_zmq_handshakes_failed_total") > 0);
 }
 
+/* More than the router's queue holds of one peer. */
+static void flood(int fd)
+{
+    unsigned char message[256] = {0, sizeof request - 1};
+    memcpy(message + 2, request, sizeof request - 1);
+    for (int i = 0; i < 300; i++)
+        if (send(fd, message, sizeof request + 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            break;
+}
+
+/* So that the other side is told at once, however much it has not read. */
+static void reset(int fd)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
+    close(fd);
+}
+
+/* Of two of one name the library takes nothing more of one, and heartbeats came every five seconds.
+ */
+static void bug_603_connections_that_break_while_nothing_is_taken_of_them_do_no_harm(void **state)
+{
+    unsigned char bytes[2048];
+    (void)state;
+    const int one = ask_as(5), other = connect_raw();
+    send_all(other, bytes, greeting_with_id(5, bytes));
+    receive_until(other, "READY");
+    flood(one);
+    flood(other);
+    sleep(1);
+    reset(one);
+    reset(other);
+    sleep(6);
+    expect_served();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +300,7 @@ int main(void)
         cmocka_unit_test(peers_may_vanish),
         cmocka_unit_test(peers_may_never_read),
         cmocka_unit_test(nothing_is_left_over),
+        cmocka_unit_test(bug_603_connections_that_break_while_nothing_is_taken_of_them_do_no_harm),
     };
     return cmocka_run_group_tests(tests, start_daemon, stop_daemon);
 }
