@@ -1,6 +1,7 @@
 #include "server/company.h"
 
-/* The last request counts a sixteenth. */
+/* At once is within two ticks' time: meanwhile an answer has to leave and the next request to
+ * arrive. The last request counts a sixteenth. */
 enum { WEIGHT = 16, MOST = COMPANY_ALL / 2 };
 
 void company_note(struct company *company, uint64_t after)

@@ -33,7 +33,8 @@ struct job_terms {
     uint64_t arrived;          /* with its last byte */
     uint64_t deadline;         /* for its answer, by the wire's own rules */
     bool in_parts;             /* the waiter takes the answer in parts, see below */
-    uint64_t client, answered; /* whose request it is (server/work.h) */
+    uint64_t client;           /* whose request it is (server/work.h) */
+    uint64_t answered;         /* its connection's last one (server/work.h) */
     bool alone;                /* nobody would wait while this thread computed */
     /* An answer of coding_from bytes or more is packed, unless it says that something is wrong. */
     enum content_coding coding;
