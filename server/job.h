@@ -58,8 +58,8 @@ void job_destroy(struct job *job);
 /* The deadline it is held to: that of the terms, or the request's own when it is earlier. */
 uint64_t job_deadline(const struct job *job);
 
-/* Is running it no more trouble than handing it to another thread? Of those that come alone more
- * are. */
+/* Is running it no more trouble than handing it to another thread? More are of those that come
+ * alone, and while all workers are at requests that take long. */
 bool job_is_light(const struct job *job);
 
 /* How long computing all of it may take. */

@@ -87,6 +87,7 @@ struct scheduler {
     uint64_t awaiting_until;     /* so long workers stay awake */
     size_t watching;             /* pumps that do */
     size_t busy;                 /* pumps at a unit */
+    size_t at_length;            /* of these: of what takes long */
     size_t accepted;
     uint64_t crowded;     /* when a work was accepted beside others last */
     uint64_t apart_until; /* no teams before */
@@ -315,6 +316,7 @@ static bool join_team(struct scheduler *s, struct pump *pump)
     pump->unit = UNIT_SHARE;
     pump->together = leader->together;
     pump->leader = leader;
+    pump->queue = leader->queue;
     pump->member = leader->led.team.size - leader->led.missing;
     pump->guess = leader->guess;
     if (--leader->led.missing == 0)
@@ -558,8 +560,9 @@ static void settle(struct scheduler *s, const struct pump *pump, enum work_next 
 /* Called with the lock held, and again when it returns. */
 static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
 {
-    const bool others_ended = s->ended != NULL;
+    const bool others_ended = s->ended != NULL, at_length = pump->queue % WORK_LEVEL_COUNT > 0;
     s->busy++;
+    s->at_length += at_length;
     pump->since = started;
     leave(s);
     if (others_ended) /* this unit's queue does not pay for their ends */
@@ -570,6 +573,7 @@ static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
         model_stats_tick(pump->lane->stats, pump->tick.row_count, tick_steps_done(&pump->tick), ns);
     pthread_mutex_lock(&s->lock);
     s->busy--;
+    s->at_length -= at_length;
     pump->since = 0;
     settle(s, pump, next, ns, now);
 }
@@ -657,6 +661,14 @@ bool scheduler_is_stuck(const struct scheduler_progress *before,
                         const struct scheduler_progress *now)
 {
     return now->overdue || (before->waiting && now->waiting && before->units == now->units);
+}
+
+bool scheduler_is_at_length(struct scheduler *s)
+{
+    pthread_mutex_lock(&s->lock);
+    const bool at_length = s->at_length == s->config.workers && !work_queue_has_short(&s->queue);
+    pthread_mutex_unlock(&s->lock);
+    return at_length;
 }
 
 static bool check(enum admission_answer answer, bool stopping, struct fault *fault)

@@ -72,6 +72,10 @@ struct scheduler_progress scheduler_look(struct scheduler *scheduler, uint64_t n
 bool scheduler_is_stuck(const struct scheduler_progress *before,
                         const struct scheduler_progress *now);
 
+/* Are all workers at requests that take long, and no other waits? Then one that takes no long time
+ * may be better off where it is: here it would wait for the end of a tick. */
+bool scheduler_is_at_length(struct scheduler *scheduler);
+
 /* Is there room in the lane for a request of this client, as things are? For refusing it before any
  * work was put into it. false, 503: as scheduler_accept would say. */
 bool scheduler_has_room(struct scheduler *scheduler, const struct lane *lane, uint64_t client,

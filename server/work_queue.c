@@ -90,6 +90,14 @@ bool work_queue_is_empty(const struct work_queue *queue)
     return true;
 }
 
+bool work_queue_has_short(const struct work_queue *queue)
+{
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i += WORK_LEVEL_COUNT)
+        if (queue->rings[i] != NULL)
+            return true;
+    return false;
+}
+
 /* Leads are counted from the waiting queue that has had least. So one that comes back after a long
  * time is neither owed for that time nor owing more than it took. */
 static void count_from_least(struct work_queue *queue)

@@ -40,6 +40,10 @@ void work_queue_open(struct work_queue *queue, struct work_list *list);
 /* No list has a turn. */
 bool work_queue_is_empty(const struct work_queue *queue);
 
+/* Does anything wait, shut or not, that is in the first of its class's levels: that takes no long
+ * time? */
+bool work_queue_has_short(const struct work_queue *queue);
+
 /* The list whose turn it is; the others of its queue have theirs before it has another. NULL when
  * nothing waits. */
 struct work_list *work_queue_turn(struct work_queue *queue);

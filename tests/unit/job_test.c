@@ -69,14 +69,21 @@ static void gate_end(struct work *work, enum work_end how)
 
 static const struct work_type gate_type = {gate_slice, gate_end};
 
-static void close_gate(void)
+/* expected: ns that it is thought to take. */
+static void close_gate_for(uint64_t expected)
 {
     lane_init(&gate.lane, served.model, 0, &stats);
-    gate.work = (struct work){.type = &gate_type, .lane = &gate.lane, .deadline = UINT64_MAX};
+    gate.work = (struct work){
+        .type = &gate_type, .lane = &gate.lane, .expected = expected, .deadline = UINT64_MAX};
     assert_true(scheduler_accept(scheduler, &gate.work, &fault));
     scheduler_begin(scheduler, &gate.work);
     while (sem_wait(&gate.entered) != 0)
         continue;
+}
+
+static void close_gate(void)
+{
+    close_gate_for(0);
 }
 
 static void open_gate(void)
@@ -205,18 +212,18 @@ static void a_light_job_can_be_run_on_the_spot(void **state)
     expect_reply(job, 200, ANSWER);
 }
 
-/* 500 steps are no light work. */
+/* 400 steps are no light work. */
 static struct job *create_longer(bool alone)
 {
     static const char head[] = "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\","
-                               "\"shape\":[500,1,1],\"data\":[0";
+                               "\"shape\":[400,1,1],\"data\":[0";
     static const char tail[] = "]}],\"outputs\":[{\"name\":\"c_n\"}]}";
-    char text[sizeof head + 2 * 499 + sizeof tail];
+    char text[sizeof head + 2 * 399 + sizeof tail];
     const struct job_terms terms = {
         .codec = &infer_codec, .arrived = clock_now(), .deadline = UINT64_MAX, .alone = alone};
     size_t size = sizeof head - 1;
     memcpy(text, head, size);
-    for (size_t i = 1; i < 500; i++, size += 2)
+    for (size_t i = 1; i < 400; i++, size += 2)
         memcpy(text + size, ",0", 2);
     memcpy(text + size, tail, sizeof tail);
     struct job *job = create_on(&terms, text);
@@ -233,6 +240,42 @@ static void it_is_known_beforehand_how_long_it_takes(void **state)
     assert_true(longer->work.expected > shorter->work.expected);
     job_destroy(shorter);
     job_destroy(longer);
+}
+
+static void expect_light(bool light)
+{
+    struct job *job = create_longer(false);
+    assert_int_equal(job_is_light(job), light);
+    job_destroy(job);
+}
+
+static void more_is_light_while_the_workers_are_at_long_requests(void **state)
+{
+    struct job *waiting[2];
+    const double step_flops = lane.rule.step_flops;
+    (void)state;
+    close_gate_for(5 * CLOCK_NS_PER_MS);
+    expect_light(true);
+    lane.rule.step_flops = 1e8; /* of which these two are long ones, and fill the queue */
+    for (size_t i = 0; i < 2; i++) {
+        waiting[i] = create_good();
+        assert_true(job_submit(waiting[i], done, NULL, &fault));
+    }
+    assert_false(job_has_room(&served, 100, scheduler, 0, &fault));
+    lane.rule.step_flops = step_flops;
+    expect_light(true);
+    assert_true(job_has_room(&served, 64 << 10, scheduler, 0, &fault));
+    assert_false(job_has_room(&served, (64 << 10) + 1, scheduler, 0, &fault));
+    assert_int_equal(fault.status, 503);
+    assert_true(job_abandon(waiting[1]));
+    struct job *shorter = create_good();
+    assert_true(job_submit(shorter, done, NULL, &fault));
+    assert_false(job_has_room(&served, 64 << 10, scheduler, 0, &fault));
+    assert_true(job_abandon(shorter));
+    open_gate();
+    wait_done();
+    job_destroy(waiting[0]);
+    expect_light(false);
 }
 
 static void what_comes_alone_is_light_while_nothing_else_is_to_be_computed(void **state)
@@ -956,6 +999,7 @@ int main(void)
         TEST(a_light_job_can_be_run_on_the_spot),
         TEST(bug_462_a_packed_answer_is_charged_for_all_the_memory_it_holds),
         TEST(it_is_known_beforehand_how_long_it_takes),
+        TEST(more_is_light_while_the_workers_are_at_long_requests),
         TEST(what_comes_alone_is_light_while_nothing_else_is_to_be_computed),
         TEST(several_light_jobs_share_a_pass),
         TEST(of_several_the_late_one_is_504),

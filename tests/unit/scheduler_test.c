@@ -129,16 +129,23 @@ struct gate {
     sem_t entered, open;
 };
 
-static void gate_close_in(struct gate *gate, struct lane *in, enum work_class priority)
+static void gate_close_for(struct gate *gate, struct lane *in, enum work_class priority,
+                           uint64_t expected)
 {
     request_init(&gate->request, in, 1, 0);
     gate->request.work.priority = priority;
+    gate->request.work.expected = expected;
     sem_init(&gate->entered, 0, 0);
     sem_init(&gate->open, 0, 0);
     gate->request.entered = &gate->entered;
     gate->request.open = &gate->open;
     submit(&gate->request);
     wait_at(&gate->entered);
+}
+
+static void gate_close_in(struct gate *gate, struct lane *in, enum work_class priority)
+{
+    gate_close_for(gate, in, priority, 0);
 }
 
 static void gate_close(struct gate *gate)
@@ -300,6 +307,25 @@ static void short_ones_overtake_a_long_one(void **state)
         expect_end(&brief[i], WORK_ANSWERED);
     expect_end(&longest, WORK_ANSWERED);
     assert_int_equal(longest.order, SHORT_ONES + 2);
+}
+
+static void it_is_known_when_all_workers_are_at_long_ones(void **state)
+{
+    struct request brief;
+    struct gate gate;
+    (void)state;
+    assert_false(scheduler_is_at_length(scheduler));
+    gate_close(&gate);
+    assert_false(scheduler_is_at_length(scheduler));
+    gate_open(&gate);
+    gate_close_for(&gate, &lane, WORK_LOW, 5 * CLOCK_NS_PER_MS);
+    assert_true(scheduler_is_at_length(scheduler));
+    request_init(&brief, &lane, 1, 10);
+    submit(&brief);
+    assert_false(scheduler_is_at_length(scheduler));
+    gate_open(&gate);
+    expect_end(&brief, WORK_ANSWERED);
+    assert_false(scheduler_is_at_length(scheduler));
 }
 
 static void a_long_one_of_another_model_does_not_wait_for_its_end(void **state)
@@ -835,6 +861,7 @@ int main(void)
         TEST(a_request_goes_through_its_stages),
         TEST(rows_and_requests_of_a_lane_are_bounded),
         TEST(a_client_leaves_room_for_another),
+        TEST(it_is_known_when_all_workers_are_at_long_ones),
         TEST(short_ones_overtake_a_long_one),
         TEST(a_long_one_of_another_model_does_not_wait_for_its_end),
         TEST(ticks_are_short_when_others_came_lately),
