@@ -39,18 +39,37 @@ static bool grow(struct body *body, size_t needed, struct fault *fault)
     return true;
 }
 
-bool body_append(struct body *body, const char *data, size_t size, struct fault *fault)
+static bool reserve(struct body *body, size_t size, struct fault *fault)
 {
     if (size > body->limit - body->size)
         return fault_set(fault, 413, "the request body is larger than %zu bytes (max_body_bytes)",
                          body->limit);
     const size_t needed = body->size + size + 1;
-    if (needed > body->capacity && !grow(body, needed, fault))
+    return needed <= body->capacity || grow(body, needed, fault);
+}
+
+bool body_append(struct body *body, const char *data, size_t size, struct fault *fault)
+{
+    if (!reserve(body, size, fault))
         return false;
     memcpy(body->text + body->size, data, size);
+    body_extend(body, size);
+    return true;
+}
+
+char *body_room(struct body *body, size_t *room, struct fault *fault)
+{
+    if (!reserve(body, 1, fault))
+        return NULL;
+    *room = body->capacity - 1 - body->size;
+    return body->text + body->size;
+}
+
+void body_extend(struct body *body, size_t size)
+{
+    assert(size < body->capacity - body->size);
     body->size += size;
     body->text[body->size] = '\0';
-    return true;
 }
 
 void body_fini(struct body *body)

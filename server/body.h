@@ -27,6 +27,12 @@ void body_init(struct body *body, struct budget *budget, size_t limit, size_t ex
 /* false: 413 over the limit, 503 without memory; what was there stays. */
 bool body_append(struct body *body, const char *data, size_t size, struct fault *fault);
 
+/* For writing what comes next where it belongs: the memory behind what is there, and in *room how
+ * many bytes it takes, more of it if it was full. NULL: what body_append would say. body_extend
+ * says how many of them were written. */
+char *body_room(struct body *body, size_t *room, struct fault *fault);
+void body_extend(struct body *body, size_t size);
+
 /* Frees everything, gives the charge back. The body is then empty and may take more. */
 void body_fini(struct body *body);
 

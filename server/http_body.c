@@ -1,6 +1,14 @@
 /* A request's body, piece by piece. */
 #include "server/clock.h"
 #include "server/http_exchange.h"
+#include "server/http_library.h"
+#include "server/http_wire.h"
+
+/* The library reads some 9 KB of a connection at a time, looks at the others and copies. What is
+ * much longer is read past it, straight to its place: a body of 1 MB by 10 calls instead of 110. No
+ * more than PAST_MOST at a time, so that others wait no longer than for a small tick. */
+#define PAST_FROM ((size_t)32 << 10)
+#define PAST_MOST ((size_t)256 << 10)
 
 void http_body_set_deadline(const struct exchange *exchange)
 {
@@ -22,12 +30,28 @@ void http_body_begin(struct exchange *exchange)
         exchange->inflater = inflater_create(facts->coding, budget, &exchange->refusal);
 }
 
-static bool receive(struct exchange *exchange, const char *data, size_t size)
+/* Of one in chunks no length is known. */
+static bool read_past(struct exchange *exchange, int fd)
 {
     struct body *body = &exchange->body;
-    return exchange->inflater != NULL
-               ? inflater_append(exchange->inflater, data, size, body, &exchange->refusal)
-               : body_append(body, data, size, &exchange->refusal);
+    size_t room;
+    if (exchange->facts.length < body->size + PAST_FROM)
+        return true;
+    char *place = body_room(body, &room, &exchange->refusal);
+    if (place != NULL)
+        body_extend(body, http_wire_read_past(fd, place, room < PAST_MOST ? room : PAST_MOST));
+    return place != NULL;
+}
+
+/* The first `past` bytes are there already. */
+static bool receive(struct exchange *exchange, const char *data, size_t size, size_t past)
+{
+    struct body *body = &exchange->body;
+    const int fd = http_library_descriptor(exchange->connection);
+    if (exchange->inflater != NULL)
+        return inflater_append(exchange->inflater, data, size, body, &exchange->refusal);
+    return body_append(body, data + past, size - past, &exchange->refusal) &&
+           read_past(exchange, fd);
 }
 
 void http_body_end(struct exchange *exchange)
@@ -41,11 +65,12 @@ void http_body_end(struct exchange *exchange)
 bool http_body_take(struct exchange *exchange, const char *data, size_t *size)
 {
     const size_t steps_before = exchange->received / exchange->http->config.min_rate;
+    const size_t past = http_wire_take_past(http_library_descriptor(exchange->connection), *size);
     exchange->received += *size;
     if (exchange->refusal.status != 0) {
         if (exchange->received / 2 > exchange->http->config.max_body)
             return http_refuse_now(exchange);
-    } else if (!receive(exchange, data, *size)) {
+    } else if (!receive(exchange, data, *size, past)) {
         http_body_end(exchange);
         body_fini(&exchange->body);
     }

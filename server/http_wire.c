@@ -27,6 +27,9 @@ struct wire {
     bool tls;
     bool greeting; /* the handshake is not over */
     struct http_epoll_event to_read;
+    bool filled;  /* the library's room, when it read last: it will read on by itself */
+    size_t past;  /* bytes of the body that were read past the library, which it was not given */
+    size_t given; /* or was, but has not handed on */
 };
 
 /* By descriptor. Others of the program's threads look here too, for descriptors of their own. */
@@ -168,16 +171,44 @@ static enum received look(struct wire *wire, int fd, gnutls_session_t session, c
     return *size > 0 ? GOOD : prospect(wire, fd, session);
 }
 
-/* ---- what the library calls ---- */
+/* ---- past the library ---- */
 
-/* Others' calls, as libzmq's, stay the system's: a sanitizer is not to take what they write for
- * ours. */
-#undef recv
-ssize_t recv(int fd, void *data, size_t room, int flags)
+size_t http_wire_read_past(int fd, char *data, size_t room)
 {
     struct wire *wire = find(fd);
-    if (wire == NULL || wire->tls)
-        return syscall(SYS_recvfrom, fd, data, room, flags, NULL, NULL);
+    if (wire == NULL || !wire->filled || wire->stream.place != STREAM_BODY || wire->past > 0 ||
+        wire->given > 0)
+        return 0;
+    const size_t most = room < wire->stream.left ? room : (size_t)wire->stream.left;
+    const ssize_t size = recvfrom(fd, data, most, MSG_DONTWAIT, NULL, NULL);
+    if (size <= 0) /* the library will find the same */
+        return 0;
+    wire->past = http_stream_follow(&wire->stream, data, (size_t)size);
+    assert(wire->past == (size_t)size);
+    return wire->past;
+}
+
+size_t http_wire_take_past(int fd, size_t size)
+{
+    struct wire *wire = find(fd);
+    const size_t taken = wire == NULL ? 0 : wire->given < size ? wire->given : size;
+    if (taken > 0)
+        wire->given -= taken;
+    return taken;
+}
+
+static size_t give_past(struct wire *wire, size_t room)
+{
+    const size_t given = wire->past < room ? wire->past : room;
+    wire->past -= given;
+    wire->given += given;
+    return given;
+}
+
+/* ---- what the library calls ---- */
+
+static ssize_t receive(struct wire *wire, int fd, char *data, size_t room, int flags)
+{
     enum received received = prospect(wire, fd, NULL);
     ssize_t size = 0;
     if (received == GOOD) {
@@ -190,6 +221,30 @@ ssize_t recv(int fd, void *data, size_t room, int flags)
         return size;
     errno = received == NOT_YET ? EAGAIN : ECONNRESET;
     return -1;
+}
+
+/* From less than there was room for the library concludes that there is no more, and waits: so what
+ * was read past it is filled up. */
+static ssize_t give(struct wire *wire, int fd, char *data, size_t room, int flags)
+{
+    const size_t past = give_past(wire, room);
+    const ssize_t size = past < room ? receive(wire, fd, data + past, room - past, flags) : 0;
+    if (past == 0)
+        return size;
+    return size > 0 ? (ssize_t)past + size : (ssize_t)past;
+}
+
+/* Others' calls, as libzmq's, stay the system's: a sanitizer is not to take what they write for
+ * ours. */
+#undef recv
+ssize_t recv(int fd, void *data, size_t room, int flags)
+{
+    struct wire *wire = find(fd);
+    if (wire == NULL || wire->tls)
+        return syscall(SYS_recvfrom, fd, data, room, flags, NULL, NULL);
+    const ssize_t size = give(wire, fd, data, room, flags);
+    wire->filled = size > 0 && (size_t)size == room;
+    return size;
 }
 
 /* From a handshake that waits for its client the library concludes nothing: it comes back at once,

@@ -9,6 +9,7 @@
 #define SERVER_HTTP_WIRE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "proto/fault.h"
 
@@ -31,6 +32,12 @@ bool http_wire_is_head(int fd);
 /* With what status was something refused for the library and not logged yet? 0: nothing was. The
  * new status takes its place. */
 int http_wire_swap_refusal(int fd, int status);
+/* Reads up to `room` bytes of the body that the connection is in, past the library. Returns how
+ * many; 0: there are none now, or it has to be left to the library. As many bytes the library is
+ * given next, of no meaning: it counts them. */
+size_t http_wire_read_past(int fd, char *data, size_t room);
+/* Of so many bytes that the library hands on, how many were read past it? They are the first. */
+size_t http_wire_take_past(int fd, size_t size);
 /* A request of that connection is over. */
 void http_wire_answered(struct MHD_Connection *connection);
 

@@ -73,6 +73,51 @@ static void growth_is_charged_byte_for_byte(void **state)
     body_fini(&body);
 }
 
+static void what_is_written_in_its_place_counts_when_it_is_said(void **state)
+{
+    (void)state;
+    struct body body;
+    size_t room;
+    budget_init(&budget, 1 << 20);
+    body_init(&body, &budget, 40000, 40000);
+    char *place = body_room(&body, &room, &fault);
+    assert_non_null(place);
+    assert_int_equal(room, (16 << 10) - 1);
+    memset(place, 'x', room);
+    body_extend(&body, room - 1);
+    assert_int_equal(body.size, room - 1);
+    place = body_room(&body, &room, &fault);
+    assert_ptr_equal(place, body.text + body.size);
+    assert_int_equal(room, 1);
+    *place = 'y';
+    body_extend(&body, room);
+    assert_non_null(body_room(&body, &room, &fault));
+    assert_int_equal(body.capacity, 32 << 10);
+    assert_int_equal(room, 16 << 10);
+    assert_true(body_append(&body, "z", 1, &fault));
+    assert_string_equal(body.text + body.size - 3, "xyz");
+    body_fini(&body);
+    assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+static void where_no_more_is_allowed_there_is_no_room(void **state)
+{
+    (void)state;
+    struct body body;
+    size_t room;
+    budget_init(&budget, 1 << 20);
+    body_init(&body, &budget, 3, 0);
+    assert_true(body_append(&body, "abc", 3, &fault));
+    assert_null(body_room(&body, &room, &fault));
+    assert_int_equal(fault.status, 413);
+    body_fini(&body);
+    budget_init(&budget, 100);
+    body_init(&body, &budget, 1000, 0);
+    assert_null(body_room(&body, &room, &fault));
+    assert_int_equal(fault.status, 503);
+    body_fini(&body);
+}
+
 static void one_byte_over_the_limit_is_413(void **state)
 {
     (void)state;
@@ -147,6 +192,8 @@ int main(void)
         cmocka_unit_test(an_announced_length_takes_just_that_and_a_nul),
         cmocka_unit_test(an_announced_length_reserves_nothing_big),
         cmocka_unit_test(growth_is_charged_byte_for_byte),
+        cmocka_unit_test(what_is_written_in_its_place_counts_when_it_is_said),
+        cmocka_unit_test(where_no_more_is_allowed_there_is_no_room),
         cmocka_unit_test(one_byte_over_the_limit_is_413),
         cmocka_unit_test(a_used_up_budget_is_503_and_leaves_what_was_there),
         cmocka_unit_test(a_moved_body_takes_its_charge_along),
