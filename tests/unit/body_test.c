@@ -111,7 +111,8 @@ static void where_no_more_is_allowed_there_is_no_room(void **state)
     assert_null(body_room(&body, &room, &fault));
     assert_int_equal(fault.status, 413);
     body_fini(&body);
-    budget_init(&budget, 100);
+    budget_init(&budget, 2000);
+    assert_true(budget_take(&budget, 1500, 0, &fault));
     body_init(&body, &budget, 1000, 0);
     assert_null(body_room(&body, &room, &fault));
     assert_int_equal(fault.status, 503);
