@@ -287,6 +287,7 @@ bool http_send_events(struct exchange *exchange)
     if (response == NULL)
         return false;
     exchange->reply = (struct reply){.status = 200, .content_type = "text/event-stream"};
+    exchange->events.begun = true;
     return queue(exchange, response, add_headers(exchange, response));
 }
 
@@ -482,7 +483,7 @@ static enum MHD_Result handle(void *argument, struct MHD_Connection *connection,
     if (exchange == NULL)
         return MHD_NO; /* there was no memory for it */
     const bool good = go_on(exchange, target, method, version, data, size);
-    if (exchange->state == ANSWERED)
+    if (exchange->state == ANSWERED && !exchange->events.begun)
         http_log_answered(exchange);
     return good ? MHD_YES : MHD_NO;
 }
@@ -549,6 +550,8 @@ static void request_ended(void *argument, struct MHD_Connection *connection, voi
         return;
     if (exchange->state == HEAD || exchange->state == BODY)
         end_incomplete(exchange, code == MHD_REQUEST_TERMINATED_CLIENT_ABORT);
+    else if (exchange->events.begun)
+        http_log_answered(exchange);
     const bool leaving = exchange->refused_at_head || exchange->state == HEAD;
     const uint64_t now = clock_now();
     http_wire_answered(connection);

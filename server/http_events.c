@@ -28,8 +28,11 @@ static void add_event(struct exchange *exchange, const struct job_part *part, bo
         server_event_begin_error(&events->event, http_no_memory, strlen(http_no_memory),
                                  part->status);
     events->last = last;
+    events->status = part->status;
     events->bytes += part->size;
     set_events_deadline(exchange);
+    if (last && exchange->job != NULL)
+        exchange->times = *job_times(exchange->job);
 }
 
 /* The job was given up after some of its events. */
@@ -87,6 +90,7 @@ size_t http_events_read(struct exchange *exchange, char *out, size_t room)
         begin_sending(exchange);
     for (;;) {
         const size_t size = server_event_read(&events->event, out, room);
+        events->sent += size;
         if (size != 0)
             return size;
         if (events->last || !next_event(exchange))

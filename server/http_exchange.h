@@ -68,10 +68,13 @@ enum exchange_state { HEAD, BODY, WORK, ANSWERED };
 
 /* An answer in parts while it is sent, an event each. */
 struct event_stream {
+    bool begun;                /* the head has been sent, of 200 whatever the events say */
     struct server_event event; /* being read by the library */
+    int status;                /* of the last one so far */
     bool last;                 /* it is the last one */
     bool waits;                /* for the next one, suspended */
     size_t bytes;              /* in all events so far */
+    size_t sent;               /* and of them with what frames them, as far as they were read */
     uint64_t since, spent;     /* sending since that moment, ns before that */
 };
 
@@ -195,7 +198,7 @@ void http_command_drop(struct exchange *exchange);
 
 /* ---- http_log.c ---- */
 
-/* Where requests are logged, or this one took long. */
+/* Where requests are logged, or this one took long. It is answered; or, in events, over. */
 void http_log_answered(const struct exchange *exchange);
 /* Where requests are logged: one that did not arrive, or was not to be read. exchange: NULL where
  * not even its first line was there. */

@@ -20,6 +20,8 @@ static uint64_t us(uint64_t ns)
 static void log_exchange(const struct exchange *exchange, const char *event, uint64_t ns)
 {
     const struct request_times *times = &exchange->times;
+    const struct event_stream *events = &exchange->events;
+    const int status = events->begun ? events->status : exchange->reply.status;
     char shown_method[METHOD_SHOWN], shown_path[PATH_SHOWN];
     snprintf(shown_method, sizeof shown_method, "%s", exchange->method);
     snprintf(shown_path, sizeof shown_path, "%s", exchange->target);
@@ -27,9 +29,9 @@ static void log_exchange(const struct exchange *exchange, const char *event, uin
         {"id", exchange->id, 0},
         {"method", shown_method, 0},
         {"path", shown_path, 0},
-        {"status", NULL, (uint64_t)exchange->reply.status},
+        {"status", NULL, (uint64_t)status},
         {"received", NULL, exchange->received},
-        {"sent", NULL, exchange->reply.size},
+        {"sent", NULL, events->begun ? events->sent : exchange->reply.size},
         {"us", NULL, us(ns)},
         {"queue_us", NULL, us(times->queue)},
         {"input_us", NULL, us(times->compute_input)},

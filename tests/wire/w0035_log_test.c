@@ -183,6 +183,35 @@ static void slow_ones_are_told_apart(void **state)
     assert_int_equal(fixture_stop(&fixture), 0);
 }
 
+/* Its line came with its begin: nothing sent, no time taken, and it was never slow. */
+static void bug_614_an_answer_in_events_is_logged_when_it_has_ended(void **state)
+{
+    static const char *const arguments[] = {"--access-log", "--slow-request-ms", "200", NULL};
+    static const char *const headers[] = {"X-Request-Id: streamed", NULL};
+    struct http_response response;
+    char expected[200];
+    (void)state;
+    start(arguments);
+    char *body = slow_model_body(slow_model_steps(&fixture, 0.6));
+    assert_true(http_send(&fixture.client, "POST", "/v2/models/slow/infer_stream", body,
+                          strlen(body), headers, &response));
+    assert_int_equal(response.status, 200);
+    snprintf(expected, sizeof expected,
+             "lstmd: slow request id=streamed method=POST path=/v2/models/slow/infer_stream "
+             "status=200 received=%zu sent=%zu us=",
+             strlen(body), response.body_size);
+    expect_line(expected);
+    char *line = find_line(expected);
+    const char *at = strstr(line, " infer_us=");
+    assert_non_null(at);
+    assert_true(strtol(at + strlen(" infer_us="), NULL, 10) > 1000);
+    assert_int_equal(count_lines("id=streamed "), 1);
+    free(line);
+    free(body);
+    http_response_fini(&response);
+    assert_int_equal(fixture_stop(&fixture), 0);
+}
+
 static void every_line_of_json_is_an_object(void **state)
 {
     static const char *const arguments[] = {"--access-log", "--log-format", "json", NULL};
@@ -233,6 +262,7 @@ int main(void)
         cmocka_unit_test(an_id_is_taken_or_made_and_returned),
         cmocka_unit_test(bug_576_what_was_not_read_is_logged),
         cmocka_unit_test(slow_ones_are_told_apart),
+        cmocka_unit_test(bug_614_an_answer_in_events_is_logged_when_it_has_ended),
         cmocka_unit_test(every_line_of_json_is_an_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
