@@ -25,38 +25,38 @@ bool api_logging(struct api_call *call, struct fault *fault)
 }
 
 /* A setting that is what it is; sending it back is no change. */
-static bool refuse(struct json_reader *reader, const char *key)
+static bool refuse(struct json_reader *reader)
 {
-    json_fail(reader, "%s cannot be changed", key);
+    json_fail(reader, "cannot be changed");
     reader->fault->status = 501;
     return false;
 }
 
-static bool read_fixed_text(struct json_reader *reader, const char *key, const char *fixed)
+static bool read_fixed_text(struct json_reader *reader, const char *fixed)
 {
     char text[256];
     return json_read_string(reader, text, sizeof text) &&
-           (strcmp(text, fixed) == 0 || refuse(reader, key));
+           (strcmp(text, fixed) == 0 || refuse(reader));
 }
 
-static bool read_fixed_true(struct json_reader *reader, const char *key)
+static bool read_fixed_true(struct json_reader *reader)
 {
     bool value;
-    return json_read_bool(reader, &value) && (value || refuse(reader, key));
+    return json_read_bool(reader, &value) && (value || refuse(reader));
 }
 
 static bool read_setting(struct json_reader *reader, const char *key, uint64_t *level)
 {
     if (strcmp(key, "log_file") == 0)
-        return read_fixed_text(reader, key, "");
+        return read_fixed_text(reader, "");
     if (strcmp(key, "log_format") == 0)
-        return read_fixed_text(reader, key, "default");
+        return read_fixed_text(reader, "default");
     if (strcmp(key, "log_info") == 0 || strcmp(key, "log_warning") == 0 ||
         strcmp(key, "log_error") == 0)
-        return read_fixed_true(reader, key);
+        return read_fixed_true(reader);
     if (strcmp(key, "log_verbose_level") == 0)
         return json_read_uint64(reader, level);
-    return json_fail(reader, "unknown key '%s'", key);
+    return json_fail(reader, "unknown key");
 }
 
 static bool read_settings(struct json_reader *reader, uint64_t *level)
@@ -66,7 +66,7 @@ static bool read_settings(struct json_reader *reader, uint64_t *level)
         return false;
     while (json_next_member(reader, key, sizeof key))
         if (!read_setting(reader, key, level))
-            return false;
+            return fault_prefix(reader->fault, "%s", key);
     return json_finish(reader);
 }
 
