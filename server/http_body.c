@@ -5,7 +5,7 @@
 #include "server/http_wire.h"
 
 /* The library reads some 9 KB of a connection at a time, looks at the others and copies. What is
- * much longer is read past it, straight to its place: a body of 1 MB by 10 calls instead of 110. No
+ * much longer is read past it, straight to its place: a body of 1 MB by 17 calls instead of 111. No
  * more than PAST_MOST at a time, so that others wait no longer than for a small tick. */
 #define PAST_FROM ((size_t)32 << 10)
 #define PAST_MOST ((size_t)256 << 10)
