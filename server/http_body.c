@@ -30,12 +30,12 @@ void http_body_begin(struct exchange *exchange)
         exchange->inflater = inflater_create(facts->coding, budget, &exchange->refusal);
 }
 
-/* Of one in chunks no length is known. */
+/* Where the length is known, and is that of what the body will hold. */
 static bool read_past(struct exchange *exchange, int fd)
 {
     struct body *body = &exchange->body;
     size_t room;
-    if (exchange->facts.length < body->size + PAST_FROM)
+    if (exchange->inflater != NULL || exchange->facts.length < body->size + PAST_FROM)
         return true;
     char *place = body_room(body, &room, &exchange->refusal);
     if (place != NULL)
@@ -43,15 +43,12 @@ static bool read_past(struct exchange *exchange, int fd)
     return place != NULL;
 }
 
-/* The first `past` bytes are there already. */
-static bool receive(struct exchange *exchange, const char *data, size_t size, size_t past)
+static bool receive(struct exchange *exchange, const char *data, size_t size)
 {
     struct body *body = &exchange->body;
-    const int fd = http_library_descriptor(exchange->connection);
-    if (exchange->inflater != NULL)
-        return inflater_append(exchange->inflater, data, size, body, &exchange->refusal);
-    return body_append(body, data + past, size - past, &exchange->refusal) &&
-           read_past(exchange, fd);
+    return exchange->inflater != NULL
+               ? inflater_append(exchange->inflater, data, size, body, &exchange->refusal)
+               : body_append(body, data, size, &exchange->refusal);
 }
 
 void http_body_end(struct exchange *exchange)
@@ -65,12 +62,13 @@ void http_body_end(struct exchange *exchange)
 bool http_body_take(struct exchange *exchange, const char *data, size_t *size)
 {
     const size_t steps_before = exchange->received / exchange->http->config.min_rate;
-    const size_t past = http_wire_take_past(http_library_descriptor(exchange->connection), *size);
+    const int fd = http_library_descriptor(exchange->connection);
+    const size_t past = http_wire_take_past(fd, *size); /* these are there already */
     exchange->received += *size;
     if (exchange->refusal.status != 0) {
         if (exchange->received / 2 > exchange->http->config.max_body)
             return http_refuse_now(exchange);
-    } else if (!receive(exchange, data, *size, past)) {
+    } else if (!receive(exchange, data + past, *size - past) || !read_past(exchange, fd)) {
         http_body_end(exchange);
         body_fini(&exchange->body);
     }

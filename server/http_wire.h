@@ -1,8 +1,9 @@
 /* What libmicrohttpd receives, seen before it does (http_stream). The library reads by recv or
  * gnutls_record_recv, of which the program has its own, as of MHD_queue_response (see
  * http_refusals.h): what is not HTTP to the letter never reaches it. The requests before it are
- * answered; then the fault is told, and the library finds the connection's end. The handshakes of
- * TLS happen here too, by gnutls_handshake.
+ * answered; then the fault is told, and the library finds the connection's end. Of a long body it
+ * may be given the number of bytes alone (http_wire_read_past). The handshakes of TLS happen here
+ * too, by gnutls_handshake.
  *
  * Threads: each connection is its library's thread's alone. */
 #ifndef SERVER_HTTP_WIRE_H

@@ -560,7 +560,7 @@ static void settle(struct scheduler *s, const struct pump *pump, enum work_next 
 /* Called with the lock held, and again when it returns. */
 static void run_unit(struct scheduler *s, struct pump *pump, uint64_t started)
 {
-    const bool others_ended = s->ended != NULL, at_length = pump->queue % WORK_LEVEL_COUNT > 0;
+    const bool others_ended = s->ended != NULL, at_length = !work_queue_is_short(pump->queue);
     s->busy++;
     s->at_length += at_length;
     pump->since = started;

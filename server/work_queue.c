@@ -90,10 +90,15 @@ bool work_queue_is_empty(const struct work_queue *queue)
     return true;
 }
 
+bool work_queue_is_short(unsigned index)
+{
+    return index % WORK_LEVEL_COUNT == 0;
+}
+
 bool work_queue_has_short(const struct work_queue *queue)
 {
-    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i += WORK_LEVEL_COUNT)
-        if (queue->rings[i] != NULL)
+    for (unsigned i = 0; i < WORK_QUEUE_COUNT; i++)
+        if (work_queue_is_short(i) && queue->rings[i] != NULL)
             return true;
     return false;
 }

@@ -40,8 +40,8 @@ void work_queue_open(struct work_queue *queue, struct work_list *list);
 /* No list has a turn. */
 bool work_queue_is_empty(const struct work_queue *queue);
 
-/* Does anything wait, shut or not, that is in the first of its class's levels: that takes no long
- * time? */
+/* Is that queue's work of the first level: short? And does any such wait, shut or not? */
+bool work_queue_is_short(unsigned index);
 bool work_queue_has_short(const struct work_queue *queue);
 
 /* The list whose turn it is; the others of its queue have theirs before it has another. NULL when
